@@ -1,0 +1,1 @@
+"""Tools of the workshop on small language models."""
