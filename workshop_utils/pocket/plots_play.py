@@ -1,0 +1,140 @@
+"""Stories about play: toys that are lost, stuck, raced, ridden, built and worn."""
+
+from __future__ import annotations
+
+from workshop_utils.pocket.plots import plot
+from workshop_utils.pocket.words import OUTDOORS, PLACES
+
+PLOTS = (
+    plot(
+        "lost toy",
+        "the {object} is lost",
+        "teddy, doll, robot, marble, puppet, yo-yo, train, truck, rocket, tractor, dinosaur, whistle, ball, spaceship, "
+        "unicorn, racing car, rattle, pirate",
+        tuple(PLACES),
+        """
+- One [rainy|quiet|grey|sunny|chilly] [morning|afternoon], {he} could not find {his} [dear old|little red|best]
+  {object}.
+- {He} took {his} [little blue|dear old|shiny|best] {object} everywhere, but one [morning|day|evening] it was
+  [gone|nowhere to be seen].
+- On [Monday|Tuesday|Friday|Sunday], {name} reached for {his} [little yellow|dear old|best] {object}, and it was not
+  there.
+
+- {He} looked under the bed and behind the [door|curtains|stairs|sofa], but there was no {object}.
+- {He} looked [high and low|upstairs and downstairs|in every cupboard]. No {object} [anywhere|at all]!
+- "Have you seen my {object}?" {he} asked the cat. The cat only [yawned|blinked|stretched].
+
+- "Where did you play [yesterday|last]?" asked {grown}.
+- "[Let us think|Now then|Never mind]," said {grown}. "Where did you have it last?"
+- "Lost things like to be looked for," said {grown}. "Where were you yesterday?"
+
+- {name} [thought and thought|thought hard|shut {his} eyes and thought]. "{At}!" {he} [cried|shouted] at last.
+- {name} went back in {his} mind, step by step, all the way to {place}.
+- Then {he} remembered. {He} had been {at}!
+
+= found where it was left
+- They ran to look, and there was the {object}, [damp|dusty|cold|muddy] but quite all right.
+- And that is where the {object} was, [lying|waiting] [in the shade|under a leaf|behind a bucket], just as {he} had
+  left it.
+- Off they went, and the first thing they saw was the {object}, [a bit wet|a bit dusty], but safe.
+
+- {name} hugged the {object} and would not let go until [bedtime|supper|the moon came up].
+- "There you are!" said {name}, and {he} carried the {object} home [under one arm|in both arms|very gently].
+- That night {name} fell asleep with the {object} [close by|under the covers|next to {him}].
+
+= kept safe by somebody
+- [An old|A kind|A cheerful] {bird} was sitting there beside the {object}. "I kept it safe for you," said the {bird}.
+- Somebody had found the {object} and put it [on a wall|on a step|on a tree stump], out of the wet.
+- The {folk} was just picking up the {object}. "Is this yours?" asked the {folk}.
+
+- "[Thank you|Oh, thank you|Thank you, thank you]!" said {name}, and {he} danced all the way home with the {object}.
+- {name} said thank you [twice|three times], and took the {object} home in time for [tea|supper|bed].
+- From then on, {name} put the {object} [back in its place|to bed|on the shelf] every evening.
+""",
+    ),
+    plot(
+        "stuck in a tree",
+        "the {object} is stuck in a tree",
+        "kite, balloon, ball, glider, hat, cap, ribbon, flag, parachute, streamer, hanky, hoop, feather, "
+        "paper plane, scarf",
+        OUTDOORS,
+        """
+- One [breezy|windy|blowy] [morning|afternoon|day], {he} took {his} [new|best|bright red|bright yellow] {object} to
+  {place}.
+- [After breakfast|After lunch|On Saturday|When the wind blew], {name} ran to {place} with {his}
+  [red|yellow|blue|striped] {object}.
+- {He} was [playing|skipping|running about] {at} with {his} [new|favourite|spotty|stripy] {object}.
+
+- [Whoosh!|Puff!|All at once,] [up it went|away it flew], and it landed in the [tallest|highest|oldest] tree.
+- [Then|But] the wind gave a great [puff|sneeze|whoosh], and up went the {object}, right to the top of a tree.
+- A [sudden|cheeky] wind [took|whisked|snatched] the {object} and hung it on the highest branch of an oak.
+
+- {name} jumped. {He} jumped again. {He} could not [reach it|even touch the lowest branch].
+- {name} shook the tree, but only [leaves|acorns|two leaves and an acorn] came down.
+- {name} asked the tree nicely. The tree [just rustled|did not answer|kept the {object}].
+
+- "[Please|Oh, please] come down, {object}!" {he} [called|begged].
+- "[Oh no|Oh dear|Bother]," said {name}. "My poor {object}!"
+- {He} sat down in the grass and looked up at the {object}. It looked very small.
+
+= a bird brings it down
+- [An old|A kind|A clever] {bird} was watching. "[Shall I help|May I]?" it asked, and gave the {object} a gentle push.
+- Then a {bird} hopped along the branch. Peck, peck, peck, and the {object} was free.
+- "Is this yours?" called a [sleepy|friendly] {bird} from the top of the tree, and it let the {object} drop.
+
+- Down it floated, and {name} caught the {object} [in both arms|before it touched the ground].
+- "Thank you!" called {name}, and {he} held the {object} [tightly|with both hands] all the way home.
+- {name} [bowed|waved|clapped], and the {bird} bowed too. The {object} was home in time for tea.
+
+= friends fetch it together
+- Then {friend} came by. {name} climbed on a log, {friend} passed up a long stick, and out came the {object}.
+- Along came {friend} with a ladder. One held it still, and the other went up to fetch the {object}.
+- {Friend} saw it all. "Let us shake the branch together," said {friend}. "One, two, three!" Down came the {object}.
+
+- After that {name} and {friend} took turns with the {object} until [the sun went down|it was dark|supper time].
+- "Two are taller than one," said {name}, and {he} let {friend} have the {object} first.
+- {name} tied the {object} to a [long|good strong] string, and nobody had to climb again.
+""",
+    ),
+    plot(
+        "falling down",
+        "the {object} falls down",
+        "tower, castle, den, fort, hut, sandcastle, igloo, palace, wigwam, rocket, ship, pyramid, playhouse, clubhouse",
+        tuple(place for place in OUTDOORS if place not in ("waterfall", "fountain")),
+        """
+- One [fine|bright|cool] [day|morning], {he} began to build a [big|tall|huge|splendid] {object} {at}.
+- "I shall build a {object}," {he} said [at breakfast|on Saturday|to {grown}], "the best one {at}!"
+- {Friend} was {at} too, and {name} had a plan: a [real|great big|secret] {object}, just for the two of them.
+
+- {name} worked all [morning|day] and did not stop [once|even for a biscuit|to rest].
+- It grew and grew, until it was [taller|bigger] than {name}.
+- {name} [pushed|carried|rolled] and [piled|patted|stacked] until the {object} was nearly done.
+
+- Then [crash|bump|thump|whoops]! Down [came|fell] the {object}.
+- Then came [the wind|a big wind|a gust of wind]. The {object} wobbled, and tumbled, and fell.
+- One last piece on the top, and [oh dear|crash|bump]! The {object} fell [flat|to bits].
+
+- {name} [sat down|stood there|kicked at the ground] and [sighed|sniffed|frowned]. "It is no good," {he} said.
+- "I give up," said {name}, and a [fat|small|cross] tear ran down {his} nose.
+- For a while {name} said nothing at all. {He} only looked at {his} [feet|toes].
+
+= built again, better
+- "What does it stand on?" asked {grown}. So {name} began again, wide at the bottom this time.
+- A {bird} hopped round it. "Big pieces first," it said. "I always build my nest that way."
+- Then {he} [took a deep breath|rolled up {his} sleeves] and began again, slowly, with the biggest pieces first.
+
+- This time the {object} stood firm, even when {name} [leaned on it|jumped up and down|blew as hard as {he} could].
+- By evening the new {object} was done, and it did not wobble [once|at all] when {name} climbed inside.
+- "Now blow, wind!" called {name}. The wind blew, and the {object} stayed right where it was.
+
+= something new comes of it
+- Then {he} saw it. Lying there like that, the {object} looked just like a [sleeping giant|great big bed|boat].
+- "Wait," said {grown}. "Now it is a [bench|boat|bus]! May I come aboard?"
+- A [small|brown] {bird} came and sat on what was left of the {object}, as if it had been made for birds.
+
+- "I meant to do that," said {name}, and {he} liked this {object} even better than the first.
+- So {name} [laughed|had to laugh], and played on the fallen {object} until [it was dark|supper|the stars came out].
+- {name} ate {his} supper on top of the {object} and thought it was the best one ever.
+""",
+    ),
+)

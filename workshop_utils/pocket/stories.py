@@ -1,0 +1,186 @@
+"""Short stories for small children, written by a seeded grammar, that know their own truth.
+
+First in the way of the data: stories -> tokens -> token file -> GPT. Because every story knows its hero, thing and
+place, what a model writes can be scored (scoring.py), and because every throw of the dice is counted, the lowest
+loss that any model can reach is known.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workshop_utils.pocket import words
+from workshop_utils.pocket.grammar import Dice, capitalise, expand, with_articles
+from workshop_utils.pocket.library import OPENINGS, PLOTS, TRAITS
+from workshop_utils.pocket.plots import Plot
+from workshop_utils.pocket.scoring import Coherence, score, score_many
+
+if TYPE_CHECKING:
+    import tiktoken
+
+__all__ = ["PROMPT", "Coherence", "Story", "entropy_per_token", "score", "score_many", "stories", "story", "texts"]
+
+PROMPT = "Once upon a time"
+
+
+@dataclass(frozen=True)
+class Story:
+    """One story and what is true in it.
+
+    Attributes:
+        text: the story, one paragraph, no space at either end.
+        name: the hero's name.
+        pronoun: "he" or "she".
+        kind: what the hero is: "girl", "boy", "fox", ...
+        object: the thing that the story is about, "kite".
+        place: where it happens, without its article, "garden".
+        problem: what goes wrong, as a sentence without a full stop.
+        ending: how it ends, in a few words.
+        plot: the name of the plot.
+        friend: the name of the hero's friend, None where nobody comes along.
+        bits: -log2 of the probability of the choices made, and so of the text.
+    """
+
+    text: str
+    name: str
+    pronoun: str
+    kind: str
+    object: str
+    place: str
+    problem: str
+    ending: str
+    plot: str
+    friend: str | None
+    bits: float
+
+
+class _Cast:
+    """Who and what a story is about; minor characters are drawn only when a wording asks for them."""
+
+    def __init__(self, plot: Plot, dice: Dice) -> None:
+        self.dice = dice
+        self.name = dice.pick(words.HE_NAMES + words.SHE_NAMES)
+        self.pronoun = words.PRONOUNS[self.name]
+        animals = tuple(animal for animal in words.ANIMALS if animal not in plot.not_for)
+        is_child = dice.pick((True, False, False))
+        self.kind = words.CHILD[self.pronoun] if is_child else dice.pick(animals)
+        self.object = dice.pick(plot.objects)
+        self.place = dice.pick(plot.places)
+        self.friend: str | None = None
+        self.known = {
+            **words.FORMS[self.pronoun],
+            "name": self.name,
+            "kind": self.kind,
+            "object": self.object,
+            "place": f"the {self.place}",
+            "at": f"{words.PLACES[self.place]} {self.place}",
+        }
+
+    def __call__(self, slot: str) -> str:
+        """The text of a slot, drawn once and then remembered."""
+        if slot == "friend":
+            return self._friend()
+        if slot == "trait":
+            return expand(self.dice.pick(TRAITS), self.dice, self)
+        if slot not in self.known:
+            self.known[slot] = self.dice.pick(MINOR[slot])
+        return self.known[slot]
+
+    def _friend(self) -> str:
+        """The friend is introduced once ("her cousin Ben") and has a name after that ("Ben")."""
+        if self.friend is not None:
+            return self.friend
+        self.friend = self.dice.pick([name for name in words.PRONOUNS if name != self.name])
+        return f"{words.FORMS[self.pronoun]['his']} {self.dice.pick(words.FRIENDSHIPS)} {self.friend}"
+
+
+MINOR = {"bird": words.BIRDS, "grown": words.FAMILY, "folk": words.FOLK}
+
+
+def story(rng: random.Random, plot: str | None = None) -> Story:
+    """Make up one story.
+
+    Args:
+        rng: the source of randomness; the same state gives the same story.
+        plot: the name of the plot, any one by default.
+
+    Raises:
+        ValueError: there is no plot of that name.
+    """
+    if plot is not None and plot not in PLOTS:
+        raise ValueError(f"there is no plot called {plot!r}: choose one of {', '.join(PLOTS)}")
+    dice = Dice(rng)
+    chosen = PLOTS[plot] if plot is not None else dice.pick(tuple(PLOTS.values()))
+    ending = dice.pick(tuple(chosen.endings))
+    cast = _Cast(chosen, dice)
+    beats = (OPENINGS, *chosen.paths()[ending])
+    sentences = [capitalise(expand(dice.pick(beat), dice, cast)) for beat in beats]
+    return Story(
+        text=with_articles(" ".join(sentences)),
+        name=cast.name,
+        pronoun=cast.pronoun,
+        kind=cast.kind,
+        object=cast.object,
+        place=cast.place,
+        problem=chosen.problem.format(object=cast.object, place=f"the {cast.place}", name=cast.name),
+        ending=ending,
+        plot=chosen.name,
+        friend=cast.friend,
+        bits=dice.bits,
+    )
+
+
+def stories(n: int, seed: int = 0) -> Iterator[Story]:
+    """The first n stories of a seed, no two with the same text.
+
+    Args:
+        n: how many; a longer run begins with the shorter one.
+        seed: another seed tells other stories.
+    """
+    rng = random.Random(seed)
+    told: set[str] = set()
+    while len(told) < n:
+        new = story(rng)
+        if new.text not in told:
+            told.add(new.text)
+            yield new
+
+
+def texts(n: int, seed: int = 0) -> Iterator[str]:
+    """The texts of stories(n, seed)."""
+    return (one.text for one in stories(n, seed))
+
+
+def entropy_per_token(encoding: tiktoken.Encoding, n: int = 2000, seed: int = 1) -> float:
+    """The lowest loss that any model can reach on these stories, in nats per token.
+
+    A model that knew the grammar by heart would still have to guess what the dice show. The mean of Story.bits is the
+    entropy of a story, exactly as long as no text can be written in two ways (else the entropy is a little lower), so
+    a trained model's loss stays above this line but for chance.
+
+    Args:
+        encoding: the tokenizer in which the loss is counted.
+        n: how many stories the mean is taken over.
+        seed: of these stories.
+
+    Returns:
+        nats per predicted token of document-aligned rows: the end-of-text token counts, the first token does not,
+        since nothing stands before it.
+
+    Source: Shannon 1948; the entropy of the first token is taken from its frequencies.
+    """
+    nats = 0.0
+    n_predicted = 0
+    first: Counter[int] = Counter()
+    for one in stories(n, seed):
+        ids = encoding.encode_ordinary(one.text)
+        nats += one.bits * math.log(2)
+        n_predicted += len(ids)  # one less for the first token, one more for end-of-text
+        first[ids[0]] += 1
+    nats_of_first = -sum(count * math.log(count / n) for count in first.values())
+    return (nats - nats_of_first) / n_predicted
