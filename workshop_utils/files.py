@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all: a temporary name beside the final one, fsync, then rename.
+
+Token files, tokenizers and whatever else must survive a crash or a full disk is written through here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+PARTIAL = ".part"  # how the temporary names end
+
+
+@contextmanager
+def written_atomically(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that gets its name only when everything in it is on the disk.
+
+    Args:
+        path: the final name; missing folders are made. An earlier file of that name stays whole until the end.
+
+    Yields:
+        A binary file, open for writing.
+
+    Raises:
+        OSError: no space is left, or the folder cannot be written. The earlier file is untouched.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException as error:  # Ctrl-C too must leave nothing behind
+        with suppress(OSError):
+            partial.unlink()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(
+                error.errno,
+                f"no space left for {path.name} in {path.parent}: nothing was changed there; free some space, "
+                "or point WORKSHOP_HOME at a larger disk",
+            ) from error
+        raise
+
+
+def write_text_atomically(text: str, path: str | Path) -> None:
+    """Write a text file, UTF-8, whole or not at all.
+
+    Args:
+        text: its content.
+        path: the final name; missing folders are made.
+    """
+    with written_atomically(path) as file:
+        file.write(text.encode())
