@@ -107,7 +107,7 @@ def test_attention_maps_are_the_weights_that_the_forward_pass_uses():
     assert maps.shape == (3, 2, 4, 20, 20)
     block = model.blocks[0]
     x, rope = model._embed(ids())
-    q, k, v = block.attn.qkv(block.ln_1(x), rope)
+    _, _, v = block.attn.qkv(block.ln_1(x), rope)
     joined = (maps[0] @ v).transpose(1, 2).reshape(2, 20, 64)
     assert torch.allclose(block.attn.c_proj(joined), block.attn(block.ln_1(x)), atol=1e-5)
 

@@ -140,12 +140,13 @@ class TokenFile:
     def rows(self, batch_size: int, block_size: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Random documents, one in a row: tiny models learn to carry a name through a text only this way.
 
-        A row is as long as the longest document of the batch, rounded up to a multiple of 8, at most block_size.
-        The last target of a document is the end-of-text token, unless the document is longer and was cut.
+        A row is x = [end-of-text, d0, d1, ...] and y = [d0, d1, ..., end-of-text], so that a model also learns how a
+        document begins and when it is over. It is as long as the longest document of the batch, rounded up to a
+        multiple of 8, at most block_size; a longer document is cut and then has no end-of-text target.
 
         Args:
             batch_size: B, number of documents, drawn with replacement.
-            block_size: the longest T.
+            block_size: the longest row.
             generator: where the random numbers come from (on the CPU).
 
         Returns:
@@ -153,20 +154,20 @@ class TokenFile:
             y: (B, T) int64, x moved on by one token, filled up with -1, which the loss ignores.
 
         Raises:
-            ValueError: batch_size or block_size is smaller than 1.
+            ValueError: block_size is smaller than 1.
         """
-        if batch_size < 1 or block_size < 1:
-            raise ValueError(f"batch_size {batch_size} and block_size {block_size} must both be at least 1")
+        if block_size < 1:
+            raise ValueError(f"block_size is {block_size}: a row needs at least one token")
         chosen = torch.randint(self.n_documents, (batch_size,), generator=generator).tolist()
         bounds = [self._bounds(i) for i in chosen]
-        longest = max(end - start for start, end in bounds)
+        longest = max(end - start for start, end in bounds) + 1  # one more for the end-of-text token
         width = min(-(-longest // 8) * 8, block_size)
         x = np.full((batch_size, width), self.eot_token, dtype=np.int64)
         y = np.full((batch_size, width), -1, dtype=np.int64)
         for row, (start, end) in enumerate(bounds):
-            length = min(end - start, width)
-            x[row, :length] = self.tokens[start : start + length]
-            y[row, :length] = self.tokens[start + 1 : start + length + 1]
+            length = min(end - start + 1, width)
+            y[row, :length] = self.tokens[start : start + length]
+            x[row, 1:length] = y[row, : length - 1]
         return torch.from_numpy(x), torch.from_numpy(y)
 
     def batch(

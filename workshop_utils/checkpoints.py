@@ -1,0 +1,248 @@
+"""Checkpoints that survive what happens to laptops: a kill, a full disk, a flipped bit, the wrong tokenizer.
+
+A checkpoint is a folder `step-000200` with safetensors and JSON, never an executable pickle. It is written under a
+temporary name and renamed when it is whole; every file's checksum lies beside it and is compared before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from workshop_utils.config import GPTConfig
+from workshop_utils.model import GPT
+
+if TYPE_CHECKING:
+    import tiktoken
+
+FILES = ("model.safetensors", "training.safetensors")
+BEST = "best.json"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be written or used; the message says which, why, and what to do."""
+
+
+def step_folders(out_dir: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first."""
+    return sorted(path for path in Path(out_dir).glob("step-*") if path.is_dir())
+
+
+def save(out_dir: Path, step: int, model: GPT, training: dict[str, Tensor], state: dict[str, Any]) -> Path:
+    """Write the checkpoint of a step.
+
+    Args:
+        out_dir: folder of the run.
+        step: updates done so far.
+        model: its weights go to model.safetensors, its config into state.json.
+        training: tensors of the optimiser and of the random number generators.
+        state: everything else, as plain values.
+
+    Returns:
+        the checkpoint's folder.
+
+    Raises:
+        CheckpointError: it cannot be written (disk full, no permission); earlier checkpoints are untouched.
+    """
+    folder, temporary = out_dir / f"step-{step:06d}", out_dir / f".writing-{step:06d}"
+    weights = {name: t.contiguous() for name, t in model.state_dict().items() if name != "lm_head.weight"}  # tied
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        save_file(weights, temporary / FILES[0])
+        save_file(training, temporary / FILES[1])
+        state = state | {"step": step, "gpt": model.config.to_dict()}
+        state["sha256"] = {name: _sha256(temporary / name) for name in FILES}
+        state["sha256"]["state"] = _state_digest(state)
+        (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        for path in temporary.iterdir():
+            _flush(path)
+        shutil.rmtree(folder, ignore_errors=True)  # only when the same step is written again
+        temporary.rename(folder)
+        _flush(out_dir)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise CheckpointError(
+            f"the checkpoint of step {step} could not be written to {out_dir}: {error}. Earlier checkpoints are whole; "
+            "free some space, then call train again with resume=True"
+        ) from error
+    return folder
+
+
+def mark_best(out_dir: Path, step: int, val_loss: float) -> None:
+    """Note which step has the lowest validation loss."""
+    temporary = out_dir / (BEST + ".writing")
+    temporary.write_text(json.dumps({"step": step, "val_loss": val_loss}), encoding="utf-8")
+    os.replace(temporary, out_dir / BEST)
+
+
+def tidy(out_dir: Path, keep: int, milestones: set[int]) -> None:
+    """Delete all but the last `keep` checkpoints, the best one and the milestones, before the disk is full of them."""
+    kept = milestones | {_best_step(out_dir)}
+    for folder in step_folders(out_dir)[:-keep]:
+        if int(folder.name.removeprefix("step-")) not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The state of a checkpoint, after every file has been compared with its checksum.
+
+    Raises:
+        CheckpointError: a file is missing, cut short or changed.
+    """
+    try:
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        sums = state["sha256"]
+        intact = _state_digest(state) == sums["state"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder} is damaged: state.json cannot be read ({error})") from error
+    if not intact:
+        raise CheckpointError(f"{folder} is damaged: state.json is not what was written")
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder} is damaged: {name} is missing")
+        if _sha256(folder / name) != sums[name]:
+            size = (folder / name).stat().st_size
+            raise CheckpointError(f"{folder} is damaged: {name} ({size:,} bytes) is not what was written")
+    return state
+
+
+def newest(out_dir: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The last checkpoint that is whole, with its state; says so when a damaged one is passed over.
+
+    Raises:
+        CheckpointError: there are checkpoints, and every one is damaged.
+    """
+    folders = step_folders(out_dir)
+    for folder in reversed(folders):
+        try:
+            return folder, read(folder)
+        except CheckpointError as error:
+            print(f"{error}: going back to the one before")
+    if folders:
+        raise CheckpointError(
+            f"no checkpoint in {out_dir} is whole ({len(folders)} damaged): choose another folder and train again"
+        )
+    return None
+
+
+def check_tokenizer(found: str, wanted: str, what: str) -> None:
+    """Refuse to mix tokenizers.
+
+    Raises:
+        CheckpointError: the two fingerprints differ.
+    """
+    if found and wanted and found != wanted:
+        raise CheckpointError(
+            f"{what} was made with the tokenizer {found}, and this one is {wanted}: the same ids mean other pieces of "
+            "text, so the output would be noise. Load the tokenizer that lies beside it, or start in another folder"
+        )
+
+
+def load_model(
+    out_dir: Path | str,
+    which: str = "best",
+    step: int | None = None,
+    encoding: tiktoken.Encoding | None = None,
+) -> GPT:
+    """A trained model from a run's folder, ready to write.
+
+    Args:
+        out_dir: folder of the run.
+        which: "best" (lowest validation loss) or "last".
+        step: instead, the checkpoint of exactly this step.
+        encoding: the tokenizer to be used with it, compared with the one that it was trained with.
+
+    Returns:
+        the GPT on the CPU in float32, in eval mode.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, it is damaged, or it was trained with another tokenizer.
+    """
+    out_dir = Path(out_dir)
+    folders = {int(path.name.removeprefix("step-")): path for path in step_folders(out_dir)}
+    if not folders:
+        raise CheckpointError(f"{out_dir} holds no checkpoint: train first, or check the folder's name")
+    if step is None and which == "best":
+        step = _best_step(out_dir)
+    if step is None:
+        folder, state = newest(out_dir) or (out_dir, {})
+    elif step in folders:
+        folder, state = folders[step], read(folders[step])
+    else:
+        raise CheckpointError(f"{out_dir} holds no checkpoint of step {step}: it has {', '.join(map(str, folders))}")
+    if encoding is not None:
+        from workshop_utils.tokens import fingerprint
+
+        check_tokenizer(state["fingerprint"], fingerprint(encoding), f"the checkpoint {folder}")
+    model = GPT(GPTConfig.from_dict(state["gpt"]))
+    load_weights(model, folder)
+    return model.eval()
+
+
+def load_weights(model: GPT, folder: Path) -> None:
+    """Copy the weights of a checkpoint into a model of the same shape."""
+    weights = load_file(folder / FILES[0])
+    model.load_state_dict(weights | {"lm_head.weight": weights["transformer.wte.weight"]})
+
+
+def load_training(folder: Path) -> dict[str, Tensor]:
+    """The tensors of the optimiser and of the random number generators."""
+    return load_file(folder / FILES[1])
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> tuple[dict[str, Tensor], list[Any]]:
+    """Split an optimiser's state into tensors, by name, and plain values for JSON."""
+    saved = optimizer.state_dict()
+    tensors = {f"{prefix}.{i}.{key}": value for i, slots in saved["state"].items() for key, value in slots.items()}
+    return {name: value.contiguous() for name, value in tensors.items()}, saved["param_groups"]
+
+
+def unpack_optimizer(
+    optimizer: torch.optim.Optimizer, prefix: str, tensors: dict[str, Tensor], groups: list[Any]
+) -> None:
+    """Put back what `pack_optimizer` took apart."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith(prefix + "."):
+            _, i, key = name.split(".")
+            state.setdefault(int(i), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _best_step(out_dir: Path) -> int | None:
+    try:
+        return int(json.loads((out_dir / BEST).read_text(encoding="utf-8"))["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state_digest(state: dict[str, Any]) -> str:
+    """Checksum of a state over everything but its own checksum."""
+    sums = {name: value for name, value in state["sha256"].items() if name != "state"}
+    return hashlib.sha256(json.dumps(state | {"sha256": sums}, sort_keys=True).encode()).hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Make sure that a file or folder is on the disk before anything relies on it."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows cannot open folders
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""What a run costs in electricity: kWh, CO2e and whether that was measured or only estimated.
+
+A thin, offline layer over CodeCarbon. It never breaks a run: where it cannot tell, it says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+CPU_METERS = ("intel_rapl", "intel_power_gadget", "windows_emi")  # CodeCarbon's modes that read a meter in the chip
+
+
+@dataclass
+class Energy:
+    """The bill of one stretch of work. Filled in when the stretch ends."""
+
+    kwh: float = 0.0  # kilowatt-hours
+    kg_co2e: float = 0.0  # kilograms of CO2 equivalent, at the country's average electricity
+    seconds: float = 0.0
+    kind: str = (
+        "unavailable"  # "measured" (the larger part comes from a meter in the chip), "estimated" or "unavailable"
+    )
+    note: str = "nothing was tracked"  # where the figures come from, or why there are none
+    country: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "unavailable":
+            return f"energy unavailable ({self.note})"
+        wh = self.kwh * 1000
+        return f"{wh:.3g} Wh {self.kind}" if wh >= 0.01 else f"{wh * 1000:.2g} mWh {self.kind}"
+
+    def __add__(self, other: Energy) -> Energy:
+        """Two stretches of one run, such as before and after an interruption."""
+        if self.kind == "unavailable":
+            return other
+        if other.kind == "unavailable":
+            return self
+        kind = "measured" if self.kind == other.kind == "measured" else "estimated"
+        return Energy(
+            self.kwh + other.kwh,
+            self.kg_co2e + other.kg_co2e,
+            self.seconds + other.seconds,
+            kind,
+            other.note,
+            other.country,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, for JSON."""
+        return asdict(self)
+
+
+def countries() -> set[str]:
+    """The three-letter country codes whose electricity mix is known."""
+    import codecarbon
+
+    path = Path(codecarbon.__file__).parent / "data" / "private_infra" / "global_energy_mix.json"
+    return set(json.loads(path.read_text(encoding="utf-8")))
+
+
+@contextmanager
+def track_energy(country: str = "GBR") -> Iterator[Energy]:
+    """Track the electricity of a block of code, this process only, without a network.
+
+    Args:
+        country: three-letter ISO code of where the machine draws its power; "" tracks nothing.
+
+    Yields:
+        an Energy, filled in when the block ends.
+
+    Raises:
+        ValueError: the country code is not known.
+
+    Source: CodeCarbon's OfflineEmissionsTracker. Without a country it would silently assume one that may be
+        sixty times too clean, so a code is required and checked here.
+    """
+    energy = Energy(country=country)
+    tracker = _start(country, energy) if country else None
+    began = time.perf_counter()
+    try:
+        yield energy
+    finally:
+        energy.seconds = time.perf_counter() - began
+        if tracker is not None:
+            tracker.stop()
+            _fill(energy, tracker)
+
+
+def _start(country: str, energy: Energy) -> Any:
+    """A running tracker, or None with the reason in energy.note."""
+    os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")  # read at import: it is chatty otherwise
+    try:
+        from codecarbon import OfflineEmissionsTracker
+    except ImportError as error:
+        energy.note = f"codecarbon cannot be imported ({error}): pip install codecarbon"
+        return None
+    if country not in countries():
+        raise ValueError(
+            f"{country!r} is no country code that CodeCarbon knows: use three letters such as GBR, DEU, USA or IND "
+            "(WORKSHOP_COUNTRY sets it), since clean and dirty electricity differ sixtyfold"
+        )
+    tracker = OfflineEmissionsTracker(
+        country_iso_code=country, tracking_mode="process", save_to_file=False, log_level="critical"
+    )
+    tracker.start()
+    return tracker
+
+
+def _fill(energy: Energy, tracker: Any) -> None:
+    """Copy the tracker's final figures and say where each part comes from."""
+    data = tracker.final_emissions_data
+    cpu_measured = any(getattr(part, "_mode", "") in CPU_METERS for part in tracker._hardware)
+    energy.kwh, energy.kg_co2e = data.energy_consumed, data.emissions
+    measured = data.gpu_energy + (data.cpu_energy if cpu_measured else 0.0)  # a GPU's meter is read through NVML
+    energy.kind = "measured" if measured > energy.kwh / 2 else "estimated"
+    parts = [f"CPU {'measured' if cpu_measured else 'estimated from its load'}", "memory estimated"]
+    if data.gpu_energy:
+        parts.insert(0, "GPU measured")
+    energy.note = f"{', '.join(parts)}; electricity of {data.country_name}; CodeCarbon {data.codecarbon_version}"
