@@ -1,0 +1,79 @@
+# Every command of the project, for people and for CI alike. `make` alone lists them.
+#
+#   PYTHON=python3.12        the interpreter that environments are made with
+#   TORCH_INDEX=URL          take torch from this package index, e.g. PyTorch's own for CPUs, which saves 2 GB on Linux
+#   LESSONS="02 04"          make workshop: only these
+#   PYTEST_ARGS="-k tokens"  make test: only these
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+TORCH ?= $(shell grep '^torch==' constraints.txt)
+LESSONS ?=
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+NEWEST := .venv-newest
+
+.DEFAULT_GOAL := help
+.PHONY: help venv workshop test test-newest lab lint format notebooks bench constraints clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## Create .venv and install everything, again whenever the versions change
+
+# $(call create,FOLDER): an environment with pip in it, or one sentence about the interpreter that cannot make one.
+define create
+@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on the PATH: install Python 3.11, 3.12 or 3.13, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 2; }
+@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), the workshop needs 3.11 to 3.13: name another one, e.g. make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(1)
+endef
+
+$(STAMP): pyproject.toml constraints.txt
+	$(call create,$(VENV))
+	@echo "Installing into $(VENV): the first time this takes some minutes."
+	@[ -z "$(TORCH_INDEX)" ] || $(BIN)/python -m pip install --quiet --no-deps --index-url "$(TORCH_INDEX)" -c constraints.txt torch
+	@if [ -t 1 ]; then quiet=; else quiet=--quiet; fi; $(BIN)/python -m pip install $$quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+workshop: $(STAMP) ## Run every lesson in the pocket profile, offline; then open build/workshop/index.html
+	@HF_HUB_OFFLINE=1 WORKSHOP_HOME="$(CURDIR)/build/home" $(BIN)/workshop run --profile pocket $(LESSONS)
+
+test: $(STAMP) ## Run all tests, without a network
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# No constraints, so that drift shows. torch alone stays (make test-newest TORCH=torch frees it too): the newest torch
+# may exist only as a CUDA build of several GB. The list at the end is what the ranges of pyproject.toml hold back.
+test-newest: ## Run the unit tests on the newest releases that the ranges allow, in .venv-newest
+	$(call create,$(NEWEST))
+	@[ -z "$(TORCH_INDEX)" ] || $(NEWEST)/bin/python -m pip install --quiet --no-deps --index-url "$(TORCH_INDEX)" "$(TORCH)"
+	@$(NEWEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager "$(TORCH)" -e '.[dev]'
+	@$(NEWEST)/bin/python -m pip list --outdated || true
+	@$(NEWEST)/bin/python -m pytest -m "not lessons" $(PYTEST_ARGS)
+
+lab: $(STAMP) ## Open the lessons in JupyterLab
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lint: $(STAMP) ## Check style and types of code, tests and lessons
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(STAMP) ## Lay the code out as `make lint` wants it
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+notebooks: $(STAMP) ## Run the lessons again and commit-ready them: outputs fresh and normalised
+	@$(BIN)/python tools/notebooks.py
+
+bench: $(STAMP) ## Measure, one script of bench/ after the other; results in bench/RESULTS.md
+	@set -e; for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" $(BENCH_ARGS); done
+
+constraints: $(STAMP) ## Write constraints.txt from the ranges of pyproject.toml (UPGRADE=1: newest of everything)
+	@$(BIN)/python tools/constraints.py $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove build/ (reports, trained models) and all caches; keep .venv
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
