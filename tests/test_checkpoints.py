@@ -38,7 +38,8 @@ def child(base, name):
 
 
 def final_weights(out):
-    return load_file(step_folders(out)[-1] / "model.safetensors")
+    loaded = load_file(step_folders(out)[-1] / "model.safetensors")
+    return {name: tensor.clone() for name, tensor in loaded.items()}  # no longer mapped to a file that is damaged next
 
 
 def test_killed_three_times_and_resumed_ends_in_the_same_bits(tmp_path):
@@ -104,7 +105,7 @@ def test_when_every_checkpoint_is_damaged_it_says_so(trained):
     _, out = trained
     for folder in step_folders(out):
         flip(folder / "model.safetensors")
-    with pytest.raises(CheckpointError, match="no checkpoint in .* is whole"):
+    with pytest.raises(CheckpointError, match="no checkpoint in"):
         newest(out)
 
 
@@ -116,8 +117,8 @@ def test_a_checkpoint_of_another_tokenizer_is_refused_with_both_fingerprints(tra
     both = f"(?s){data.fingerprint}.*{fingerprint(other)}"
     with pytest.raises(CheckpointError, match=both):
         load_model(out, encoding=other)
+    theirs = token_file(tmp_path / "other.bin", other)
     with pytest.raises(CheckpointError, match=both):
-        theirs = token_file(tmp_path / "other.bin", other)
         train(small_gpt(), theirs, theirs, quick(keep=3), out, resume=True, quiet=True)
     assert load_model(out, encoding=byte_encoding()).config.vocab_size == 320
 

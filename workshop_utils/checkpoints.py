@@ -196,8 +196,8 @@ def load_weights(model: GPT, folder: Path) -> None:
 
 
 def load_training(folder: Path) -> dict[str, Tensor]:
-    """The tensors of the optimiser and of the random number generators."""
-    return load_file(folder / FILES[1])
+    """The tensors of the optimiser and of the random number generators, free of the file that they came from."""
+    return {name: tensor.clone() for name, tensor in load_file(folder / FILES[1]).items()}
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> tuple[dict[str, Tensor], list[Any]]:

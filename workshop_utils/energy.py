@@ -107,7 +107,7 @@ def _start(country: str, energy: Energy) -> Any:
             "(WORKSHOP_COUNTRY sets it), since clean and dirty electricity differ sixtyfold"
         )
     tracker = OfflineEmissionsTracker(
-        country_iso_code=country, tracking_mode="process", save_to_file=False, log_level="critical"
+        country_iso_code=country, tracking_mode="process", output_methods=[], log_level="critical"
     )
     tracker.start()
     return tracker

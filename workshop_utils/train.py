@@ -165,14 +165,14 @@ def train(
             loss, grad_norm, tokens = loop.update(step, lr)
             run.steps_done, run.tokens = step + 1, run.tokens + tokens
             run.seconds = earlier + time.perf_counter() - began
-            last = run.steps_done == config.steps or bool(interrupted)
+            last = run.steps_done == config.steps
             loop.record(loss, lr, grad_norm, last)
             if val_data is not None and (run.steps_done % config.eval_every == 0 or last):
                 loop.look(estimate_loss(model, val_data, config))
             if on_step is not None:
                 on_step(run.steps_done, model, run.history)
-            loop.checkpoint(last)
-            if interrupted:
+            loop.checkpoint(last or bool(interrupted))
+            if interrupted and not last:
                 run.stopped = "interrupted"
                 break
     run.energy = run.energy + energy
