@@ -1,0 +1,259 @@
+"""What the machine has: GPU, CPU, memory, folders, the way to the hub. Facts only: profiles.py draws conclusions."""
+
+from __future__ import annotations
+
+import http.client
+import math
+import os
+import platform
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+HUB = "https://huggingface.co"
+CGROUP = Path("/sys/fs/cgroup")  # a container's own limits (version 2)
+
+# Peak FLOP/s of dense matrix products, from the vendors' data sheets. The first that occurs in a device's name counts.
+PEAKS: dict[str, dict[str, float]] = {
+    "T4": {"float16": 65e12, "float32": 8.1e12},
+    "L40S": {"float16": 362e12, "bfloat16": 362e12, "float32": 91.6e12},
+    "L4": {"float16": 121e12, "bfloat16": 121e12, "float32": 30.3e12},
+    "V100": {"float16": 125e12, "float32": 15.7e12},
+    "A100": {"float16": 312e12, "bfloat16": 312e12, "float32": 19.5e12},
+    "H100 PCIe": {"float16": 756e12, "bfloat16": 756e12, "float32": 51e12},
+    "H100": {"float16": 989e12, "bfloat16": 989e12, "float32": 67e12},
+    "H200": {"float16": 989e12, "bfloat16": 989e12, "float32": 67e12},
+    "A10G": {"float16": 70e12, "bfloat16": 70e12, "float32": 35e12},
+    "RTX 4090": {"float16": 165e12, "bfloat16": 165e12, "float32": 82.6e12},
+    "RTX 3090": {"float16": 71e12, "bfloat16": 71e12, "float32": 35.6e12},
+}
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """The first CUDA device.
+
+    Attributes:
+        name: as its driver calls it.
+        capability: major and minor, as in (7, 5).
+        bytes: its memory.
+        problem: why it cannot compute, "" if it can.
+    """
+
+    name: str
+    capability: tuple[int, int]
+    bytes: int
+    problem: str = ""
+
+
+def find_gpu() -> Gpu | None:
+    """Look at the first CUDA device; None if there is none that torch can see."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    properties = torch.cuda.get_device_properties(0)
+    return Gpu(
+        torch.cuda.get_device_name(0),
+        torch.cuda.get_device_capability(0),
+        properties.total_memory,
+        _gpu_problem(),
+    )
+
+
+@cache
+def _gpu_problem() -> str:
+    """Compute one sum: a GPU that is too old for this torch, or broken, is listed and yet fails here."""
+    import torch
+
+    try:
+        torch.ones(2, device="cuda").sum().item()
+    except RuntimeError as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def cpu_name() -> str:
+    """Name the processor."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Count the CPU cores that this process may use, in a container too."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _cgroup("cpu.max").partition(" ")  # "200000 100000" is two cores, "max 100000" is no limit
+    if quota.isdigit() and period.isdigit():
+        count = min(count, max(1, round(int(quota) / int(period))))
+    return count
+
+
+def cpu_bf16_speedup() -> float:
+    """Measure how many times faster this CPU multiplies matrices in bf16 than in float32; 0.0 without instructions.
+
+    Source: on CPUs without avx512_bf16 or AMX, torch emulates bf16 and is ten times slower, so those are not measured.
+    """
+    import torch
+
+    asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    if not any(ask is not None and ask() for ask in asked):
+        return 0.0
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2048, 128, generator=generator)  # the rows of a small batch
+    w = torch.randn(128, 512, generator=generator)  # an up-projection
+    pairs = ((x, w), (x.bfloat16(), w.bfloat16()))
+    best = [math.inf, math.inf]  # seconds
+    for _ in range(20):  # turn by turn, and the shortest counts: other processes only ever make it longer
+        for i, (a, b) in enumerate(pairs):
+            start = time.perf_counter()
+            a @ b
+            best[i] = min(best[i], time.perf_counter() - start)
+    return best[0] / best[1]
+
+
+def peak_flops(device_name: str, dtype: str) -> float | None:
+    """Look up how many floating-point operations a second a device could do at best.
+
+    Args:
+        device_name: as in Gpu.name; "cuda" stands for the GPU of this machine.
+        dtype: "float32", "bfloat16" or "float16".
+
+    Returns:
+        FLOP/s of dense products, None where it is not known (as for CPUs).
+    """
+    if device_name == "cuda":
+        gpu = find_gpu()
+        device_name = gpu.name if gpu is not None else ""
+    for name, peaks in PEAKS.items():
+        if name in device_name:
+            return peaks.get(dtype)
+    return None
+
+
+def home() -> Path:
+    """Return the folder for everything that is made or downloaded, and make it.
+
+    Returns:
+        WORKSHOP_HOME; else build/home of the checkout that the package runs from; else ~/slm-workshop.
+
+    Raises:
+        ValueError: the folder cannot be made.
+    """
+    root = checkout()
+    if named := os.environ.get("WORKSHOP_HOME"):
+        folder = Path(named).expanduser().absolute()
+    else:
+        folder = root / "build" / "home" if root is not None else Path.home() / "slm-workshop"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"the folder {folder} cannot be made ({error.strerror}): set WORKSHOP_HOME to one that you may write to"
+        ) from error
+    return folder
+
+
+def checkout() -> Path | None:
+    """Return the root of the checkout that the package runs from, None when it was installed without one."""
+    root = Path(__file__).resolve().parent.parent
+    return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
+
+
+def short_path(path: Path) -> str:
+    """Name a path as seen from the checkout or from the home folder, so that pages show nobody's user name."""
+    root = checkout()
+    if root is not None and path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    if path.is_relative_to(Path.home()):
+        return "~/" + path.relative_to(Path.home()).as_posix()
+    return str(path)
+
+
+def free_disk_bytes(path: Path | str) -> int:
+    """Return how much can still be written in a folder, in bytes; the folder need not exist yet."""
+    path = Path(path).absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def free_memory_bytes() -> int:
+    """Return how much memory is free, in bytes, in a container what is left of its share."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
+    if limit.isdigit() and used.isdigit():
+        free = min(free, int(limit) - int(used))
+    return max(0, free)
+
+
+def _cgroup(name: str) -> str:
+    try:
+        return (CGROUP / name).read_text().strip()
+    except OSError:
+        return ""
+
+
+def offline() -> str:
+    """Return the variable that closes the hub, as in "HF_HUB_OFFLINE=1", or "" when it is open."""
+    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        value = os.environ.get(variable, "")
+        if value.strip().upper() in ("1", "ON", "YES", "TRUE"):
+            return f"{variable}={value}"
+    return ""
+
+
+def hub_reachable(timeout: float = 3.0) -> tuple[bool, str]:
+    """Ask whether the Hugging Face hub answers, and never wait longer than told.
+
+    Args:
+        timeout: seconds.
+
+    Returns:
+        True and which address answered, or False and what is wrong, as a clause.
+    """
+    if closed := offline():
+        return False, f"{closed} closes the hub"
+    url = os.environ.get("HF_ENDPOINT", HUB)
+    answers: list[tuple[bool, str]] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout):
+                answers.append((True, f"{url} answers"))
+        except urllib.error.HTTPError as error:
+            answers.append((False, f"{url} answers with {error.code} {error.reason}"))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            answers.append((False, f"{url} cannot be reached ({getattr(error, 'reason', error)})"))
+
+    waiter = threading.Thread(target=ask, daemon=True)  # looking up a name knows no timeout, a thread does
+    waiter.start()
+    waiter.join(timeout)
+    return answers[0] if answers else (False, f"{url} did not answer within {timeout:g} s")
+
+
+def hub_folder() -> Path | None:
+    """Return the local copy of hub files that WORKSHOP_HUB names, laid out like the hub; None if it is not set.
+
+    Raises:
+        ValueError: it is set, and there is no such folder.
+    """
+    named = os.environ.get("WORKSHOP_HUB")
+    if not named:
+        return None
+    folder = Path(named).expanduser().absolute()
+    if not folder.is_dir():
+        raise ValueError(
+            f"WORKSHOP_HUB is {named}, but there is no such folder: correct it, or unset it to use the hub itself"
+        )
+    return folder
