@@ -17,7 +17,7 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 def _figure(
     title: str, rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 3.2
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure with a title and rows x columns axes, each `height` inches high, grid faint, top and right open."""
+    """An empty figure with a title and rows x columns axes, each `height` inches high and `width` wide together."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(rows, columns, figsize=(width, height * rows), layout="constrained", squeeze=False)
