@@ -80,7 +80,7 @@ def solve_cell(stub: str, solution: str) -> str:
         if "check(" in source or not names & _defined(statement):
             kept.append(source)
         elif not placed:
-            kept.append(solution)
+            kept.append("\n" * (len(source) - len(source.lstrip("\n"))) + solution)
             placed = True
     if not placed:
         raise ValueError(
