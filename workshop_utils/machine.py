@@ -6,6 +6,7 @@ import http.client
 import math
 import os
 import platform
+import re
 import shutil
 import threading
 import time
@@ -134,7 +135,7 @@ def peak_flops(device_name: str, dtype: str) -> float | None:
         gpu = find_gpu()
         device_name = gpu.name if gpu is not None else ""
     for name, peaks in PEAKS.items():
-        if name in device_name:
+        if re.search(rf"\b{name}\b", device_name):
             return peaks.get(dtype)
     return None
 
