@@ -60,13 +60,14 @@ lint: $(STAMP) ## Check style and types of code, tests and lessons
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python tools/notebooks.py check
 
 format: $(STAMP) ## Lay the code out as `make lint` wants it
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 notebooks: $(STAMP) ## Run the lessons again and commit-ready them: outputs fresh and normalised
-	@$(BIN)/python tools/notebooks.py
+	@$(BIN)/python tools/notebooks.py execute $(LESSONS)
 
 bench: $(STAMP) ## Measure, one script of bench/ after the other; results in bench/RESULTS.md
 	@set -e; for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" $(BENCH_ARGS); done

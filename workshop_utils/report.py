@@ -138,8 +138,9 @@ def machine() -> str:
     """Name the processor, the number of cores, the memory and the system in one line."""
     import psutil
 
-    cores = psutil.cpu_count() or 1
-    return f"{_processor()}, {cores} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, {platform.system()}"
+    from workshop_utils.machine import cores, cpu_name
+
+    return f"{cpu_name()}, {cores()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, {platform.system()}"
 
 
 def versions() -> str:
@@ -159,16 +160,6 @@ def without_widgets(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
-
-
-def _processor() -> str:
-    """Return the processor's name, where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
-        if names:
-            return str(names[0]).strip()
-    return platform.processor() or platform.machine()
 
 
 def _title(notebook: NotebookNode) -> str:
