@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from workshop_utils import exercises
-from workshop_utils.checks import Exercise, Verdict, judge
+from workshop_utils.checks import Exercise, judge
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -59,8 +59,8 @@ def names_before(notebook: nbformat.NotebookNode, index: int) -> dict:
     return namespace
 
 
-def judged(path: Path, index: int, seed: str, with_solution: bool) -> Verdict:
-    """Run one exercise cell up to its check, and judge what would be handed to it."""
+def handed_over(path: Path, index: int, with_solution: bool) -> tuple[Exercise, object]:
+    """Run one exercise cell up to its check; return the exercise and the answer that the check would get."""
     notebook = nbformat.read(path, as_version=4)
     solved = tool.solved(notebook)
     namespace = names_before(solved, index)
@@ -68,23 +68,23 @@ def judged(path: Path, index: int, seed: str, with_solution: bool) -> Verdict:
     statements = ast.parse(source).body
     at = next(n for n, statement in enumerate(statements) if "check(" in ast.unparse(statement))
     run(statements[:at], source, namespace)
-    call = next(
-        node for node in ast.walk(statements[at]) if isinstance(node, ast.Call) and ast.unparse(node.func) == "check"
-    )
+    calls = [node for node in ast.walk(statements[at]) if isinstance(node, ast.Call)]
+    call = next(call for call in calls if ast.unparse(call.func) == "check")
     answer = eval(compile(ast.Expression(call.args[1]), "<answer>", "eval"), namespace)
-    return judge(exercises.find(ast.literal_eval(call.args[0])), answer, seed)
+    return exercises.find(ast.literal_eval(call.args[0])), answer
 
 
 @pytest.mark.parametrize(("path", "index"), IN_LESSONS)
 def test_the_solution_passes(path, index):
+    exercise, answer = handed_over(path, index, with_solution=True)
     for seed in SEEDS:
-        verdict = judged(path, index, seed, with_solution=True)
+        verdict = judge(exercise, answer, seed)
         assert verdict.state == "right", verdict.text
 
 
 @pytest.mark.parametrize(("path", "index"), IN_LESSONS)
 def test_the_untouched_stub_is_not_attempted(path, index):
-    assert judged(path, index, SEEDS[0], with_solution=False).state == "not attempted yet"
+    assert judge(*handed_over(path, index, with_solution=False)).state == "not attempted yet"
 
 
 @pytest.mark.parametrize("exercise", KNOWN, ids=lambda exercise: exercise.id)
