@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workshop_utils.pocket import plots_play
+from workshop_utils.pocket import plots_home, plots_kind, plots_outdoors, plots_play
 from workshop_utils.pocket.grammar import parse
 
-PLOTS = {plot.name: plot for plot in (*plots_play.PLOTS,)}
+PLOTS = {plot.name: plot for plot in (*plots_play.PLOTS, *plots_home.PLOTS, *plots_outdoors.PLOTS, *plots_kind.PLOTS)}
 
 OPENINGS = tuple(
     parse(opening)

@@ -25,7 +25,7 @@ class Coherence:
     """What was found in one text: True is right, False is wrong, None could not be judged and never counts as right.
 
     Attributes:
-        name: the hero is named at the beginning and again in the last two sentences, and nobody else has a name but
+        name: the hero is named at the beginning and again in the last three sentences, and nobody else has a name but
             one friend who was introduced as such.
         pronoun: every he, him, his, himself (or she, her, herself) is the hero's; None where there is none.
         kind: the hero is one animal or child throughout, a girl is a she and a boy a he; None where it is not said.
@@ -58,7 +58,7 @@ def score(text: str) -> Coherence:
         text: a story from its first word to its last, without the end-of-text token.
     """
     sentences = sentences_of(text)
-    found = [_WORD.findall(sentence) for sentence in sentences]
+    found = [[word.removesuffix("'s") for word in _WORD.findall(sentence)] for sentence in sentences]
     hero = next((word for sentence in found[:2] for word in sentence if word in words.PRONOUNS), None)
     pronoun = words.PRONOUNS[hero] if hero else None
     return Coherence(
@@ -102,7 +102,7 @@ def known_words() -> frozenset[str]:
     lists: list[str] = [*words.PRONOUNS, *words.ANIMALS, *words.PLACES, *words.PLACES.values(), *words.CHILD.values()]
     lists += [*words.BIRDS, *words.FAMILY, *words.FOLK, *words.FRIENDSHIPS, *_HE, *_SHE, *things(), "a", "an", "the"]
     return frozenset(
-        word.lower()
+        word.removesuffix("'s").lower()
         for text in [*lists, *(part for wording in wordings for part in literals(wording))]
         for word in _WORD.findall(text)
     )
@@ -127,7 +127,7 @@ def _name(hero: str | None, text: str, found: list[list[str]]) -> bool | None:
     named = {word for sentence in found for word in sentence if word in words.PRONOUNS}
     if hero in friends or len(friends) > 1 or not named <= {hero} | friends:
         return False
-    return any(hero in sentence for sentence in found[-2:])
+    return any(hero in sentence for sentence in found[-3:])
 
 
 def _pronoun(pronoun: str | None, found: list[list[str]]) -> bool | None:
@@ -161,4 +161,4 @@ def _one_of(family: frozenset[str], found: list[list[str]]) -> bool | None:
 def _finished(text: str, sentences: list[str]) -> bool:
     whole = text.rstrip().endswith((".", "!", "?", '."', '!"', '?"')) and text.count('"') % 2 == 0
     long_ones = [sentence for sentence in sentences if len(sentence.split()) > 3]
-    return whole and len(sentences) >= 7 and len(set(long_ones)) == len(long_ones)
+    return whole and len(sentences) >= 6 and len(set(long_ones)) == len(long_ones)

@@ -19,7 +19,7 @@ HE_NAMES = _words(
 )
 SHE_NAMES = _words(
     "Mia, Lily, Ava, Zoe, Ella, Ruby, Daisy, Poppy, Molly, Millie, Rosie, Lucy, Amy, Anna, Emma, Nora, Clara, Flora, "
-    "Cora, Edith, Elsie, Mabel, Matilda, Martha, Maisie, Hattie, Tilly, Tess, Nell, Peggy, Penny, Polly, Sally, Sadie, "
+    "Cora, Edith, Elsie, Mabel, Matilda, Martha, Maisie, Hattie, Tilly, Tess, Nell, Peggy, Juno, Polly, Sally, Sadie, "
     "Olive, Ivy, Hazel, Iris, Violet, Pearl, Freya, Greta, Heidi, Ingrid, Astrid, Luna, Stella, Bella, Nina, Lola, "
     "Carmen, Rosa, Amina, Fatima, Leila, Yasmin, Zara, Priya, Meera, Asha, Kemi, Amara, Ada, Yuki, Hana, Mei, Isla, "
     "Fiona, Maeve, Gwen"
