@@ -63,6 +63,7 @@ def _tokenizers_object(encoding: tiktoken.Encoding) -> Tokenizer:
         if token[:cut] in written and token[cut:] in written
     ]
     vocabulary = {text: encoding._mergeable_ranks[token] for token, text in written.items()}
+    vocabulary |= encoding._special_tokens
     # ignore_merges: a piece that is a token is that token at once, as in tiktoken
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=True))
     if encoding._pat_str.startswith(GPT2_PATTERN):

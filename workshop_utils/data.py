@@ -196,9 +196,18 @@ def prepare(profile: Profile) -> tuple[TokenFile, TokenFile, tiktoken.Encoding]:
             for leftover in folder.glob(f".*{PARTIAL}"):  # of a run that was killed
                 leftover.unlink()
             paths = {"train": folder / "train.tokens", "val": folder / "val.tokens"}
-            made = write_token_files(documents(profile), paths, encoding, split_of)
+            made = write_token_files(_watched(profile), paths, encoding, split_of)
             write_text_atomically(json.dumps(settings, indent=2) + "\n", folder / "settings.json")
     return made["train"], made["val"], encoding
+
+
+def _watched(profile: Profile) -> Iterable[str]:
+    """The documents, with a progress bar where they come over the network."""
+    if profile.text == "stories":
+        return documents(profile)
+    from tqdm import tqdm
+
+    return tqdm(documents(profile), total=profile.n_documents, desc=profile.text, unit=" documents")
 
 
 def _made_before(folder: Path, settings: dict[str, Any], encoding: tiktoken.Encoding) -> dict[str, TokenFile] | None:

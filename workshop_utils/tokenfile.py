@@ -146,7 +146,7 @@ class TokenFile:
 
         Args:
             batch_size: B, number of documents, drawn with replacement.
-            block_size: the longest row.
+            block_size: the longest T.
             generator: where the random numbers come from (on the CPU).
 
         Returns:
@@ -154,10 +154,10 @@ class TokenFile:
             y: (B, T) int64, x moved on by one token, filled up with -1, which the loss ignores.
 
         Raises:
-            ValueError: block_size is smaller than 1.
+            ValueError: batch_size or block_size is smaller than 1.
         """
-        if block_size < 1:
-            raise ValueError(f"block_size is {block_size}: a row needs at least one token")
+        if batch_size < 1 or block_size < 1:
+            raise ValueError(f"batch_size {batch_size} and block_size {block_size} must both be at least 1")
         chosen = torch.randint(self.n_documents, (batch_size,), generator=generator).tolist()
         bounds = [self._bounds(i) for i in chosen]
         longest = max(end - start for start, end in bounds) + 1  # one more for the end-of-text token

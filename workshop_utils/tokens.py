@@ -181,7 +181,7 @@ def pocket_tokenizer(vocab_size: int = 1024) -> tiktoken.Encoding:
             return load_tokenizer(path)
         except ValueError as error:
             print(f"{error}. It is made again.")
-    encoding = train_bpe(stories.texts(20_000, seed=0), vocab_size)
+    encoding = train_bpe(stories.texts(5_000, seed=0), vocab_size)  # more stories hardly change a token
     save_tokenizer(encoding, path)
     return encoding
 
@@ -258,7 +258,8 @@ def fingerprint(encoding: tiktoken.Encoding) -> str:
     Args:
         encoding: the tokenizer; its name does not count.
     """
-    parts = [encoding._pat_str, sorted(encoding._special_tokens.items()), [t.hex() for t in ordered_tokens(encoding)]]
+    ranks = [(encoding._mergeable_ranks[token], token.hex()) for token in ordered_tokens(encoding)]
+    parts = [encoding._pat_str, sorted(encoding._special_tokens.items()), ranks]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
