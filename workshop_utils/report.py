@@ -75,6 +75,8 @@ def index_page(outcomes: Sequence[Outcome], out: Path, profile: str | None = Non
     """Render the table of the lessons with their minutes, memory and status, and what to do about a failed one."""
     from jinja2 import Environment
 
+    from workshop_utils.profiles import hurried
+
     lessons = []
     for outcome in outcomes:
         notebook = outcome.notebook
@@ -89,11 +91,12 @@ def index_page(outcomes: Sequence[Outcome], out: Path, profile: str | None = Non
                 "memory": f"{outcome.peak_mb:,.0f}",
                 "cell": outcome.cell,
                 "error": outcome.error,
-                "cure": cure(outcome.error),
+                "cure": re.sub(r"`([^`]+)`", r"<code>\1</code>", cure(outcome.error)),
             }
         )
+    asked = profile or os.environ.get("WORKSHOP_PROFILE") or "chosen by each lesson from the machine"
     facts = {
-        "Profile": profile or os.environ.get("WORKSHOP_PROFILE") or "chosen by each lesson from the machine",
+        "Profile": f"{asked}, trainings cut to a few steps by WORKSHOP_HURRY=1" if hurried() else asked,
         "Machine": machine(),
         "Versions": versions(),
         "Date": f"{datetime.now().astimezone():%d %B %Y, %H:%M}",
@@ -119,6 +122,8 @@ def cure(error: str) -> str:
         return "Close what else is running, or halve the batch size in the lesson; `workshop doctor` shows the memory."
     if error.startswith("stopped with Ctrl-C"):
         return "Run the rest with `workshop run`, followed by the lessons' numbers."
+    if error.startswith("no notebook"):
+        return "The file is damaged: `git checkout notebooks` brings back the committed one."
     if "longer than" in error:
         return "The machine may be busy or slow: run this lesson alone with `workshop run` and its number."
     return "Its page shows the cell and the whole error. `workshop doctor` says what this machine may lack."
@@ -217,6 +222,7 @@ p code, li code, td code { background: var(--code); padding: .1em .3em; border-r
 .highlight { background: none !important; }
 .jp-OutputArea-output { padding: .5rem .9rem; } .jp-OutputArea-output pre { white-space: pre-wrap; color: var(--ink); }
 .jp-OutputArea-output img { background: #fff; border-radius: 6px; }
+.jp-RenderedHTML { background: #fff; color: #1d2433; border-radius: 6px; overflow-x: auto; }
 [data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"] {
   border-left: 3px solid var(--bad); }
 details { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .9rem; margin: .6rem 0; }
@@ -243,7 +249,7 @@ _INDEX_PAGE = """<!DOCTYPE html>
 .lessons { width: 100%; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   border-collapse: separate; border-spacing: 0; overflow: hidden; } .lessons tr:last-child td { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; } .failure { border-left: 4px solid var(--bad);
-  background: var(--card); padding: .6rem 1.1rem; margin: 1rem 0; } .failure code { color: var(--bad); }
+  background: var(--card); padding: .6rem 1.1rem; margin: 1rem 0; } .failure > code { color: var(--bad); }
 .facts th { width: 7rem; } td small { color: var(--soft); }</style></head>
 <body><main><h1>The lessons on this machine</h1>
 <p class="lead">{{ lessons | length }} lesson{{ "" if lessons | length == 1 else "s" }}, {{ minutes }} minutes:
@@ -258,7 +264,7 @@ _INDEX_PAGE = """<!DOCTYPE html>
 {% endfor %}</tbody></table>
 {% for lesson in lessons if lesson.error %}<div class="failure"><strong>{{ lesson.title }}</strong>
 {% if lesson.cell %}stopped in cell {{ lesson.cell }}{% else %}stopped{% endif %}:<br><code>{{ lesson.error }}</code>
-<p>{{ lesson.cure }}</p></div>{% endfor %}
+<p>{{ lesson.cure | safe }}</p></div>{% endfor %}
 <h2>Where and when</h2><table class="facts">
 {% for name, fact in facts.items() %}<tr><th>{{ name }}</th><td>{{ fact }}</td></tr>{% endfor %}
 </table></main></body></html>
