@@ -101,6 +101,7 @@ def execute(
     with tempfile.TemporaryDirectory(prefix="workshop-kernel-", ignore_cleanup_errors=True) as scratch:
         # A kernel without the user's own start-up files and settings, which a lesson must not depend on.
         environment = {**os.environ, **(env or {}), "IPYTHONDIR": scratch}
+        environment.pop("MPLBACKEND", None)  # or figures would not be shown in the notebook
         if profile:
             environment["WORKSHOP_PROFILE"] = profile
         error = _in_a_thread(lambda: client.execute(env=environment, cleanup_kc=True), meter)
