@@ -6,9 +6,13 @@ Nothing here trains, measures or reads files. Colours are Okabe and Ito's, which
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workshop_utils.coloured import TINTS, ColouredText, parts_of
+
 if TYPE_CHECKING:
+    import tiktoken
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -28,6 +32,128 @@ def _figure(
         ax.grid(alpha=0.25)
     plt.close(figure)  # shown once, by the cell that returns it, and not a second time by the notebook's own drawing
     return figure, list(axes.flat)
+
+
+# --- lessons 00 and 02: sizes, tokens, batches
+
+
+def tokens_in_colour(ids: Iterable[int], encoding: tiktoken.Encoding, show_spaces: bool = False) -> ColouredText:
+    """A text as the model sees it, each token on a colour of its own, special tokens on grey."""
+    return ColouredText({"": parts_of(ids, encoding)}, show_spaces)
+
+
+def parts_in_colour(lines: Mapping[str, Sequence[bytes | str]], show_spaces: bool = True) -> ColouredText:
+    """Several lines of parts, each with a label and the number of its parts: one text in several tokenizers."""
+    return ColouredText(lines, show_spaces)
+
+
+def bars(values: Mapping[str, float], title: str, xlabel: str, ylabel: str = "", log: bool = False) -> Figure:
+    """Horizontal bars, one for each label, with the value written behind it.
+
+    Args:
+        values: by label, the first one on top.
+        title: of the figure.
+        xlabel: what the values are, with their unit.
+        ylabel: what the labels are.
+        log: on a logarithmic axis.
+    """
+    figure, (ax,) = _figure(title, height=0.9 + 0.3 * len(values))
+    drawn = ax.barh(list(values), list(values.values()), color=PALETTE[0])
+    ax.bar_label(drawn, [f"{value:,.3g}" if value < 1000 else f"{value:,.0f}" for value in values.values()], padding=4)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
+    ax.margins(x=0.15)
+    ax.invert_yaxis()
+    return figure
+
+
+def merge_counts(merges: Sequence[tuple[bytes, int]], title: str) -> Figure:
+    """How often a pair occurred when it was merged: bars for a few merges, a line on logarithmic axes for many.
+
+    Args:
+        merges: the new token and how often its pair occurred, in the order of learning.
+        title: of the figure.
+    """
+    names = [token.decode(errors="replace").replace(" ", "·") for token, _ in merges]
+    counts, order = [count for _, count in merges], range(1, len(merges) + 1)
+    figure, (ax,) = _figure(title)
+    if len(merges) <= 40:
+        ax.bar(order, counts, color=PALETTE[0])
+        ax.set_xticks(order, names, rotation=60, ha="right", fontsize="small")
+        ax.set(xlabel="new token, in the order of learning (· is a space)", ylabel="times the pair occurred")
+        return figure
+    ax.plot(order, counts, color=PALETTE[0])
+    for place in sorted({round(len(merges) ** (k / 8)) for k in range(9)}):
+        ax.plot(place, counts[place - 1], "o", color=PALETTE[5], markersize=4)
+        ax.annotate(names[place - 1], (place, counts[place - 1]), (3, 5), textcoords="offset points", fontsize="small")
+    ax.set(xscale="log", yscale="log", xlabel="merge number (· is a space)", ylabel="times the pair occurred")
+    return figure
+
+
+def vocabulary_sizes(
+    sizes: Sequence[int], characters: Mapping[str, Sequence[float]], shares: Sequence[float]
+) -> Figure:
+    """What a larger vocabulary buys and what it costs.
+
+    Args:
+        sizes: of the vocabularies, in tokens.
+        characters: for each kind of text, characters a token at each size.
+        shares: of the model's parameters that the embedding table takes at each size, 0 to 1.
+    """
+    figure, (left, right) = _figure("What a larger vocabulary buys, and what it costs", columns=2, width=9.5)
+    for (name, values), colour, marker in zip(characters.items(), PALETTE, "os^D", strict=False):
+        left.plot(sizes, values, marker=marker, color=colour, label=name)
+    left.set(xscale="log", xlabel="vocabulary (tokens)", ylabel="characters a token", ylim=(0, None))
+    left.legend(frameon=False, fontsize="small")
+    right.plot(sizes, [100 * share for share in shares], marker="o", color=PALETTE[5])
+    right.set(xscale="log", xlabel="vocabulary (tokens)", ylabel="embedding table (% of the model)", ylim=(0, 100))
+    for ax in (left, right):
+        ax.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45, ha="right", fontsize="small")
+        ax.minorticks_off()
+    return figure
+
+
+def shifted_by_one(x: Sequence[int], y: Sequence[int], encoding: tiktoken.Encoding) -> Figure:
+    """One row of a batch as two rows of boxes: what the model reads, and what it should answer at each place."""
+    figure, (ax,) = _figure("One row: below each token the one that should come next", width=9.5, height=1.7)
+    for row, ids in enumerate((x, y)):
+        for column, id in enumerate(ids):
+            text = "-1" if id < 0 else "end" if id == encoding.eot_token else encoding.decode([id]).replace(" ", "·")
+            idle = y[column] < 0
+            colour = "#DDDDDD" if idle else (TINTS[0], TINTS[1])[row]
+            box = {"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": "white"}
+            ax.text(column, -row, text, ha="center", va="center", bbox=box, color="#888888" if idle else "black")
+    for row, name in enumerate(("x", "y")):
+        ax.text(-1, -row, name, ha="center", va="center", weight="bold")
+    ax.set(xlim=(-1.5, len(x) - 0.4), ylim=(-1.5, 0.5), xlabel="place in the row", ylabel="")
+    ax.axis("off")
+    return figure
+
+
+def batches(kinds: Mapping[str, tuple[Any, Any]], eot_token: int) -> Figure:
+    """Batches as pictures: a line a row, a colour a document, black where one ends, grey where nothing is learned.
+
+    Args:
+        kinds: x and y, both (B, T), by the name of how they were drawn.
+        eot_token: the id that ends a document.
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    colours = ListedColormap([PALETTE[4], PALETTE[1], PALETTE[2], "#000000", "#DDDDDD"])
+    figure, axes = _figure("Two ways to fill a batch", rows=len(kinds), width=9.5, height=2.0)
+    for ax, (name, (x, y)) in zip(axes, kinds.items(), strict=True):
+        ends = x == eot_token
+        kind = ends.cumsum(1) % 3  # the number of the document in its row, in three colours
+        kind[ends] = 3
+        kind[y == -1] = 4
+        ax.imshow(kind, cmap=colours, vmin=0, vmax=4, aspect="auto", interpolation="nearest")
+        ax.set_title(name, loc="left", fontsize="medium")
+        ax.set(ylabel="row of the batch", xlabel="place in the row (tokens)")
+        ax.grid(False)
+    names = {"a document, the next, …": 1, "end-of-text token": 3, "padding, no target": 4}
+    patches = [Patch(color=colours(place / 4), label=name) for name, place in names.items()]
+    figure.legend(handles=patches, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    return figure
 
 
 # --- lesson 04: training
