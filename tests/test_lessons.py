@@ -116,10 +116,16 @@ def test_lessons_are_found_by_number_name_and_path(tmp_path, monkeypatch):
         lessons.find(["nowhere/03.ipynb"])
 
 
-def test_without_a_checkout_a_sentence_says_where_the_lessons_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons, "__file__", str(tmp_path / "site-packages" / "workshop_utils" / "lessons.py"))
+def test_without_a_checkout_a_sentence_says_where_the_lessons_are(monkeypatch):
+    monkeypatch.setattr(lessons, "checkout", lambda: None)
     with pytest.raises(FileNotFoundError, match="Clone the repository"):
         lessons.find()
+
+
+def test_without_what_runs_notebooks_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(lessons, "find_spec", lambda package: None)
+    with pytest.raises(ModuleNotFoundError, match=r"nbclient is missing.*pip install 'slm-workshop\[lab\]'"):
+        lessons.run()
 
 
 # --- run

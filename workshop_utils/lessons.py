@@ -8,8 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from workshop_utils.machine import checkout
 
 if TYPE_CHECKING:
     from workshop_utils.kernel import Outcome
@@ -22,13 +25,13 @@ def notebooks_folder() -> Path:
     Raises:
         FileNotFoundError: the package was installed without a checkout.
     """
-    folder = Path(__file__).resolve().parents[1] / "notebooks"
-    if not folder.is_dir():
+    root = checkout()
+    if root is None:
         raise FileNotFoundError(
-            f"there are no lessons at {folder}: they are files of the project's repository, not of the installed "
-            "package. Clone the repository and run `make workshop` in it, or give the path of a notebook."
+            "there are no lessons here: they are files of the project's repository, not of the installed package. "
+            "Clone the repository and run `make workshop` in it, or give the path of a notebook."
         )
-    return folder
+    return root / "notebooks"
 
 
 def find(names: Sequence[str | Path] = ()) -> list[Path]:
@@ -66,11 +69,15 @@ def run(
     Raises:
         ValueError: no lesson goes by one of the names.
         FileNotFoundError: there is no folder of lessons.
+        ModuleNotFoundError: what runs notebooks is not installed.
     """
     from workshop_utils import report
 
+    for package in ("nbclient", "nbconvert", "ipykernel"):
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(f"{package} is missing, which runs notebooks: pip install 'slm-workshop[lab]'")
     paths = find(lessons)
-    out = Path(out) if out else notebooks_folder().parent / "build" / "workshop"
+    out = Path(out) if out else (checkout() or Path.cwd()) / "build" / "workshop"
     out.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     with _progress(quiet) as progress:
