@@ -4,6 +4,7 @@
 #   TORCH_INDEX=URL          take torch from this package index, e.g. PyTorch's own for CPUs, which saves 2 GB on Linux
 #   LESSONS="02 04"          make workshop: only these
 #   PYTEST_ARGS="-k tokens"  make test: only these
+#   BENCHES=generate         make bench: only these; BENCH_ARGS="--nanogpt PATH --text PATH" says what to compare with
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,6 +13,7 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 LESSONS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+BENCHES ?= imports generate tokenise train_throughput char_shakespeare lesson04
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NEWEST := .venv-newest
@@ -70,7 +72,7 @@ notebooks: $(STAMP) ## Run the lessons again and commit-ready them: outputs fres
 	@$(BIN)/python tools/notebooks.py execute $(LESSONS)
 
 bench: $(STAMP) ## Measure, one script of bench/ after the other; results in bench/RESULTS.md
-	@set -e; for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" $(BENCH_ARGS); done
+	@set -e; for name in $(BENCHES); do echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py $(BENCH_ARGS); done
 
 constraints: $(STAMP) ## Write constraints.txt from the ranges of pyproject.toml (UPGRADE=1: newest of everything)
 	@$(BIN)/python tools/constraints.py $(if $(UPGRADE),--upgrade)

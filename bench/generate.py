@@ -1,0 +1,41 @@
+"""Writing 255 tokens with the key/value cache against nanoGPT's generate(), which computes every position again."""
+
+from __future__ import annotations
+
+import torch
+from common import cpu_seconds, one_core, options, report, rounds_row, take_turns
+from peers import SHAPE, choose_peer
+
+from workshop_utils.config import GPTConfig
+from workshop_utils.model import GPT
+
+VOCAB = 65  # characters of tiny Shakespeare
+
+
+def main() -> None:
+    """Measure and report."""
+    args = options(__doc__).parse_args()
+    one_core()
+    peer = choose_peer(args.nanogpt)
+    new, rounds = (15, 1) if args.quick else (255, 11)
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(block_size=256, vocab_size=VOCAB, **SHAPE)).eval()  # type: ignore[arg-type]
+    peers_model = peer.model(VOCAB, 256).eval()
+    start = torch.zeros(1, 1, dtype=torch.int64)
+
+    def ours() -> float:
+        return new / cpu_seconds(lambda: model.generate(start, new))
+
+    def theirs() -> float:
+        return new / cpu_seconds(lambda: peer.generate(peers_model, start, new))
+
+    ours(), theirs()  # a rehearsal
+    what = f"tokens a CPU second, {new} after a prompt of 1"
+    rows = [rounds_row(what, *take_turns(ours, theirs, rounds), goal="ratio >= 7")]
+    name = peer.name if args.nanogpt else "the same model without its cache"
+    notes = f"Peer: {name}. 0.8M parameters (4 layers, 128 wide), block 256, float32, one core, {rounds} rounds."
+    report("generate", rows, args, notes)
+
+
+if __name__ == "__main__":
+    main()

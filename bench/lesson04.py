@@ -1,0 +1,121 @@
+"""Lesson 04's GPT: trained as the profile says, and its stories scored for coherence against what they say themselves.
+
+On all cores, as in the lesson. The peer is the generator itself: its own stories, and the least loss it allows.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import tiktoken
+import torch
+from common import Row, options, report, row
+
+from workshop_utils.config import GPTConfig, TrainConfig
+from workshop_utils.data import TokenFile, prepare, split_of, write_token_files
+from workshop_utils.model import GPT
+from workshop_utils.pocket import stories
+from workshop_utils.profiles import setup
+from workshop_utils.sampling import generate_text
+from workshop_utils.tokens import train_bpe
+from workshop_utils.train import estimate_loss, train
+
+Data = tuple[TokenFile, TokenFile, tiktoken.Encoding]
+GOALS = {"pronoun": 0.97, "name": 0.90, "object": 0.70, "all": 0.60}
+SAMPLES, TEMPERATURE = 200, 0.8
+PEER_SEED = 1_000  # of held-out stories
+
+
+def wilson(share: float, n: int, z: float = 1.96) -> list[float]:
+    """The 95% interval of a share.
+
+    Source: Wilson 1927, doi 10.1080/01621459.1927.10502953.
+    """
+    centre, spread = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return [max(0.0, (centre - spread) / (1 + z * z / n)), min(1.0, (centre + spread) / (1 + z * z / n))]
+
+
+def one_seed(
+    seed: int, gpt: GPTConfig, training: TrainConfig, data: Data, samples: int
+) -> tuple[list[str], float, float]:
+    """Train and write stories: (texts, validation loss, seconds of training)."""
+    train_data, val_data, encoding = data
+    torch.manual_seed(seed)
+    model = GPT(gpt)
+    print(f"seed {seed}: {model.num_params():,} parameters, {training.steps:,} steps", flush=True)
+    config = TrainConfig.from_dict(training.to_dict() | {"seed": seed, "country": ""})
+    began = time.perf_counter()
+    train(model, train_data, None, config, quiet=True)
+    seconds = time.perf_counter() - began
+    loss = estimate_loss(model, val_data, config, batches=2 if training.steps < 100 else 50)
+    texts = generate_text(
+        model, encoding, max_new_tokens=gpt.block_size - 1, temperature=TEMPERATURE, seed=seed, n=samples
+    )
+    print(f"  loss {loss:.3f} after {seconds:.0f} s; for example: {texts[0]}", flush=True)
+    return texts, loss, seconds
+
+
+def small(folder: Path) -> Data:
+    """A few stories and a small tokenizer, for --quick."""
+    texts = list(stories.texts(300))
+    encoding = train_bpe(texts, 320)
+    paths = {split: folder / f"{split}.tokens" for split in ("train", "val")}
+    made = write_token_files(texts, paths, encoding, split_of, 1)
+    return made["train"], made["val"], encoding
+
+
+def coherence_rows(texts: list[str], held_out: list[str], what: str, goals: dict[str, float]) -> list[Row]:
+    """A line for each check, with its 95% interval."""
+    ours, peer = stories.score_many(texts), stories.score_many(held_out)
+    rows = []
+    for name, share in ours.items():
+        if name == "n":
+            continue
+        title = "everything together" if name == "all" else f"{name} right"
+        goal = f"ours >= {goals[name]}" if name in goals else ""
+        rows.append(row(f"{title}, {what}", share, peer[name], goal=goal) | {"spread": wilson(share, len(texts))})
+    return rows
+
+
+def main() -> None:
+    """Measure and report."""
+    args = options(__doc__).parse_args()
+    profile = setup("pocket")
+    gpt, training = profile.gpt, profile.training
+    samples, seeds = (4, args.seeds[:1]) if args.quick else (SAMPLES, args.seeds)
+    with tempfile.TemporaryDirectory() as name:
+        if args.quick:
+            data: Data = small(Path(name))
+            training = TrainConfig.from_dict(training.to_dict() | {"steps": 3, "milestones": ()})
+            gpt = GPTConfig.from_dict(gpt.to_dict() | {"block_size": 64, "n_layer": 1})
+        else:
+            data = prepare(profile)
+        floor = stories.entropy_per_token(data[2], n=100 if args.quick else 2000)
+        held_out = [one.text for one in stories.stories(samples, seed=PEER_SEED)]
+        everything, rows = [], []
+        for seed in seeds:
+            texts, loss, seconds = one_seed(seed, gpt, training, data, samples)
+            everything += texts
+            rows.append(row(f"validation loss, nats a token, seed {seed}", loss, floor, better="lower"))
+            rows.append(row(f"seconds of training, seed {seed}", seconds, goal="ours <= 180"))
+            if len(seeds) > 1:
+                rows += [
+                    line for line in coherence_rows(texts, held_out, f"seed {seed}", {}) if "everything" in line["what"]
+                ]
+    rows += coherence_rows(everything, held_out, f"{len(everything)} stories", GOALS)
+    sample = random.Random(0).choice(everything)
+    notes = (
+        f"Peer: the generator. Its line for the loss is the bound that no model beats ({floor:.3f} nats a token), its "
+        f"lines for coherence are those of {samples} of its own stories. Ours: {training.steps:,} steps of "
+        f"{training.batch_size} stories, {training.dtype}; sampled at temperature {TEMPERATURE}, from the end-of-text "
+        f"token on. Intervals are Wilson's, 95%.\n\nOne of ours, drawn by lot:\n\n> {sample.replace(chr(10), ' ')}"
+    )
+    report("lesson04", rows, args, notes)
+
+
+if __name__ == "__main__":
+    main()

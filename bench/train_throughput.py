@@ -1,0 +1,86 @@
+"""Training throughput on one core: tokens a second of train() against nanoGPT's loop, at its README's CPU model.
+
+Both train the same shape (4 layers, 4 heads, 128 wide, no biases, T=64, B=12, dropout 0) on the same text.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import one_core, options, report, rounds_row, take_turns
+from peers import BATCH, BLOCK, SHAPE, Characters, characters, choose_peer, train_as_nanogpt
+
+from workshop_utils.config import GPTConfig, TrainConfig
+from workshop_utils.model import GPT
+from workshop_utils.profiles import choose_dtype
+from workshop_utils.train import train
+
+WARM_UP = 5  # first steps of a round that do not count: buffers are made, attention is chosen
+
+
+class Clock:
+    """Notes the CPU time after every step."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def __call__(self, *_: Any) -> None:
+        self.times.append(time.process_time())
+
+    def tokens_per_second(self, tokens_per_step: int) -> float:
+        """The speed after the warm-up."""
+        return (len(self.times) - WARM_UP) * tokens_per_step / (self.times[-1] - self.times[WARM_UP - 1])
+
+
+def train_ours(text: Characters, config: TrainConfig, on_step: Clock, attention: str = "auto") -> GPT:
+    """Train a fresh model of nanoGPT's shape with the package's loop."""
+    torch.manual_seed(config.seed)
+    shape = GPTConfig(vocab_size=text.encoding.n_vocab, block_size=BLOCK, attention=attention, **SHAPE)  # type: ignore[arg-type]
+    return train(GPT(shape), text.train, None, config, quiet=True, on_step=on_step).model
+
+
+def main() -> None:
+    """Measure and report."""
+    args = options(__doc__).parse_args()
+    one_core()
+    peer = choose_peer(args.nanogpt)
+    steps, rounds = (WARM_UP + 2, 1) if args.quick else (WARM_UP + 150, 10)
+    dtype, reason = choose_dtype("cpu")
+    attention = set()
+    with tempfile.TemporaryDirectory() as folder:
+        text = characters(args.text, Path(folder), 100 if args.quick else 2000)
+
+        def ours(dtype: str) -> float:
+            config = TrainConfig(steps=steps, batch_size=BATCH, rows="windows", dtype=dtype, country="")
+            clock = Clock()
+            attention.add(train_ours(text, config, clock).config.attention)
+            return clock.tokens_per_second(BATCH * BLOCK)
+
+        def theirs() -> float:
+            clock = Clock()
+            train_as_nanogpt(peer, text, steps, clock)
+            return clock.tokens_per_second(BATCH * BLOCK)
+
+        print(f"ours in {dtype}, because {reason}")
+        if not args.quick:
+            ours(dtype), theirs()  # a rehearsal: the first round of a process is slower
+        what = "training, tokens a CPU second"
+        rows = [rounds_row(f"{what} ({dtype})", *take_turns(lambda: ours(dtype), theirs, rounds), goal="ratio >= 1.6")]
+        used = " or ".join(sorted(attention))
+        if dtype != "float32":
+            both = take_turns(lambda: ours("float32"), theirs, max(1, rounds // 2))
+            rows.append(rounds_row(f"{what} (float32)", *both))
+    notes = (
+        f"Peer: {peer.name}. One core; {rounds} rounds of {steps} steps of {BATCH} x {BLOCK} tokens. Ours computes in "
+        f"{dtype} because {reason}; attention, chosen by measurement: {used}. The goal is for CPUs with avx512_bf16. "
+        f"{text.note}"
+    )
+    report("train_throughput", rows, args, notes)
+
+
+if __name__ == "__main__":
+    main()
