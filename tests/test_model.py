@@ -30,13 +30,13 @@ def ids(rows: int = 2, length: int = 20, seed: int = 1) -> torch.Tensor:
     return torch.randint(0, 96, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
-def test_logits_equal_transformers_gpt2_both_ways():
+@pytest.mark.parametrize("activation", ["gelu_new", "gelu"])
+def test_logits_equal_transformers_gpt2_both_ways(activation):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(3)
-    theirs = GPT2LMHeadModel(
-        GPT2Config(vocab_size=96, n_positions=32, n_embd=64, n_layer=3, n_head=4, initializer_range=0.2)
-    ).eval()
+    shape = {"vocab_size": 96, "n_positions": 32, "n_embd": 64, "n_layer": 3, "n_head": 4}
+    theirs = GPT2LMHeadModel(GPT2Config(**shape, activation_function=activation, initializer_range=0.2)).eval()
     ours = GPT.from_hf(theirs).eval()
     with torch.no_grad():
         expected = theirs(ids()).logits

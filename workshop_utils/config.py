@@ -48,6 +48,7 @@ class GPTConfig(Config):
     bias: bool = True  # biases in the linear layers and the norms, as GPT-2 has them
     position: str = "learned"  # "learned" (GPT-2) or "rope" (rotary: binds names and pronouns faster in tiny models)
     norm: str = "layernorm"  # "layernorm" (GPT-2) or "rmsnorm" (Llama)
+    activation: str = "gelu_tanh"  # "gelu_tanh" (GPT-2) or "gelu" (the exact one, and the faster one on a CPU)
     init: str = "gpt2"  # "gpt2" (std .02) or "fan_in" (q, k, v and up-projection at 1/sqrt(n_embd): for narrow models)
     attention: str = "auto"  # "written", "sdpa", or "auto": sdpa until `train` has measured which one is faster here
 
@@ -70,6 +71,7 @@ class GPTConfig(Config):
             {
                 "position": ("learned", "rope"),
                 "norm": ("layernorm", "rmsnorm"),
+                "activation": ("gelu_tanh", "gelu"),
                 "init": ("gpt2", "fan_in"),
                 "attention": ("auto", "written", "sdpa"),
             }

@@ -15,6 +15,7 @@ from workshop_utils.model import GPT, GPTConfig
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
+ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu": "gelu"}  # their names, and ours
 TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
@@ -26,12 +27,14 @@ def _swap(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def from_hf(hf_model: GPT2LMHeadModel) -> GPT:
     """Build a GPT from a transformers GPT-2; see `GPT.from_hf`."""
     c = hf_model.config
-    if c.model_type != "gpt2" or c.activation_function != "gelu_new":
+    activation = ACTIVATIONS.get(getattr(c, "activation_function", ""))
+    if c.model_type != "gpt2" or activation is None:
         raise ValueError(
-            f"this is a {c.model_type} model with activation {getattr(c, 'activation_function', '?')}: only GPT-2 "
-            "(gelu_new) has the shape of this GPT. Load it with transformers instead"
+            f"this is a {c.model_type} model with activation {getattr(c, 'activation_function', '?')}: only GPT-2 has "
+            "the shape of this GPT. Load it with transformers instead"
         )
-    model = GPT(GPTConfig(c.n_positions, c.vocab_size, c.n_layer, c.n_head, c.n_embd, dropout=c.resid_pdrop))
+    shape = (c.n_positions, c.vocab_size, c.n_layer, c.n_head, c.n_embd)
+    model = GPT(GPTConfig(*shape, dropout=c.resid_pdrop, activation=activation))
     state = _swap({name: tensor for name, tensor in hf_model.state_dict().items() if not name.endswith(".attn.bias")})
     model.load_state_dict(state)
     return model.to(dtype=hf_model.dtype)
@@ -51,6 +54,7 @@ def to_hf(model: GPT) -> GPT2LMHeadModel:
         GPT2Config(
             vocab_size=c.vocab_size, n_positions=c.block_size, n_embd=c.n_embd, n_layer=c.n_layer, n_head=c.n_head,
             resid_pdrop=c.dropout, embd_pdrop=c.dropout, attn_pdrop=c.dropout,
+            activation_function={ours: theirs for theirs, ours in ACTIVATIONS.items()}[c.activation],
             bos_token_id=None, eos_token_id=None,
         )
     )  # fmt: skip

@@ -36,9 +36,9 @@ def attention_weights(q: Tensor, k: Tensor) -> Tensor:
     Source: Vaswani et al., "Attention Is All You Need", equation 1, with the causal mask of a decoder.
     """
     T, S = q.size(-2), k.size(-2)
-    scores = (q @ k.transpose(-2, -1)) * (1.0 / math.sqrt(q.size(-1)))  # (..., T, S)
+    scores = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)  # (..., T, S); scaling q is cheaper than scaling these
     future = torch.ones(T, S, dtype=torch.bool, device=q.device).triu(1 + S - T)
-    return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
+    return scores.masked_fill_(future, float("-inf")).softmax(dim=-1)
 
 
 def written_attention(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
@@ -119,7 +119,7 @@ class MLP(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
-        self.gelu = nn.GELU(approximate="tanh")  # as GPT-2, whose weights expect it
+        self.gelu = nn.GELU(approximate="tanh" if config.activation == "gelu_tanh" else "none")
         self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
         self.dropout = nn.Dropout(config.dropout)
 
