@@ -141,7 +141,7 @@ def test_big_asked_for_on_a_t4_keeps_float16_and_warns(gpu):
 @pytest.mark.parametrize("name", ["gpu", "T5"])
 def test_an_unknown_profile_is_one_sentence(name, monkeypatch):
     monkeypatch.setenv("WORKSHOP_PROFILE", name)
-    with pytest.raises(ValueError, match=r"WORKSHOP_PROFILE asks for .* choose pocket, t4 or big"):
+    with pytest.raises(ValueError, match=r"there is no profile .*WORKSHOP_PROFILE.*: choose pocket, t4 or big"):
         profiles.setup(quiet=True)
 
 

@@ -98,6 +98,15 @@ def cores() -> int:
     return count
 
 
+def share_cores() -> None:
+    """Let torch's waiting threads sleep soon, so that other programs cost no more than their share.
+
+    By default GNU OpenMP's threads wait for each other in a busy loop. With one core taken by another program, training
+    was seen to become ten times slower so; with a short loop it did not. Works only before torch is imported.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
 def cpu_bf16_speedup() -> float:
     """Measure how many times faster this CPU multiplies matrices in bf16 than in float32; 0.0 without instructions.
 

@@ -26,6 +26,7 @@ from workshop_utils.machine import (
     hub_folder,
     hub_reachable,
     peak_flops,
+    share_cores,
     short_path,
 )
 
@@ -170,6 +171,7 @@ def setup(name: str | None = None, quiet: bool = False) -> Profile:
     Raises:
         ValueError: there is no profile of that name, or a WORKSHOP_ variable makes no sense.
     """
+    share_cores()
     profile = choose(name)
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -210,8 +212,8 @@ def choose(name: str | None = None) -> Profile:
     """
     wanted = (name or os.environ.get("WORKSHOP_PROFILE", "")).strip().lower()
     if wanted and wanted not in NAMES:
-        where = "setup()" if name else "WORKSHOP_PROFILE"
-        raise ValueError(f"{where} asks for the profile {wanted!r}, which does not exist: choose {_listed(NAMES)}")
+        where = "" if name else ", which WORKSHOP_PROFILE asks for"
+        raise ValueError(f"there is no profile {wanted!r}{where}: choose {_listed(NAMES)}")
     gpu = find_gpu()
     if wanted:
         chosen, reason = wanted, "you asked for it"

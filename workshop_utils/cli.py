@@ -1,0 +1,120 @@
+"""The command line: `workshop doctor`, `run`, `train` and `sample`.
+
+Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+app = typer.Typer(
+    help="Tools of the workshop on small language models.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="print the findings as JSON, for bug reports")] = False,
+) -> int:
+    """Look for what would stop a lesson, and name the cure."""
+    from workshop_utils import doctor
+
+    findings = doctor.diagnose()
+    print(json.dumps(doctor.as_dict(findings), indent=2) if as_json else doctor.as_text(findings))
+    return int(any(finding.status == "problem" for finding in findings))
+
+
+@app.command()
+def run(
+    lessons: Annotated[list[str] | None, typer.Argument(metavar="[LESSON]...", help="numbers or files")] = None,
+    profile: Annotated[str | None, typer.Option(help="pocket, t4 or big; chosen by the machine if left out")] = None,
+) -> int:
+    """Run lessons, all of them if none is named, and leave their pages and a report in build/workshop."""
+    from workshop_utils.lessons import run as run_lessons
+    from workshop_utils.profiles import choose
+
+    if profile is not None:
+        profile = choose(profile).name  # an unknown name is found before anything has run
+    return run_lessons(lessons or [], profile)
+
+
+@app.command()
+def train(
+    text: Annotated[Path, typer.Option(help="text file to learn from, UTF-8")],
+    out: Annotated[Path, typer.Option(help="folder for tokenizer, token files, config and checkpoints")],
+    steps: Annotated[int | None, typer.Option(min=1, help="optimiser updates [default: 1000]")] = None,
+    config: Annotated[Path | None, typer.Option(help='JSON: {"gpt": {...}, "training": {...}}')] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in that folder")] = False,
+) -> int:
+    """Train a GPT on a text of your own. Ctrl-C saves; --resume goes on."""
+    from workshop_utils.own_text import train_on_text
+
+    train_on_text(text, out, steps, config, resume)
+    return 0
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder that workshop train made")],
+    prompt: Annotated[str, typer.Option(help="how the text begins")],
+    tokens: Annotated[int, typer.Option(min=1, help="tokens to add at most")] = 200,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is always the likeliest token")] = 0.8,
+    top_k: Annotated[int | None, typer.Option(min=1, help="draw among the K likeliest tokens only")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the dice")] = 0,
+) -> int:
+    """Let a trained model write on from a prompt."""
+    from workshop_utils import own_text
+
+    print(own_text.sample(folder, prompt, tokens, temperature, top_k, seed))
+    return 0
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: as on the command line, without the program's name.
+
+    Returns:
+        The exit code: 0 done, 1 done but not all is well, 2 wrong usage or input, 130 stopped with Ctrl-C.
+        With WORKSHOP_DEBUG=1 errors are raised instead, for their traceback.
+    """
+    try:
+        return app(list(arguments), standalone_mode=False, prog_name="workshop") or 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("stopped with Ctrl-C", 130)
+    except BrokenPipeError:  # `workshop doctor | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        return _fail(f"{error.format_message()} ({context.command_path if context else 'workshop'} --help says more)")
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        if os.environ.get("WORKSHOP_DEBUG"):
+            raise
+        return _fail(str(error))
+    except RuntimeError as error:
+        # The package's own errors are sentences for people; anything else is a bug and wants its traceback.
+        if os.environ.get("WORKSHOP_DEBUG") or not type(error).__module__.startswith("workshop_utils."):
+            raise
+        return _fail(str(error), 1 if type(error).__name__ == "TrainingStopped" else 2)
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print(f"workshop: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    """Entry point of the `workshop` command."""
+    sys.exit(execute(sys.argv[1:]))

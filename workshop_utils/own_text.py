@@ -1,0 +1,231 @@
+"""Train on a text file of one's own, and write on from it: what `workshop train` and `workshop sample` do.
+
+A folder holds everything of such a run: tokenizer, token files, config.json and the checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workshop_utils.config import GPTConfig, TrainConfig
+
+if TYPE_CHECKING:
+    import tiktoken
+
+    from workshop_utils.train import Run
+
+TOKENIZER, CONFIG = "tokenizer.json", "config.json"
+VAL_SHARE = 0.1  # of the text, its end: neighbouring windows overlap, so a random choice would leak
+# For a book or so of text, some minutes on a laptop.
+MODEL: dict[str, Any] = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128}
+MODEL |= {"position": "rope", "init": "fan_in"}  # what pays in small models
+TRAINING: dict[str, Any] = {"steps": 1000, "batch_size": 16, "learning_rate": 3e-3, "rows": "windows"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What config.json holds: the model, its training, and which text they are for."""
+
+    gpt: GPTConfig
+    training: TrainConfig
+    text_sha256: str = ""
+
+    def save(self, folder: Path) -> None:
+        """Write config.json, whole or not at all."""
+        from workshop_utils.files import write_text_atomically
+
+        values = {"gpt": self.gpt.to_dict(), "training": self.training.to_dict(), "text_sha256": self.text_sha256}
+        write_text_atomically(json.dumps(values, indent=2) + "\n", folder / CONFIG)
+
+    @classmethod
+    def load(cls, folder: Path) -> Settings:
+        """Read config.json of a run.
+
+        Raises:
+            FileNotFoundError: there is no run in that folder.
+            ValueError: the file is damaged.
+        """
+        if not (folder / CONFIG).is_file():
+            raise FileNotFoundError(f"there is no run in {folder}: check the folder, or start one with workshop train")
+        values = _read_json(folder / CONFIG)
+        gpt, training = GPTConfig.from_dict(values["gpt"]), TrainConfig.from_dict(values["training"])
+        return cls(gpt, training, values.get("text_sha256", ""))
+
+
+def read_settings(path: Path | None = None, steps: int | None = None) -> Settings:
+    """Put the settings of a new run together: the defaults, then a learner's file, then the command line.
+
+    Args:
+        path: JSON as in {"gpt": {"n_layer": 6}, "training": {"learning_rate": 1e-3}}; any field may be left out.
+        steps: optimiser updates.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no such JSON, or a field is unknown or out of range.
+    """
+    from workshop_utils import profiles
+
+    given = _read_json(path) if path is not None else {}
+    device = profiles.choose_device()
+    found = {"device": device, "dtype": profiles.choose_dtype(device)[0], "country": profiles.choose("pocket").country}
+    training = TRAINING | found | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
+    tenth = max(1, training["steps"] // 10) if isinstance(training["steps"], int) else 1
+    training = {"eval_every": tenth, "checkpoint_every": tenth, "log_every": min(10, tenth)} | training
+    return Settings(_make(GPTConfig, MODEL | given.get("gpt", {}), path), _make(TrainConfig, training, path))
+
+
+def _make(kind: Any, values: dict[str, Any], path: Path | None) -> Any:
+    try:
+        return kind.from_dict(values)
+    except TypeError as error:  # a string where a number should be, and the like
+        raise ValueError(f"{path} has a value of the wrong kind ({error}): write numbers without quotes") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read a config file, and make sure that it has the two parts, if any."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no config file at {path}: check the path")
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise ValueError(f"{path} is no valid JSON ({error}): correct it there") from error
+    parts = ("gpt", "training", "text_sha256")
+    if not isinstance(values, dict) or set(values) - set(parts):
+        raise ValueError(f'{path} must be {{"gpt": {{...}}, "training": {{...}}}}: move its fields into these two')
+    if not all(isinstance(values.get(part, {}), dict) for part in parts[:2]):
+        raise ValueError(f'"gpt" and "training" of {path} must be objects, as in {{"gpt": {{"n_layer": 6}}}}')
+    return values
+
+
+def train_on_text(
+    text: Path, out: Path, steps: int | None = None, config: Path | None = None, resume: bool = False
+) -> Run:
+    """Train a GPT on a text file, as one document cut into random windows; its last tenth is only for validation.
+
+    Args:
+        text: the file, UTF-8.
+        out: folder for everything that is made. A tokenizer that already lies in it is used.
+        steps: optimiser updates; the config's if None.
+        config: JSON file with fields of GPTConfig and TrainConfig.
+        resume: go on with the run that was interrupted in out.
+
+    Returns:
+        The Run.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file makes no sense, or the text is too short.
+        CheckpointError, TrainingStopped: as train() says.
+    """
+    from workshop_utils.machine import share_cores
+
+    share_cores()
+    import torch
+
+    from workshop_utils.data import TokenFile, read_text
+    from workshop_utils.model import GPT
+    from workshop_utils.tokens import load_tokenizer
+    from workshop_utils.train import train
+
+    content = read_text(text)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    if resume:
+        settings = _settings_to_resume(out, digest, steps, config, text)
+    else:
+        _refuse_to_overwrite(out)
+        settings = read_settings(config, steps)
+        settings = _prepare(content, digest, out, settings, text)
+    encoding = load_tokenizer(out / TOKENIZER)
+    files = [TokenFile(out / f"{split}.tokens", encoding) for split in ("train", "val")]
+    torch.manual_seed(settings.training.seed)  # the first weights
+    return train(GPT(settings.gpt), files[0], files[1], settings.training, out_dir=out, resume=resume)
+
+
+def _refuse_to_overwrite(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file: give --out a folder")
+    if any(out.glob("step-*")):
+        raise ValueError(f"{out} already holds a run: go on with it by --resume, or choose another folder for --out")
+
+
+def _settings_to_resume(out: Path, digest: str, steps: int | None, config: Path | None, text: Path) -> Settings:
+    if config is not None:
+        raise ValueError(f"--config and --resume exclude each other: a resumed run goes on with {out / CONFIG}")
+    settings = Settings.load(out)
+    if settings.text_sha256 != digest:
+        raise ValueError(f"{text} is not the text that {out} was trained on: give that one, or start in another folder")
+    if steps not in (None, settings.training.steps):
+        raise ValueError(
+            f"the run in {out} was laid out for {settings.training.steps:,} steps, and its learning rate falls until "
+            "then: resume it without --steps, or start in another folder"
+        )
+    return settings
+
+
+def _prepare(content: str, digest: str, out: Path, settings: Settings, text: Path) -> Settings:
+    """Make tokenizer, token files and config.json; return the settings with the vocabulary's real size."""
+    from dataclasses import replace
+
+    from workshop_utils.data import write_token_file
+    from workshop_utils.tokens import load_tokenizer, padded_vocab_size, save_tokenizer, train_bpe
+
+    cut = len(content) - int(len(content) * VAL_SHARE)
+    parts = {"train": content[:cut], "val": content[cut:]}
+    if (out / TOKENIZER).is_file():
+        encoding = load_tokenizer(out / TOKENIZER)
+        print(f"tokenizer: {out / TOKENIZER}, {encoding.n_vocab:,} tokens, found there")
+    else:
+        encoding = train_bpe([parts["train"]], settings.gpt.vocab_size, name="own", at_most=True)
+        print(f"tokenizer: {encoding.n_vocab:,} tokens, learnt from {text.name}")
+    _check_length(parts["val"], encoding, settings.gpt.block_size, text)
+    save_tokenizer(encoding, out / TOKENIZER)
+    for split, part in parts.items():
+        made = write_token_file([part], out / f"{split}.tokens", encoding)
+        print(f"{split + ':':<11}{made.n_tokens:,} tokens")
+    settings = Settings(replace(settings.gpt, vocab_size=padded_vocab_size(encoding)), settings.training, digest)
+    settings.save(out)  # last: where it is, everything is
+    return settings
+
+
+def _check_length(val: str, encoding: tiktoken.Encoding, block_size: int, text: Path) -> None:
+    found = len(encoding.encode_ordinary(val)) + 1 if val.strip() else 0  # with the end-of-text token
+    if found <= block_size:
+        raise ValueError(
+            f"{text} is too short: its last tenth, for validation, has {found} tokens, and block_size {block_size} "
+            f"needs {block_size + 1}; give more text, or a smaller block_size by --config"
+        )
+
+
+def sample(
+    folder: Path, prompt: str, tokens: int = 200, temperature: float = 0.8, top_k: int | None = None, seed: int = 0
+) -> str:
+    """Let the model of a run write on from a prompt.
+
+    Args:
+        folder: the run's; its checkpoint with the lowest validation loss is used.
+        prompt: how the text begins.
+        tokens: how many to add at most.
+        temperature: above 1 bolder, below 1 more careful, 0 always the likeliest token.
+        top_k: draw among the k likeliest tokens only.
+        seed: of the dice.
+
+    Raises:
+        FileNotFoundError: there is no run in that folder.
+        ValueError, CheckpointError: a file is damaged, or an argument is out of range.
+    """
+    from workshop_utils.checkpoints import load_model
+    from workshop_utils.sampling import generate_text
+    from workshop_utils.tokens import load_tokenizer
+
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}: check the path, or make it with workshop train")
+    if not prompt:
+        raise ValueError("the prompt is empty: give at least one character to write on from")
+    settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
+    model = load_model(folder, "best", encoding=encoding)
+    begins = settings.training.rows == "rows"  # windows start anywhere: there the model knows no beginnings
+    return generate_text(model, encoding, prompt, tokens, temperature, top_k, seed=seed, document_start=begins)[0]
