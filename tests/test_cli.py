@@ -1,0 +1,300 @@
+"""The command line, as a person meets it: what it does, and that nothing typed wrongly ends in a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workshop_utils import cli
+
+WORDS = "the cat sat on a mat and a dog ran far away from the house over hills with sun moon star tree river"
+SMALL = {
+    "gpt": {"block_size": 32, "n_layer": 2, "n_head": 2, "n_embd": 32, "vocab_size": 300, "attention": "sdpa"},
+    "training": {"batch_size": 4, "country": "", "checkpoint_every": 2, "eval_every": 2, "eval_batches": 2},
+}
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    rng = random.Random(0)
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(" ".join(rng.choices(WORDS.split(), k=9)) + "." for _ in range(300)))
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(SMALL))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of six steps that tests may read; those that damage it copy it."""
+    folder = tmp_path_factory.mktemp("trained")
+    rng = random.Random(0)
+    (folder / "text.txt").write_text("\n".join(" ".join(rng.choices(WORDS.split(), k=9)) + "." for _ in range(300)))
+    (folder / "small.json").write_text(json.dumps(SMALL))
+    arguments = [
+        "--text",
+        folder / "text.txt",
+        "--out",
+        folder / "run",
+        "--steps",
+        "6",
+        "--config",
+        folder / "small.json",
+    ]
+    assert cli.execute(["train", *map(str, arguments)]) == 0
+    return folder
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
+    """Run a command that must fail, and return the one line that it says."""
+    capsys.readouterr()
+    assert cli.execute([str(argument) for argument in arguments]) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("workshop: ")
+    return lines[0]
+
+
+# --- wrong usage ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing command"),
+        (["fly"], "fly"),
+        (["--fast"], "--fast"),
+        (["doctor", "--yaml"], "--yaml"),
+        (["train"], "--text"),
+        (["train", "--text", "a.txt"], "--out"),
+        (["train", "--text", "a.txt", "--out", "b", "--steps", "many"], "--steps"),
+        (["train", "--text", "a.txt", "--out", "b", "--steps", "0"], "--steps"),
+        (["train", "--text", "a.txt", "--out", "b", "--steps", "-5"], "--steps"),
+        (["train", "--text", "nowhere.txt", "--out", "b"], "nowhere.txt"),
+        (["train", "--text", ".", "--out", "b"], "no text file"),
+        (["sample"], "DIR"),
+        (["sample", "nowhere"], "--prompt"),
+        (["sample", "nowhere", "--prompt", "a"], "nowhere"),
+        (["sample", ".", "--prompt", "a"], "no run"),
+        (["sample", ".", "--prompt", "a", "--temperature", "-1"], "--temperature"),
+        (["sample", ".", "--prompt", "a", "--top-k", "0"], "--top-k"),
+        (["sample", ".", "--prompt", "a", "--tokens", "1.5"], "--tokens"),
+        (["sample", ".", "--prompt", ""], "empty"),
+        (["run", "--profile", "huge"], "huge"),
+        (["run", "77"], "77"),
+        (["run", "nowhere.ipynb"], "nowhere.ipynb"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert said in complaint(capsys, *arguments)
+    assert not list(tmp_path.iterdir()), "something was made before the mistake was found"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]])
+def test_help_is_no_mistake(arguments, capsys):
+    assert cli.execute(arguments) == 0
+    assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b" \n\n", "empty"),
+        (b"caf\xe9 au lait", "UTF-8"),
+        (b"much too short", "too short"),
+        (b"a", "too short"),
+    ],
+)
+def test_a_text_that_cannot_be_used_is_one_line(content, said, capsys, tmp_path, config):
+    (tmp_path / "bad.txt").write_bytes(content)
+    out = tmp_path / "out"
+    assert said in complaint(capsys, "train", "--text", tmp_path / "bad.txt", "--out", out, "--config", config)
+    assert not out.exists(), "a later run would find a useless tokenizer there"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "JSON"),
+        ("[]", '"gpt"'),
+        ('{"n_layer": 3}', '"gpt"'),
+        ('{"gpt": 3}', '"gpt"'),
+        ('{"gpt": {"layers": 3}}', "layers"),
+        ('{"gpt": {"n_embd": 33}}', "n_embd"),
+        ('{"gpt": {"n_layer": "3"}}', "without quotes"),
+        ('{"training": {"steps": "10"}}', "steps"),
+        ('{"training": {"learning_rate": -1}}', "learning_rate"),
+        ('{"training": {"learning_rate": null}}', "wrong kind"),
+        ('{"training": {"schedule": "wavy"}}', "wavy"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_one_line(content, said, capsys, tmp_path, text):
+    (tmp_path / "config.json").write_text(content)
+    out = tmp_path / "out"
+    assert said in complaint(capsys, "train", "--text", text, "--out", out, "--config", tmp_path / "config.json")
+    assert not out.exists()
+
+
+def test_a_folder_that_is_a_file_is_one_line(capsys, text):
+    assert "is a file" in complaint(capsys, "train", "--text", text, "--out", text)
+
+
+# --- train and sample -----------------------------------------------------------------------------------------------
+
+
+def test_train_leaves_everything_that_sample_needs(trained, capsys):
+    run = trained / "run"
+    names = {path.name for path in run.iterdir()}
+    assert {"tokenizer.json", "train.tokens", "val.tokens", "config.json", "step-000006"} <= names
+    settings = json.loads((run / "config.json").read_text())
+    assert settings["training"]["steps"] == 6
+    assert settings["gpt"]["vocab_size"] == 320  # 300 tokens, padded to a multiple of 64
+    arguments = ["sample", str(run), "--prompt", "the cat", "--tokens", "20", "--top-k", "5"]
+    texts = []
+    for seed in ("1", "1", "2"):
+        assert cli.execute([*arguments, "--seed", seed]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0].startswith("the cat")
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_nothing_of_the_validation_part_is_trained_on(trained):
+    from workshop_utils.data import TokenFile
+    from workshop_utils.tokens import load_tokenizer
+
+    encoding = load_tokenizer(trained / "run" / "tokenizer.json")
+    text = (trained / "text.txt").read_text()
+    parts = [encoding.decode(TokenFile(trained / "run" / f"{s}.tokens").document(0).tolist()) for s in ("train", "val")]
+    assert "".join(parts) == text
+    assert len(parts[1]) == pytest.approx(len(text) / 10, abs=1)
+
+
+def test_a_run_is_never_written_over(trained, capsys):
+    said = complaint(capsys, "train", "--text", trained / "text.txt", "--out", trained / "run")
+    assert "--resume" in said
+
+
+def test_resume_ends_in_the_weights_of_an_unbroken_run(trained, tmp_path, capsys):
+    """The run is cut after step 4 by deleting what came later, as if the process had been killed there."""
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    shutil.rmtree(run / "step-000006")
+    assert cli.execute(["train", "--text", str(trained / "text.txt"), "--out", str(run), "--resume"]) == 0
+    assert "resumed after step 4" in capsys.readouterr().out
+    name = Path("step-000006") / "model.safetensors"
+    assert (run / name).read_bytes() == (trained / "run" / name).read_bytes()
+
+
+def test_a_run_that_was_cut_before_its_first_checkpoint_resumes_from_the_start(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run, ignore=shutil.ignore_patterns("step-*", "best.json"))
+    assert cli.execute(["train", "--text", str(trained / "text.txt"), "--out", str(run), "--resume"]) == 0
+    name = Path("step-000006") / "model.safetensors"
+    assert (run / name).read_bytes() == (trained / "run" / name).read_bytes()
+
+
+def test_resume_refuses_what_would_make_it_another_run(trained, tmp_path, capsys, text):
+    same = ["train", "--resume", "--out", trained / "run", "--text", trained / "text.txt"]
+    assert "6 steps" in complaint(capsys, *same, "--steps", 9)
+    assert "--config" in complaint(capsys, *same, "--config", trained / "small.json")
+    text.write_text(text.read_text() + " and more")
+    assert "not the text" in complaint(capsys, "train", "--resume", "--out", trained / "run", "--text", text)
+    assert "no run" in complaint(capsys, "train", "--resume", "--out", tmp_path / "new", "--text", text)
+
+
+def test_a_tokenizer_in_the_folder_is_used(trained, tmp_path, text, config, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    shutil.copy(trained / "run" / "tokenizer.json", out)
+    arguments = ["train", "--text", text, "--out", out, "--config", config, "--steps", 1]
+    assert cli.execute([str(argument) for argument in arguments]) == 0
+    assert "found there" in capsys.readouterr().out
+    assert (out / "tokenizer.json").read_bytes() == (trained / "run" / "tokenizer.json").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "step-000006/model.safetensors"])
+def test_a_damaged_run_is_one_line(name, trained, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run, ignore=shutil.ignore_patterns("best.json", "step-000004", "step-000002"))
+    (run / name).write_bytes((run / name).read_bytes()[:100])
+    said = complaint(capsys, "sample", run, "--prompt", "the")
+    assert Path(name).name in said or "step-000006" in said or "whole" in said
+
+
+def test_the_tokenizer_of_another_run_is_refused_with_both_fingerprints(trained, tmp_path, capsys):
+    from workshop_utils.tokens import fingerprint, load_tokenizer, save_tokenizer, train_bpe
+
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    other = train_bpe(["a quite different text, a quite different text"], 270)
+    known = fingerprint(load_tokenizer(run / "tokenizer.json"))
+    save_tokenizer(other, run / "tokenizer.json")
+    said = complaint(capsys, "sample", run, "--prompt", "the")
+    assert fingerprint(other) in said
+    assert known in said
+
+
+# --- doctor, run, and the process itself ----------------------------------------------------------------------------
+
+
+def test_doctor_prints_json_that_a_program_can_read(capsys, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_PROFILE", "pocket")
+    code = cli.execute(["doctor", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert {finding["name"] for finding in report["findings"]} >= {"python", "profile", "disk", "hub", "lesson 04"}
+    assert code == any(finding["status"] == "problem" for finding in report["findings"])
+
+
+def test_run_hands_the_lessons_on_and_returns_their_verdict(monkeypatch):
+    from workshop_utils import lessons
+
+    seen = []
+    monkeypatch.setattr(lessons, "run", lambda *arguments: seen.append(arguments) or 1)
+    assert cli.execute(["run", "02", "notes.ipynb", "--profile", "Pocket"]) == 1
+    assert cli.execute(["run"]) == 1
+    assert seen == [(["02", "notes.ipynb"], "pocket"), ([], None)]
+
+
+def test_training_that_cannot_go_on_is_one_line_and_exit_code_1(monkeypatch, capsys, text, tmp_path):
+    from workshop_utils import own_text
+    from workshop_utils.train import TrainingStopped
+
+    def diverge(*arguments: object) -> None:
+        raise TrainingStopped("the loss is not finite\nat step 3")
+
+    monkeypatch.setattr(own_text, "train_on_text", diverge)
+    said = complaint(capsys, "train", "--text", text, "--out", tmp_path / "out", code=1)
+    assert said == "workshop: the loss is not finite at step 3"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch, text, tmp_path):
+    from workshop_utils import own_text
+
+    def bug(*arguments: object) -> None:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(own_text, "train_on_text", bug)
+    with pytest.raises(RuntimeError, match="shapes"):
+        cli.execute(["train", "--text", str(text), "--out", str(tmp_path / "out")])
+
+
+def test_the_installed_command_says_one_line_too():
+    command = [Path(sys.executable).with_name("workshop"), "train", "--txt", "a"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=60)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert not done.stdout

@@ -1,0 +1,194 @@
+"""One source of dependencies: pyproject.toml, constraints.txt, environment.yml, Makefile and README say the same."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+MAKEFILE = (ROOT / "Makefile").read_text()
+# What comes with a package that is declared, and is used by its own name: module -> that package.
+COMES_WITH = {
+    "IPython": "ipykernel",
+    "jinja2": "nbconvert",
+    "jupyter_client": "nbclient",
+    "markupsafe": "nbconvert",
+    "PIL": "matplotlib",
+    "pyarrow": "datasets",
+    "pygments": "nbconvert",
+    "regex": "tiktoken",
+    "requests": "tiktoken",
+    "traitlets": "nbclient",
+}
+
+
+def requirements(*extras: str) -> dict[str, Requirement]:
+    """Name -> requirement of the package with these extras, extras of extras included."""
+    lines = list(PROJECT["dependencies"])
+    for extra in extras:
+        lines += PROJECT["optional-dependencies"][extra]
+    found: dict[str, Requirement] = {}
+    for requirement in map(Requirement, lines):
+        if requirement.name == PROJECT["name"]:
+            found |= requirements(*requirement.extras)
+        else:
+            found[canonicalize_name(requirement.name)] = requirement
+    return found
+
+
+def constraints() -> dict[str, Version]:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pairs = [line.split("==") for line in lines]
+    return {canonicalize_name(name): Version(version) for name, version in pairs}
+
+
+def test_every_direct_dependency_has_an_exact_version_within_its_range():
+    exact = constraints()
+    for name, requirement in requirements("dev", "finetune").items():
+        assert name in exact, f"{name} is in pyproject.toml and not in constraints.txt: run `make constraints`"
+        assert requirement.specifier.contains(exact[name]), f"{name}=={exact[name]} breaks {requirement}"
+
+
+def test_the_exact_versions_keep_the_limits_that_admit_unsloth():
+    exact = constraints()
+    for limit in map(Requirement, PYPROJECT["tool"]["workshop"]["constraints-limits"]):
+        assert limit.specifier.contains(exact[canonicalize_name(limit.name)]), f"{limit}: run `make constraints`"
+
+
+def test_constraints_are_versions_that_any_build_of_a_package_has():
+    for name, version in constraints().items():
+        assert version.local is None, f"{name}=={version} can only be installed where that very build exists"
+
+
+def test_ranges_have_both_ends_where_a_major_release_may_break_us():
+    loose = {"packaging", "filelock"}  # calendar or fast-counting versions, with an interface that has never changed
+    for name, requirement in requirements("dev", "finetune", "unsloth").items():
+        kinds = {specifier.operator for specifier in requirement.specifier}
+        assert kinds >= {">=", "<"} or kinds == {"=="} or name in loose, f"{requirement} needs a range"
+
+
+def test_environment_yml_only_points_at_the_two_sources():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert {entry.split("=")[0] for entry in conda} == {"python", "pip", "make"}
+    assert pip["pip"] == ["--constraint constraints.txt", "--editable .[dev]"]
+    python = next(entry.split("=")[1] for entry in conda if entry.startswith("python="))
+    from packaging.specifiers import SpecifierSet
+
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python)
+
+
+def test_the_makefile_checks_for_the_pythons_of_pyproject():
+    assert PROJECT["requires-python"] == ">=3.11,<3.14"
+    assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in MAKEFILE
+
+
+def test_what_the_code_imports_is_declared():
+    """Also that the from-scratch lessons need no extra: whatever is imported at a module's top is a core package."""
+    core, everything = requirements(), requirements("dev", "finetune")
+    known = {canonicalize_name(name): canonicalize_name(owner) for name, owner in COMES_WITH.items()}
+    for path in sorted((ROOT / "workshop_utils").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        at_top = set(map(id, tree.body))
+        for node in ast.walk(tree):
+            for module in imported(node):
+                if module in sys.stdlib_module_names or module == "workshop_utils":
+                    continue
+                name = canonicalize_name(module)
+                name = known.get(name, name)
+                allowed = core if id(node) in at_top else everything
+                assert name in allowed, f"{path.name} line {node.lineno} imports {module}: declare it in pyproject.toml"
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        return [node.module.split(".")[0]]
+    return []
+
+
+def test_importing_the_package_is_quick_and_needs_no_torch():
+    """In a process of its own, the best of three: the machine may be busy."""
+    code = (
+        "import sys, time; start = time.perf_counter(); import workshop_utils; "
+        "print(time.perf_counter() - start, *[m for m in ('torch', 'numpy', 'tiktoken') if m in sys.modules])"
+    )
+    seconds = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        taken, *heavy = done.stdout.split()
+        assert not heavy
+        seconds.append(float(taken))
+    assert min(seconds) < 0.5
+
+
+def test_lazy_names_are_there_and_wrong_ones_are_not():
+    import workshop_utils
+
+    assert workshop_utils.setup.__module__ == "workshop_utils.profiles"
+    assert set(workshop_utils.__all__) <= set(dir(workshop_utils))
+    assert workshop_utils.__version__ == PROJECT["version"]
+    with pytest.raises(AttributeError, match="set_up"):
+        _ = workshop_utils.set_up
+
+
+def readme_commands(program: str) -> list[str]:
+    """The commands in README's code blocks that begin with a program's name."""
+    blocks = re.findall(r"^```(?:bash|sh)\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.split(" ")[0].rpartition("/")[2] == program]
+
+
+def test_the_make_commands_of_the_readme_exist():
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    commands = readme_commands("make")
+    assert "make workshop" in commands
+    assert "make test" in commands
+    for command in commands:
+        assert {word for word in shlex.split(command)[1:] if "=" not in word} <= targets, command
+
+
+def test_the_workshop_commands_of_the_readme_exist():
+    import typer
+
+    from workshop_utils.cli import app
+
+    known = typer.main.get_command(app).commands
+    commands = readme_commands("workshop")
+    assert {shlex.split(command)[1] for command in commands} == set(known), "README shows each command once at least"
+    for command in commands:
+        _, name, *words = shlex.split(command)
+        options = {option for parameter in known[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, command
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert [line for line in ci.splitlines() if line.startswith("make")] == ["make lint", "make workshop", "make test"]
+    assert ".ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+
+
+def test_tests_reach_this_machine_only():
+    from pytest_socket import SocketConnectBlockedError
+
+    with pytest.warns(UserWarning, match="connect"), pytest.raises(SocketConnectBlockedError):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=5).close()
