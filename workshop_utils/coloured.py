@@ -62,7 +62,8 @@ class ColouredText:
 
     def _coloured(self, parts: Sequence[bytes | str]) -> str:
         # <code> and not <span>: pages that drop all colours, such as GitHub's, still draw a box around each token
-        return "".join(
+        # and <wbr>, a place where a line may break: a row of bytes has no space
+        return "<wbr>".join(
             f'<code style="background:{SPECIAL if isinstance(part, str) else TINTS[i % len(TINTS)]};color:#000;'
             f'padding:2px 0">{escape(self._readable(part))}</code>'
             for i, part in enumerate(parts)

@@ -59,7 +59,7 @@ def bars(values: Mapping[str, float], title: str, xlabel: str, ylabel: str = "",
     """
     figure, (ax,) = _figure(title, height=0.9 + 0.3 * len(values))
     drawn = ax.barh(list(values), list(values.values()), color=PALETTE[0])
-    ax.bar_label(drawn, [f"{value:,.3g}" if value < 1000 else f"{value:,.0f}" for value in values.values()], padding=4)
+    ax.bar_label(drawn, [f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in values.values()], padding=4)
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
     ax.margins(x=0.15)
     ax.invert_yaxis()
@@ -80,6 +80,7 @@ def merge_counts(merges: Sequence[tuple[bytes, int]], title: str) -> Figure:
         ax.bar(order, counts, color=PALETTE[0])
         ax.set_xticks(order, names, rotation=60, ha="right", fontsize="small")
         ax.set(xlabel="new token, in the order of learning (· is a space)", ylabel="times the pair occurred")
+        ax.locator_params(axis="y", integer=True)
         return figure
     ax.plot(order, counts, color=PALETTE[0])
     for place in sorted({round(len(merges) ** (k / 8)) for k in range(9)}):
@@ -102,19 +103,19 @@ def vocabulary_sizes(
     figure, (left, right) = _figure("What a larger vocabulary buys, and what it costs", columns=2, width=9.5)
     for (name, values), colour, marker in zip(characters.items(), PALETTE, "os^D", strict=False):
         left.plot(sizes, values, marker=marker, color=colour, label=name)
-    left.set(xscale="log", xlabel="vocabulary (tokens)", ylabel="characters a token", ylim=(0, None))
+    left.set(xlabel="vocabulary (tokens)", ylabel="characters a token", ylim=(0, None))
     left.legend(frameon=False, fontsize="small")
     right.plot(sizes, [100 * share for share in shares], marker="o", color=PALETTE[5])
-    right.set(xscale="log", xlabel="vocabulary (tokens)", ylabel="embedding table (% of the model)", ylim=(0, 100))
+    right.set(xlabel="vocabulary (tokens)", ylabel="table's share of the model (%)", ylim=(0, None))
     for ax in (left, right):
-        ax.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45, ha="right", fontsize="small")
-        ax.minorticks_off()
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+        ax.set_xlim(0, None)
     return figure
 
 
 def shifted_by_one(x: Sequence[int], y: Sequence[int], encoding: tiktoken.Encoding) -> Figure:
     """One row of a batch as two rows of boxes: what the model reads, and what it should answer at each place."""
-    figure, (ax,) = _figure("One row: below each token the one that should come next", width=9.5, height=1.7)
+    figure, (ax,) = _figure("One row: below each token the one that should come next", width=9.5, height=1.3)
     for row, ids in enumerate((x, y)):
         for column, id in enumerate(ids):
             text = "-1" if id < 0 else "end" if id == encoding.eot_token else encoding.decode([id]).replace(" ", "·")
@@ -122,9 +123,9 @@ def shifted_by_one(x: Sequence[int], y: Sequence[int], encoding: tiktoken.Encodi
             colour = "#DDDDDD" if idle else (TINTS[0], TINTS[1])[row]
             box = {"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": "white"}
             ax.text(column, -row, text, ha="center", va="center", bbox=box, color="#888888" if idle else "black")
-    for row, name in enumerate(("x", "y")):
+    for row, name in enumerate(("x, read", "y, answer")):
         ax.text(-1, -row, name, ha="center", va="center", weight="bold")
-    ax.set(xlim=(-1.5, len(x) - 0.4), ylim=(-1.5, 0.5), xlabel="place in the row", ylabel="")
+    ax.set(xlim=(-1.6, len(x) - 0.4), ylim=(-1.5, 0.5))
     ax.axis("off")
     return figure
 
@@ -143,16 +144,17 @@ def batches(kinds: Mapping[str, tuple[Any, Any]], eot_token: int) -> Figure:
     figure, axes = _figure("Two ways to fill a batch", rows=len(kinds), width=9.5, height=2.0)
     for ax, (name, (x, y)) in zip(axes, kinds.items(), strict=True):
         ends = x == eot_token
-        kind = ends.cumsum(1) % 3  # the number of the document in its row, in three colours
+        number = ends.cumsum(1)  # of the document in its row; 0 has begun before the row
+        kind = (number > 0) * (2 - number % 2)
         kind[ends] = 3
         kind[y == -1] = 4
         ax.imshow(kind, cmap=colours, vmin=0, vmax=4, aspect="auto", interpolation="nearest")
         ax.set_title(name, loc="left", fontsize="medium")
         ax.set(ylabel="row of the batch", xlabel="place in the row (tokens)")
         ax.grid(False)
-    names = {"a document, the next, …": 1, "end-of-text token": 3, "padding, no target": 4}
-    patches = [Patch(color=colours(place / 4), label=name) for name, place in names.items()]
-    figure.legend(handles=patches, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    names = ("began before the row", "a document from its start", "another one", "end-of-text token", "padding")
+    patches = [Patch(color=colours(place / 4), label=name) for place, name in enumerate(names)]
+    figure.legend(handles=patches, loc="outside lower center", ncols=5, frameon=False, fontsize="small")
     return figure
 
 
