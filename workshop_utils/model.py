@@ -76,6 +76,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((x1 * cos - x2 * sin, x2 * cos + x1 * sin), dim=-1)
 
 
+def make_dropout(config: GPTConfig) -> nn.Module:
+    """Dropout, or nothing at all where its share is 0: in a small model an idle one is a tenth of generating's time."""
+    return nn.Dropout(config.dropout) if config.dropout else nn.Identity()
+
+
 class CausalSelfAttention(nn.Module):
     """Every token asks (query), every earlier token offers (key) and hands over (value), in n_head lanes at once."""
 
@@ -84,7 +89,7 @@ class CausalSelfAttention(nn.Module):
         self.n_head, self.dropout, self.kind = config.n_head, config.dropout, config.attention
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)  # q, k and v in one product
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
-        self.resid_dropout = nn.Dropout(config.dropout)
+        self.resid_dropout = make_dropout(config)
 
     def qkv(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of x (B, T, C), each (B, n_head, T, head_dim), q and k already turned if rope."""
@@ -121,7 +126,7 @@ class MLP(nn.Module):
         self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
         self.gelu = nn.GELU(approximate="tanh" if config.activation == "gelu_tanh" else "none")
         self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = make_dropout(config)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
@@ -167,7 +172,7 @@ class GPT(nn.Module):
             angles = torch.outer(torch.arange(config.block_size), rates)  # (block_size, head_dim / 2)
             self.register_buffer("cos", angles.cos(), persistent=False)
             self.register_buffer("sin", angles.sin(), persistent=False)
-        parts["drop"] = nn.Dropout(config.dropout)
+        parts["drop"] = make_dropout(config)
         parts["h"] = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         parts["ln_f"] = make_norm(config)
         self.transformer = nn.ModuleDict(parts)
