@@ -175,7 +175,7 @@ def home() -> Path:
 def checkout() -> Path | None:
     """Return the root of the checkout that the package runs from, None when it was installed without one."""
     root = Path(__file__).resolve().parent.parent
-    return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
+    return root if (root / "pyproject.toml").is_file() and (root / "constraints.txt").is_file() else None
 
 
 def short_path(path: Path) -> str:
