@@ -94,9 +94,8 @@ class CausalSelfAttention(nn.Module):
     def qkv(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of x (B, T, C), each (B, n_head, T, head_dim), q and k already turned if rope."""
         B, T, C = x.size()
-        q, k, v = (
-            part.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for part in self.c_attn(x).split(C, dim=2)
-        )
+        parts = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).unbind(dim=2)
+        q, k, v = (part.transpose(1, 2) for part in parts)  # (B, T, n_head, head_dim) -> (B, n_head, T, head_dim)
         if rope is not None:
             q, k = rotate(q, *rope), rotate(k, *rope)
         return q, k, v
