@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 from common import cpu_seconds, one_core, options, report, rounds_row, take_turns
-from peers import SHAPE, choose_peer
+from peers import choose_peer, same_shape
 
-from workshop_utils.config import GPTConfig
 from workshop_utils.model import GPT
 
 VOCAB = 65  # characters of tiny Shakespeare
@@ -19,7 +18,7 @@ def main() -> None:
     peer = choose_peer(args.nanogpt)
     new, rounds = (15, 1) if args.quick else (255, 11)
     torch.manual_seed(0)
-    model = GPT(GPTConfig(block_size=256, vocab_size=VOCAB, **SHAPE)).eval()  # type: ignore[arg-type]
+    model = GPT(same_shape(VOCAB, 256)).eval()
     peers_model = peer.model(VOCAB, 256).eval()
     start = torch.zeros(1, 1, dtype=torch.int64)
 

@@ -29,6 +29,17 @@ SHAPE = {"n_layer": 4, "n_head": 4, "n_embd": 128, "bias": False, "dropout": 0.0
 BATCH, BLOCK = 12, 64
 
 
+def same_shape(vocab_size: int, block_size: int = BLOCK, attention: str = "auto") -> GPTConfig:
+    """Our config of the model that nanoGPT trains there, with its activation."""
+    return GPTConfig(
+        vocab_size=vocab_size,
+        block_size=block_size,
+        attention=attention,
+        activation="gelu",
+        **SHAPE,  # type: ignore[arg-type]
+    )
+
+
 @dataclass
 class Characters:
     """A text as nanoGPT's character-level example cuts it: the first 90% to train, the rest to validate."""
@@ -80,7 +91,7 @@ class Plain:
 
     def model(self, vocab_size: int, block_size: int = BLOCK) -> nn.Module:
         """A fresh model."""
-        return GPT(GPTConfig(vocab_size=vocab_size, block_size=block_size, attention="sdpa", **SHAPE))  # type: ignore[arg-type]
+        return GPT(same_shape(vocab_size, block_size, attention="sdpa"))
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """AdamW with nanoGPT's settings for this example: matrices decay, vectors do not."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from common import one_core, options, report, rounds_row, take_turns
-from peers import BATCH, BLOCK, SHAPE, Characters, characters, choose_peer, train_as_nanogpt
+from peers import BATCH, BLOCK, Characters, characters, choose_peer, same_shape, train_as_nanogpt
 
-from workshop_utils.config import GPTConfig, TrainConfig
+from workshop_utils.config import TrainConfig
 from workshop_utils.model import GPT
 from workshop_utils.profiles import choose_dtype
 from workshop_utils.train import train
@@ -36,11 +36,10 @@ class Clock:
         return (len(self.times) - WARM_UP) * tokens_per_step / (self.times[-1] - self.times[WARM_UP - 1])
 
 
-def train_ours(text: Characters, config: TrainConfig, on_step: Clock, attention: str = "auto") -> GPT:
+def train_ours(text: Characters, config: TrainConfig, on_step: Clock) -> GPT:
     """Train a fresh model of nanoGPT's shape with the package's loop."""
     torch.manual_seed(config.seed)
-    shape = GPTConfig(vocab_size=text.encoding.n_vocab, block_size=BLOCK, attention=attention, **SHAPE)  # type: ignore[arg-type]
-    return train(GPT(shape), text.train, None, config, quiet=True, on_step=on_step).model
+    return train(GPT(same_shape(text.encoding.n_vocab)), text.train, None, config, quiet=True, on_step=on_step).model
 
 
 def main() -> None:
