@@ -221,6 +221,12 @@ def test_streaming_gives_what_generate_gives_and_leaves_the_mode_alone():
     assert torch.equal(streamed, model.generate(ids(), 10, temperature=0)[:, 20:])
 
 
+def test_what_was_written_can_be_trained_on():
+    model = small()
+    for written in (model.generate(ids(), 10), torch.stack(list(model.stream(ids(), 10)), dim=1)):
+        model(written[:, :-1], written[:, 1:])[1].backward()  # autograd refuses what inference mode made
+
+
 def test_generation_leaves_gradients_alone():
     model, x = small(), ids()
 
