@@ -38,6 +38,12 @@ class Dice:
         self.bits += math.log2(len(options))
         return options[self.rng.randrange(len(options))]
 
+    def pick_weighted(self, weights: dict[T, float]) -> T:
+        """Choose one of the keys, each with a probability in proportion to its weight."""
+        chosen = self.rng.choices(list(weights), list(weights.values()))[0]
+        self.bits -= math.log2(weights[chosen] / sum(weights.values()))
+        return chosen
+
 
 @dataclass(frozen=True)
 class Slot:

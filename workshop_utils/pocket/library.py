@@ -7,35 +7,39 @@ from workshop_utils.pocket.grammar import parse
 
 PLOTS = {plot.name: plot for plot in (*plots_play.PLOTS, *plots_home.PLOTS, *plots_outdoors.PLOTS, *plots_kind.PLOTS)}
 
+# Every opening says the name twice, close together, as one does when one reads to small children. It is also what makes
+# a tiny model bind: what is copied over three words is soon copied over a whole story.
 OPENINGS = tuple(
     parse(opening)
     for opening in (
-        "Once upon a time there was a [little|small|young|merry|quiet|curious] {kind} called {name}.",
-        "Once upon a time there lived a {kind} called {name}, who {trait}.",
-        "Once upon a time, in a [crooked|tall|tiny|round|yellow] [little|old] house, lived a {kind} called {name}.",
-        "Once there was a [little|small|young|busy|gentle] {kind} called {name}, who {trait}.",
-        "There was once a {kind} named {name}, who {trait}.",
-        "{name} was a [little|small|young|cheerful|thoughtful] {kind} who {trait}.",
-        "This is the story of {name}, a [little|small|young] {kind} who {trait}.",
-        "{name} was the [smallest|youngest|quietest|merriest] {kind} [in the family|in the street|for miles around].",
-        "In a [crooked|tall|tiny|round|yellow] [little|old] house lived a [young|sleepy|busy] {kind} called {name}.",
+        "Once upon a time there was a [little|small|young|merry|quiet|curious] {kind} called {name}. {name} {trait}.",
+        "Once upon a time there lived a [little|small|young] {kind}. {His} name was {name}, and {name} {trait}.",
+        "Once upon a time, in a [crooked|tall|tiny|round|yellow] house, lived a {kind} called {name}. {name} {trait}.",
+        "Once there was a [little|small|young|busy|gentle] {kind} called {name}. {name} {trait}.",
+        "There was once a {kind} called {name}, and {name} {trait}.",
+        "In our street there lived a {kind} called {name}. Everybody knew {name}, for {he} {trait}.",
+        "This is the story of {name}. {name} was a [little|small|young] {kind} who {trait}.",
+        "The [smallest|youngest|quietest|merriest] {kind} in the [family|street] was called {name}. {name} {trait}.",
+        "In a [crooked|tall|tiny|round|yellow] house lived a {kind} called {name}. It said {name} on {his} door.",
     )
 )
 
 TRAITS = tuple(
     parse(trait)
     for trait in (
-        "loved [to sing|to dance|puddles|stories|pancakes]",
-        "asked [a hundred|too many|a lot of] questions",
-        "was never in a hurry",
-        "liked [to help|to be first|mud|the moon]",
-        "hummed all day long",
-        "was [a little|rather|often] shy",
-        "laughed at [everything|nearly everything]",
-        "was always hungry",
-        "could not [sit|keep] still",
-        "talked to [the moon|the trees|every snail]",
+        "asked a hundred questions every day",
+        "could not sit still, not even in {his} bath",
+        "hummed in {his} sleep",
+        "laughed at everything {he} saw",
+        "liked mud between {his} toes",
+        "liked to help everybody",
+        "loved [pancakes|puddles|stories|the moon]",
+        "sang in {his} bath",
+        "told {his} secrets to [the moon|the trees|every snail]",
         "wanted to be brave",
-        "was small for {his} age",
+        "was always hungry",
+        "was never in a hurry",
+        "was so shy that {he} hid {his} nose",
+        "whistled wherever {he} went",
     )
 )

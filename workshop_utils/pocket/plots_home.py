@@ -5,67 +5,64 @@ from __future__ import annotations
 from workshop_utils.pocket.plots import plot
 from workshop_utils.pocket.words import INDOORS
 
-_BEDROOMS = ("attic", "cabin", "cottage", "caravan", "nursery", "barn", "boathouse", "stable", "playroom")
+_BEDROOMS = ("attic", "cabin", "cottage", "nursery", "barn", "boathouse", "stable", "playroom")
 
 PLOTS = (
     plot(
         "broken crockery",
         "{name} has broken the {object}",
-        "cup, mug, bowl, plate, jug, vase, teapot, saucer, dish, lamp, mirror, sugar bowl, flowerpot, egg cup, pitcher",
+        "cup, mug, bowl, plate, jug, vase, pot, dish, lamp, mirror, glass, teapot, clock",
         INDOORS,
         """
 - There was a [blue|white|spotty|flowery] {object} {at} that {grown} loved [very much|more than any other].
 - {grown} had a [blue|flowery|very old] {object} {at}, and nobody was to run near it.
-- One [wet|dull] [morning|day], {he} was [hopping|dancing|spinning|galloping] about {at}, much too near to {grown}'s
+- One [wet|dull] [morning|day], {name} was [hopping|dancing|spinning|galloping] about {at}, much too near to {grown}'s
   [best|blue|old] {object}.
 
-- {He} [spun|jumped|skipped] once too often, and [crash|clink|smash]! The {object} lay in [three|four|five|six]
-  pieces.
+- {name} [spun|jumped] once too often, and [crash|smash]! The {object} lay in [three|five|six] pieces.
 - Bump went {his} elbow, [crash|smash|clink] went the {object}.
-- {He} only wanted to [look at it|touch it]. But the {object} slipped, and it broke [in two|into bits].
+- {name} only wanted to [look at it|touch it]. But the {object} slipped, and it broke [in two|into bits].
 
-- {His} heart [thumped|sank]. {He} [hid|pushed] the pieces [behind the curtain|under the rug|under the stairs].
-- For a [moment|minute] {name} thought of saying that the [wind|cat] had done it.
+- {His} heart [thumped|sank]. {He} hid the pieces under the [rug|stairs].
+- For a moment {name} thought of saying that the [wind|cat] had done it.
 - {name} wanted to hide the {object}, or {himself}, or both.
 
-- But {his} tummy felt [heavy|funny|full of stones], so {he} went to find {grown}. "I broke it," {he}
-  [whispered|said].
-- Then {he} took a deep breath. "{grown}, I broke your {object}," {he} said. "I am sorry."
-- "It was me," {he} told {grown} at last. "I broke the {object}." And out came the tears.
+- But {his} tummy felt [heavy|funny], so {he} went to find {grown}. "I broke it," {he} said.
+- "{grown}, I broke your {object}," {he} said at last. "I am sorry."
+- "It was me," {he} told {grown}. "I broke the {object}." And out came the tears.
 
 = mended with glue
 - {grown} gave {him} a hug. "Thank you for telling me," said {grown}. "Now fetch the glue."
 - "Things break," said {grown}. "[Come|Now], we can mend it."
 - "I broke one once, too," said {grown}, and took out a tube of glue.
 
-- Piece by piece they put it together, and {name} [blew on the glue|held it very still]. The {object} was whole again.
+- {name} held it very still, and soon the {object} was whole again.
 - After that the {object} had a crack like a smile, and {name} thought it was prettier than before.
-- When it was done, one little bit was left over. {name} kept it, and {grown} kept the {object}.
+- One little bit was left over. {name} kept it, and {grown} kept the {object}.
 
 = forgiven
-- {grown} put down the newspaper. "It was only a {object}," said {grown}. "You are my {name}."
-- "A {object} is only a {object}," said {grown}. "But the truth is a big thing, and you told it."
-- {grown} was sad for a little while, and then not sad any more. "You were brave to tell me," said {grown}.
+- "It was only a {object}," said {grown}. "You are my {name}."
+- "A {object} is only a {object}," said {grown}, "but the truth is a big thing."
+- {grown} was sad, and then not sad any more. "You were brave to tell me," said {grown}.
 
 - {name} gave {grown} two pennies for a new {object}, and {grown} kept them for ever.
 - Together they made the bits of the {object} into a [sun|fish|snail], and {name} put in the last piece.
-- And the next day {name} and {grown} went out, hand in hand, to find another {object}.
+- The next day {name} and {grown} went out, hand in hand, to find another {object}.
 """,
     ),
     plot(
         "cooking",
         "the {object} tastes wrong",
-        "soup, stew, jam, porridge, curry, jelly, custard, toffee, broth, fudge, marmalade, chutney, cocoa, gravy, "
-        "rice pudding, goulash, syrup",
-        ("kitchen", "cottage", "cabin", "caravan", "bakery", "boathouse", "garden", "beach", "lighthouse", "orchard"),
+        "soup, stew, jam, curry, jelly, custard, toffee, broth, fudge, cocoa, gravy, porridge, syrup",
+        ("kitchen", "cottage", "cabin", "bakery", "boathouse", "garden", "beach", "lighthouse", "orchard"),
         """
-- One [cold|wet|grey] [morning|afternoon], {he} wanted to make {object} for [everybody|the whole family|{grown}].
+- One [cold|wet|grey] [morning|afternoon], {name} wanted to make {object}, the best {he} could.
 - "Today I shall cook," {he} said [at breakfast|on Sunday], and {he} thought of the best {object} in the world.
 - {He} had never made {object} before, but {he} had watched {grown} a hundred times.
 
 - {At}, {name} stirred and stirred. [Plip, plop|Bubble, bubble|Blip, blop] went the {object}.
-- {name} measured and poured and stirred {at} until the {object} smelled [good|lovely|of summer].
-- {At}, {name} put a bit of this and a bit of that into the {object}, and stirred it [five|seven|nine] times.
+- {name} poured and stirred {at} until the {object} smelled [good|lovely].
+- {At}, {name} put a bit of this and a bit of that into the {object}.
 - Soon the {object} was bubbling away {at}, and {name} stood on a stool to stir it.
 
 - Then {he} tasted it. [Oh dear|Ugh|Brrr]! It was like [rain|smoke|soap].
@@ -73,21 +70,19 @@ PLOTS = (
 - "[Pooh|Oh dear|Hmm]," said {name}, licking the spoon. "This {object} tastes of [nothing|soap|rain]."
 
 = a friend knows what is missing
-- {Friend} came to the door with a [pot of honey|bunch of mint|lump of butter]. "Try some of this," said {friend}.
-- {He} asked {friend} to try it. "Oh, it only wants a little [honey|butter|mint]," said {friend}, and ran to fetch
-  some.
+- {Friend} came by with [some honey|some mint|some butter]. "Try this," said {friend}.
+- {name} asked {friend} to try it. "It only wants some [honey|butter|mint]," said {friend}.
 
 - They stirred it in, and {name} and {friend} ate {object} until they had to lie down.
 - Now the {object} was just right, and {name} let {friend} lick the spoon.
 - "Two cooks are better than one," said {name}, and {friend} asked for more {object}.
 
 = everybody adds a little
-- The smell went [down the road|round the corner], and soon there was a knock. It was the {folk}, with a lump of
-  butter.
+- There was a knock at the door. It was the {folk}, with a lump of butter.
 - One by one the neighbours came, and each of them dropped something good into the {object}.
-- "Let me see," said {grown}, and in went a pinch of this. "Let me see," said the {folk}, and in went a spoon of that.
+- "Let me see," said {grown}, and put in a pinch of this. The {folk} put in a spoon of that.
 
-- By evening there was {object} for the whole street, and {name} had [two helpings|three helpings|the last spoonful].
+- By evening there was {object} for the whole street, and {name} had two helpings.
 - "The secret is good neighbours," said {name}, and gave everyone a second helping of {object}.
 - And from that day on, {name} made {object} every [Sunday|Friday], and never alone.
 """,
@@ -95,12 +90,12 @@ PLOTS = (
     plot(
         "shadow",
         "the shadow of the {object} looks like a monster",
-        "coat, hat, broom, kite, umbrella, mop, bucket, teddy, robot, puppet, plant, basket, vase, drum, guitar, "
-        "jumper, balloon, rucksack, scarf, dressing gown",
+        "coat, hat, broom, kite, mop, bucket, teddy, robot, puppet, plant, basket, vase, drum, guitar, balloon, "
+        "bag, scarf, umbrella",
         _BEDROOMS,
         """
-- One [dark|moonlit|windy] night, {he} lay awake {at}. {His} {object} was [on a chair|by the window|on a shelf].
-- Before bed, {he} left {his} {object} [on a chair|on a shelf|by the window] {at}, and thought no more about it.
+- One [dark|moonlit|windy] night, {name} lay awake {at}. {His} {object} was [on a chair|by the window|on a shelf].
+- Before bed, {name} left {his} {object} [on a chair|on a shelf|by the window] {at}, and thought no more about it.
 - {He} was going to sleep {at}, with {his} [new|old|red|blue] {object} [at the foot of the bed|by the window|on a
   stool].
 
@@ -108,52 +103,51 @@ PLOTS = (
 - Then the moon came out, and there stood a [monster|giant|ghost] with [a hump|one arm|three ears].
 - Something [dark|tall|crooked] was standing in the corner, and it [moved|nodded|looked at {him}].
 
-- {He} pulled the covers over {his} [head|nose|ears]. "Go away," {he} whispered.
-- {He} did not dare to [breathe|blink|call out].
+- {name} pulled the covers over {his} [head|nose|ears]. "Go away," {he} whispered.
+- {name} did not dare to [breathe|blink|call out].
 - "I am not afraid of you," said {name}, in a very small voice.
 
-= {name} looks
-- At last {he} put one foot on the floor, and then the other. It was only the {object}!
-- {He} counted to [three|ten] and jumped out of bed. And what was it? It was the {object}!
+= a brave look
+- At last {he} put one foot on the floor. It was only the {object}!
+- {name} counted to [three|ten] and jumped out of bed. And what was it? It was the {object}!
 
-- "Oh, it is you," said {name} to the {object}, and {he} went back to bed and slept like a stone.
+- "Oh, it is you," said {name} to the {object}, and slept like a stone.
 - {name} turned the {object} to face the wall, and the monster went away.
 - {name} made the {object} wave, just a little, and laughed until the bed shook.
-- After that {name} said good night to the {object} every evening, to be on the safe side.
+- After that {name} said good night to the {object} every evening.
 
 = someone comes with a light
-- {grown} came in with a light. "Monsters are shy," said {grown}. "Let us see who it really is." It was the {object}.
+- {grown} came in with a light. "Monsters are shy," said {grown}. But it was only the {object}.
 - "Who is there?" asked {grown}, and turned on the light. There stood the {object} and blinked.
 - {grown} took the monster down from its place. "Is this your {object}?" asked {grown}.
 
 - "[Poor|Silly] {object}," said {name}. "It was afraid of the dark, too." And {he} took it into bed.
-- They made a [whale|giant|swan with wings] with the shadow of the {object}, until {name} fell asleep.
+- They made the shadow of the {object} dance until {name} fell asleep.
 - "Good night, {name}," said {grown}. "Good night, {object}." And the {object} did not say a word.
 """,
     ),
     plot(
         "thunder",
         "{name} is afraid of the thunder",
-        "blanket, teddy, pillow, lantern, torch, quilt, cushion, shawl, doll, rattle, sleeping bag, "
-        "hot-water bottle, cardigan, rag doll, eiderdown",
+        "blanket, teddy, pillow, lantern, torch, quilt, cushion, shawl, doll, rattle, puppet, coat",
         INDOORS,
         """
-- One [hot|sticky|stuffy] [evening|night], {he} was {at} when the sky went as black as [ink|coal|pitch].
+- One [hot|sticky|stuffy] [evening|night], {name} was {at} when the sky went as black as [ink|coal|pitch].
 - All [day|afternoon] the air was still. Then, while {he} was {at}, it began to rumble.
-- Something [big|enormous] was growling above the roof, and {he} was alone {at}.
+- Something [big|enormous] was growling above the roof, and {he} sat very still {at}.
 
 - [Boom|Crash|Bang]! {He} snatched {his} {object} and [crawled|dived] under the [table|stairs|bed].
 - At the first [flash|bang], {he} ran to fetch {his} {object} and held on to it [tightly|with all {his} might].
-- {He} hid behind {his} [old|warm|favourite] {object} and shook from top to toe.
+- {name} hid behind {his} [old|warm|favourite] {object} and shook from top to toe.
 
 = counting the thunder away
 - "Count with me," said {grown}. "See the flash? One, two, three..." Boom!
-- "Shall I tell you a secret?" asked {grown}. "Count after the flash. The more you count, the farther away it is."
-- {grown} sat down on the floor beside {him}. "It is only the clouds," said {grown}, "moving their beds about."
+- "Count after the flash," said {grown}. "The more you count, the farther away it is."
+- {grown} came and sat down beside {him}. "It is only the clouds," said {grown}, "moving their beds about."
 
 - They counted to three, and then to six, and then to nine. "It is going away," {he} told the {object}.
 - The next bang was [smaller|farther away|only a grumble]. {He} peeped out from behind the {object}.
-- One, two, three, four, five, they counted together. {He} did not hold the {object} quite so tightly.
+- One, two, three, they counted. {He} did not hold the {object} quite so tightly.
 
 - By the time they got to [twelve|twenty|thirty], {name} was asleep, with the {object} under {his} chin.
 - "Come back another day," called {name}, and {he} waved to the thunder with the {object}.
@@ -165,7 +159,7 @@ PLOTS = (
 - There, under the stairs, sat {friend}, crying. "We shall be frightened together," said {name}.
 
 - They sang louder than the thunder, and the {object} was in the middle.
-- Every time it went boom, they both said boom to the {object}, and then they had to laugh.
+- Every time it went boom, they said boom to the {object}, and had to laugh.
 - They gave the thunder a silly name and told it to the {object}.
 
 - "We won," said {name}, when it was over. {Friend} and the {object} were already asleep.
@@ -175,8 +169,7 @@ PLOTS = (
     plot(
         "a noise in the box",
         "there is a noise in the {object}",
-        "box, basket, bucket, barrel, drawer, bag, suitcase, chest, trunk, sack, crate, cupboard, rucksack, "
-        "wardrobe, wheelbarrow, hatbox, laundry basket, washtub",
+        "box, basket, bucket, barrel, drawer, bag, chest, trunk, sack, crate, tub, cupboard, suitcase, wardrobe",
         tuple(place for place in INDOORS if place != "library"),
         """
 - {He} was [sweeping up|resting|tidying up] {at} when {he} heard a noise. It came from an old {object}.
@@ -193,38 +186,37 @@ PLOTS = (
 
 = a bird in need
 - But it sounded so [sad|small|lonely] that {he} peeped inside. It was a baby {bird}, [cold|hungry|all alone].
-- Slowly, slowly, {he} looked in. Two black eyes looked back. It was a baby {bird} with a sore wing.
+- Slowly, slowly, {he} looked in. It was a baby {bird} with a sore wing.
 
-- {name} kept it warm in the {object} until it could fly, and every spring it came back to sing.
+- {name} kept it warm in the {object}, and every spring it came back to sing.
 - "You can stay," said {name}, and {he} filled the {object} with hay. By evening the {bird} was singing.
 - Very gently {name} carried the {object} out into the sun, and up and away flew the {bird}.
 
 = a party of beetles
-- {He} counted to three and looked. Five [black|green|shiny] beetles were having a birthday party in there!
+- {name} counted to three and looked. Five [black|green|shiny] beetles were having a birthday party in there!
 - Then {he} looked inside, and what did {he} see? Ten beetles, dancing in a circle!
 
-- "May we go on?" asked the smallest beetle. "Only if I may sing," said {name}. So the {object} was full of songs.
-- "Come in," said the beetles, "there is room." So {name} put {his} head into the {object} and danced with {his} ears.
+- "Only if I may sing, too," said {name}. So the {object} was full of songs.
+- "Come in," said the beetles. So {name} put {his} head into the {object} and danced with {his} ears.
 - {name} shut the {object} very quietly, and came back with crumbs for everyone.
 """,
     ),
     plot(
         "a present",
         "the {object} for a birthday comes out crooked",
-        "necklace, card, picture, bracelet, crown, garland, bookmark, purse, box, cushion, mug, scarf, calendar, "
-        "brooch, tea cosy, birdhouse, puppet, pincushion, picture frame",
-        ("shed", "attic", "kitchen", "barn", "cellar", "workshop", "garden", "playroom", "meadow", "stable"),
+        "necklace, card, picture, crown, purse, box, cushion, mug, scarf, ring, puppet, basket, hat, lamp",
+        ("shed", "attic", "kitchen", "barn", "cellar", "garden", "playroom", "meadow", "stable"),
         """
 - It was nearly {grown}'s birthday, and {name} had no money. "I shall make a {object}," {he} said.
 - For {grown}'s birthday {he} wanted to make a [special|beautiful|real] {object}, all by {himself}.
 - "What would {grown} like best?" {he} thought. A {object}, of course!
 
 - So {he} sat {at} with [paint|string|scissors] and [glue|wool|buttons], and set to work.
-- {He} worked {at}, where nobody could see, for [two|three|four] whole days.
+- {name} worked {at}, where nobody could see, for [two|three|four] whole days.
 - {At} {he} cut and [glued|painted|tied], with {his} tongue between {his} teeth.
 
 - But the {object} came out [crooked|lopsided|lumpy], with [glue|paint|a thumbprint] all over it.
-- But it did not look like a {object} at all. It looked more like a [squashed hen|cloud|puddle|dumpling].
+- But it did not look like a {object}. It looked like a [squashed hen|cloud|puddle].
 - "Oh," said {name}, when it was done. One side of the {object} was [longer|fatter] than the other.
 
 = loved as it is
@@ -235,8 +227,8 @@ PLOTS = (
 - {grown} said nothing for a long time. "Nobody ever made me a {object} before," said {grown}.
 
 - And {grown} kept the {object} where everyone could see it, and {name} grew a little taller that day.
-- {name} [smiled|beamed] from ear to ear, and the {object} was given the best place in the room.
-- "May I have another one next year?" asked {grown}. {name} was already thinking of the next {object}.
+- {name} beamed, and the {object} was given the best place in the room.
+- "May I have one next year, too?" asked {grown}. {name} already knew the next {object}.
 
 = made beautiful together
 - {Friend} looked at it this way and that. "It only wants a few [stars|spots|shells]," said {friend}.
@@ -244,21 +236,20 @@ PLOTS = (
 
 - "How did you know I wanted a {object}?" asked {grown}, and {name} and {friend} grinned.
 - When {grown} saw the {object}, there was one hug for {name} and another for {friend}.
-- It was the only {object} like it in the world, and {name} had blue paint on {his} ears for a week.
+- There was only one {object} like it, and {name} had blue paint on {his} ears for a week.
 """,
     ),
     plot(
         "spoiled picture",
         "there is a blot on the {object}",
-        "picture, painting, poster, map, card, drawing, mask, sign, banner, portrait, scroll, sketch, postcard, "
-        "kite, lampshade, paper fan",
+        "picture, painting, poster, map, card, drawing, mask, sign, banner, portrait, kite, letter, flag, fan",
         (*INDOORS, "garden", "park", "beach", "meadow", "bridge", "pier", "courtyard", "harbour", "hill", "orchard"),
         """
 - {He} sat {at} and made a [big|beautiful|splendid] {object}, with a [yellow sun|red roof|blue sky] in the middle.
 - One [wet|rainy|long] afternoon {he} sat down {at} to paint the [best|biggest|brightest] {object} in the world.
-- {grown} needed a new {object}, and {he} sat {at} with all {his} paints to make it.
+- {grown} wanted a new {object}, and {he} sat {at} with all {his} paints to make it.
 
-- {He} was nearly done when {he} sneezed. Splat! A [blue|green|purple|black] blot fell on the {object}.
+- {name} was nearly done when {he} sneezed. Splat! A [blue|green|purple|black] blot fell on the {object}.
 - Then the cat walked over it with [inky|muddy|wet] feet, right across the {object}.
 - Then {his} elbow knocked over the paint. A [blue|green|brown|red] puddle ran across the {object}.
 
@@ -267,8 +258,8 @@ PLOTS = (
 - "Now I must throw away my {object}," said {name}, and sniffed.
 
 = the blot becomes something
-- "Wait," said {grown}. "Turn it round. That is no blot. That is a [whale|cloud|ghost|big fish]."
-- {name} shut one eye, and then the other. It was not a blot. It was a [whale|ghost|submarine|big fish]!
+- "Wait," said {grown}. "That is no blot. That is a [whale|cloud|ghost]."
+- {name} shut one eye. It was not a blot. It was a [whale|cloud|ghost]!
 
 - {name} gave it two eyes and a smile, and now the {object} was better than before.
 - "It came all by itself," said {name}, when everyone asked about the {object}.
@@ -279,8 +270,8 @@ PLOTS = (
 - "One blot looks lonely," said {friend}, who had seen it all. "Give it some friends."
 
 - {name} and {friend} splashed every colour they had on it, until the {object} looked like a party.
-- Splish, splash, splosh! When they were done, the {object} was full of spots, and so were {name} and {friend}.
-- They hung the {object} on the door, and the {folk} asked {name} to make one just like it.
+- Soon the {object} was full of spots, and so were {name} and {friend}.
+- They hung the {object} on the door, and everyone asked {name} for one just like it.
 """,
     ),
 )

@@ -9,13 +9,13 @@ PLOTS = (
     plot(
         "sharing",
         "there is only one {object}, and two are hungry",
-        "bun, pear, apple, sandwich, plum, peach, muffin, cake, pie, pancake, pasty, biscuit, scone, doughnut, "
-        "tart, orange, banana, crumpet, waffle, croissant",
+        "bun, pear, apple, sandwich, plum, peach, cake, pie, pancake, biscuit, scone, tart, orange, banana, "
+        "muffin, waffle",
         OUTDOORS,
         """
 - {grown} gave {him} a [big|fat|lovely] {object} to take along, and {he} sat down {at} to eat it.
 - {He} had a [big|fat|lovely] {object}, all for {himself}, and took it to {place} to eat it in peace.
-- All [morning|day] {he} had looked forward to {his} {object}. {At}, {he} took it out at last.
+- All [morning|day] {he} had looked forward to {his} {object}. {At}, {name} took it out at last.
 
 - Then {friend} came by, looked at the {object}, looked at the sky, and said nothing.
 - "Is that a {object}?" asked {friend}, who had [nothing|only a crust|no lunch].
@@ -26,54 +26,53 @@ PLOTS = (
 - {name} turned away and took a tiny bite. Somehow the {object} did not taste of much.
 
 = cut in two
-- So {he} cut it in two. One half was bigger. {He} looked at it for a long time, and then {he} gave it away.
-- "[Half each|Half for you, half for me]," {he} said. It did not come out quite even, but nobody counted the crumbs.
+- So {he} cut it in two. One half was bigger, and {he} gave it away.
+- "Half for you, half for me," said {name}, and nobody counted the crumbs.
 
 - Half a {object} with {friend}, thought {name}, is more than a whole one alone.
 - And do you know, half a {object} was just enough for {name}.
 - They ate the {object} side by side, {name} and {friend}, and swung their legs.
 
 = bite by bite
-- "[You bite, then I bite|First you, then me]," {he} said. Bite by bite it grew smaller and smaller.
-- {He} held it out. "You first," {he} said. Nibble, nibble, nibble, to and fro it went.
+- "[You bite, then I bite|First you, then me]," said {name}. Bite by bite it grew smaller and smaller.
+- {name} held it out. "You first," {he} said. To and fro it went.
 
-- When there was only a crumb of the {object} left, nobody would take it. "You," said {name}. "No, you," said
-  {friend}.
-- Then a {bird} hopped up and ate the last of the {object}, and {name} and {friend} laughed and laughed.
-- The very last bite of the {object} went to a {bird}, who sang a song for {name} and {friend}.
+- Nobody would take the last crumb of the {object}. "You," said {name}. "No, you," said {friend}.
+- Then a {bird} ate the last of the {object}, and {name} and {friend} laughed and laughed.
+- The last bite of the {object} went to a {bird}, who sang for {name} and {friend}.
 """,
     ),
     plot(
         "something found",
         "{name} has found a {object} that belongs to somebody",
-        "key, ring, purse, coin, glove, shoe, brooch, locket, medal, mitten, slipper, thimble, pipe, wallet, "
-        "bracelet, necklace, notebook, pocket knife, earring, comb, diary",
+        "key, ring, purse, coin, glove, shoe, brooch, locket, medal, mitten, slipper, pipe, comb, diary, bracelet, "
+        "necklace",
         OUTDOORS,
         """
-- One [fine|cool|bright] [morning|day], {he} saw something in the grass {at}. It was a [small|fine|pretty] {object}.
+- One [fine|cool|bright] [morning|day], {name} saw something in the grass {at}. It was a [small|fine|pretty] {object}.
 - {He} was [walking|skipping|running] about {at} when {he} trod on something. It was a [small|fine|pretty] {object}.
 - {At} {he} sat down, and jumped up again. Under {him} lay a [small|fine|pretty] {object}.
 
-- "It is mine now," {he} thought, and {he} liked the {object} very much.
-- {He} [brushed|blew] off the dust and wanted to keep the {object} for ever.
-- {He} looked to the left and to the right. Nobody had seen the {object} but {him}.
+- "It is mine now," thought {name}, and {he} liked the {object} very much.
+- {name} [brushed|blew] off the dust and wanted to keep the {object} for ever.
+- {name} looked to the left and to the right. Nobody had seen the {object} but {him}.
 
 - "Finders are not keepers," said a {bird} on a branch.
 - But a small thought would not go away: somebody was looking for this {object}.
 - "What have you got there?" asked {grown}. "And who is sad without it?"
 
 = the owner is near
-- So {he} knocked at [three|five|seven] doors. At the last one stood the {folk}. "My {object}!" cried the {folk}.
-- Then {he} saw the {folk} looking under every bush. "Is this your {object}?" {he} asked. It was!
-- {He} asked everyone, until {he} came to the {folk}. "That is my {object}," said the {folk}. "It was my granny's."
+- So {he} knocked at [three|five|ten] doors. At the last one stood the {folk}. "My {object}!"
+- Then {he} saw the {folk} looking under every bush. "Is this your {object}?" asked {name}. It was!
+- {name} asked everyone, until {he} came to the {folk}. "That is my {object}," said the {folk}.
 
 - {name} had lost a {object} and found a friend.
 - The {folk} hugged {name} twice, once for the {object} and once for being honest.
-- It was hard to let go of the {object}, but only for a moment, and then {name} felt as light as air.
+- {name} let go of the {object}, and felt as light as air.
 
 = a note on a tree
-- {He} hung a note on a tree. "Found," it said, "and kept safe." The next day {friend} came running.
-- {He} called as loudly as {he} could, "Who has lost something?" And out of a bush came {friend}.
+- {name} hung a note on a tree. "Found," it said, "and kept safe." The next day {friend} came running.
+- "Who has lost something?" called {name}. And out of a bush came {friend}.
 
 - "When I lose my {object} again," said {friend}, "I hope that {name} finds it."
 - "My {object}!" cried {friend}, and danced {name} round and round.
@@ -83,8 +82,8 @@ PLOTS = (
     plot(
         "pennies",
         "{name} wants the {object} in the shop, and somebody else needs the money",
-        "kite, drum, globe, telescope, robot, doll, boat, guitar, paintbox, puppet, sledge, train, rocket, "
-        "scooter, ship, music box, castle, violin, tambourine, wagon, yo-yo, spinning top",
+        "kite, drum, globe, robot, doll, boat, guitar, puppet, sledge, train, rocket, scooter, ship, castle, "
+        "violin, wagon, lantern",
         (
             "harbour",
             "pier",
@@ -102,85 +101,82 @@ PLOTS = (
         ),
         """
 - In the little shop {at} there was a [shiny|splendid|beautiful] {object}, and {he} looked at it every day.
-- More than anything in the world, {he} wanted the {object} in the little shop {at}.
+- More than anything in the world, {name} wanted the {object} in the little shop {at}.
 - {He} had saved [nine|ten|twelve] pennies for the {object} in the little shop {at}.
 
-- {He} swept steps and carried bags for weeks, and at last {he} had enough for the {object}.
+- {name} swept steps for weeks, and at last {he} had enough for the {object}.
 - It had taken all summer, but today {he} would buy the {object}.
-- "Today I shall have that {object}," {he} said, and ran all the way.
+- "Today I shall have that {object}," said {name}, and ran all the way.
 
 - But on the way {he} met {friend}, crying. "I have lost our bread money," said {friend}.
 - But there on a step sat {friend}. "Our bread money fell down the drain," said {friend}.
 
 - {name} looked at the pennies. {He} thought of the {object}. Then {he} looked at {friend}.
-- {name} put both hands in {his} pockets and felt the pennies. They were warm.
+- {name} felt the pennies in {his} pocket. They were warm.
 
 = made by hand
-- "Here," {he} said, and gave them all away. The {object} would have to wait.
-- {He} counted them out, every single one, and went home by another road.
+- "Here," said {name}, and gave them all away. The {object} would have to wait.
+- {name} counted them out, every single one, and went home by another road.
 
-- A week later {friend} knocked, with a {object} made of sticks and string. {name} liked it better than any in the
-  shop.
-- For weeks {friend} sawed and glued in secret. Then there was a {object} at the door, and on it stood: for {name}.
+- A week later {friend} brought a {object} made of sticks, and {name} liked it better than any other.
+- A week later there was a {object} at the door, made by {friend}, and on it stood: for {name}.
 
 = left at the door
-- "Take them," {he} said. "It is only a {object}." And {he} did not look back, or only once.
-- "You need bread," {he} said, "and I can look at the {object} for nothing."
+- "Take them," said {name}. "It is only a {object}." And {he} only looked back once.
+- "You need bread," said {name}, "and I can look at the {object} for nothing."
 
-- But somebody had seen it all. The next morning the {object} stood at the door, and {name} never found out who it
-  was.
-- The {folk} behind the counter smiled. "I saw you," said the {folk}, and put the {object} into the arms of {name}.
-- On {his} birthday {grown} came in with something big under a cloth. "For {name}," said {grown}. It was the {object}.
+- The next morning the {object} stood at the door, and {name} never found out who had done it.
+- "I saw you," said the {folk}, and put the {object} into the arms of {name}.
+- On {his} birthday {grown} came in with the {object}. "For {name}," said {grown}.
 """,
     ),
     plot(
         "an errand",
         "{name} must bring the {object} safely over the water",
-        "parcel, letter, postcard, cake, basket, card, invitation, hamper, package, bundle, pie, present, pudding, "
-        "lunch box, blanket, loaf",
+        "parcel, letter, card, cake, basket, hamper, bundle, pie, pudding, blanket, loaf, box",
         tuple(place for place in PLACES if place not in ("river", "stream", "canal", "waterfall", "island", "bridge")),
         """
 - {grown} gave {him} a {object}. "Take this to the {folk} {at}," said {grown}, "and do not [dawdle|drop it|run]."
-- The {folk} {at} was waiting for a {object}, and {name} was to carry it there, all alone.
+- The {folk} {at} was waiting for a {object}, and {name} was to carry it there, all by {himself}.
 - {He} had an important job. {He} was to bring a {object} to the {folk} {at}.
 
-- But it had rained all [night|week], and half way there the road was under water.
+- But it had rained all [night|week], and the road was under water.
 - Half way there {he} came to a puddle as wide as a house.
 - But where was the road? There was nothing but water, with a duck on it.
 
 - "What now?" {he} asked the {object}. It did not say.
 - {name} looked at the water. {name} looked at the {object}. It must not get wet.
-- {He} hugged the {object} and thought [hard|and thought].
+- {name} hugged the {object} and thought [hard|and thought].
 
 = thrown and caught
-- "Throw it to me!" called {friend} from the other side. One, two, three, up it flew, and {friend} caught it.
-- {Friend} came along on an old door, paddling with a spoon. "All aboard!" said {friend}, and off they went.
+- "Throw it to me!" called {friend}. One, two, three, up it flew, and {friend} caught it.
+- {Friend} came along on an old door. "All aboard!" said {friend}, and off they went.
 
 - "What a lovely {object}," said the {folk}, and there was warm milk for {name} and {friend}.
 - The {object} was only a little bit damp. "Well done, {name}. Well done, {friend}," said the {folk}.
 
 = carried high
 - So {he} held it high above {his} head and waded through, step by step by step.
-- {He} went the long way round, through nettles and mud, and never let go.
+- {name} went the long way round, through nettles and mud, and never let go.
 
 - "What a good {object}," said the {folk}, "and what a good {kind} to bring it!" {name} skipped all the way home.
-- "Not a drop on it!" cried the {folk}. {name} was wet to the ears, but the {object} was dry.
-- The {folk} took the {object} and bowed to {name}, as if {he} were the queen's own postman.
+- {name} was wet to the ears, but the {object} was dry. "Not a drop on it!" cried the {folk}.
+- The {folk} took the {object} and bowed to {name}, as if {he} were the queen.
 """,
     ),
     plot(
         "a friend is ill",
         "a friend is ill, and nobody may go in",
-        "shell, pebble, flower, pine cone, conker, feather, apple, pear, plum, book, puzzle, picture, balloon, "
-        "puppet, lemon, drawing, orange, daisy",
+        "shell, pebble, flower, feather, apple, pear, plum, book, puzzle, picture, balloon, puppet, lemon, "
+        "drawing, orange, conker",
         tuple(place for place in OUTDOORS if place not in ("cliff",)),
         """
-- {Friend} had [a cold|spots|a bad cough] and could not come out. It was no fun for {name} to play {at} alone.
+- {Friend} had [a cold|spots|a bad cough], and it was no fun for {name} to play {at} alone.
 - It was much too quiet {at} without {friend}, who was ill in bed, and {name} kicked at the ground.
 - Every day {name} met {friend} {at}. But today nobody came, for {friend} was ill.
 
-- "I shall bring {friend} a {object}," {he} said, and {he} chose the best one of all.
-- Then {he} had a [round|small|lovely] {object} in front of {him}. "{Friend} would like that," {he} said.
+- "I shall bring {friend} a {object}," said {name}, and {he} chose the best one of all.
+- Then {he} found a [small|lovely|fine] {object}. "{Friend} would like that," said {name}.
 
 - But the door was shut. "You cannot go in," said {grown}. "You might catch it."
 - "Not today," said {grown} at the door. "{Friend} must sleep."
@@ -188,14 +184,14 @@ PLOTS = (
 
 = up at the window
 - So {he} tied the {object} to a long stick and held it up to the window.
-- {name} put the {object} on the windowsill, tapped on the pane, and pulled a [funny|silly] face.
+- {name} put the {object} at the window and pulled a [funny|silly] face.
 
-- Inside, {friend} hugged the {object} and laughed for the first time that week, and {name} danced in the street.
-- "A {object}!" called {friend}. And {name} could hear that the [croak|cough] was already better.
+- Inside, {friend} hugged the {object} and laughed, and {name} danced in the street.
+- "A {object}!" called {friend}. And {name} could hear that the cough was better.
 
 = waiting
-- {He} kept the {object} safe for [three|five|seven] days. {He} said good night to it every evening.
-- Every morning {he} came and asked, and every morning {he} took the {object} home again.
+- {name} kept the {object} safe for [three|five|ten] days.
+- Every morning {he} came and asked, and {he} took the {object} home again.
 
 - Then the door flew open, and out ran {friend}. "For you," said {name}, and held out the {object}.
 - At last {friend} was well. {name} gave {friend} the {object} and a very long hug.
@@ -205,11 +201,9 @@ PLOTS = (
     plot(
         "mending",
         "the old {object} has stopped",
-        "clock, pump, radio, tractor, music box, lawnmower, toaster, sewing machine, typewriter, carousel, engine, "
-        "cuckoo clock, kettle, fridge, gramophone, see-saw, steam train",
+        "clock, pump, radio, tractor, toaster, engine, kettle, music box, organ, train, oven, mower",
         (
             "kitchen",
-            "workshop",
             "cellar",
             "barn",
             "attic",
@@ -218,7 +212,6 @@ PLOTS = (
             "boathouse",
             "shed",
             "hall",
-            "parlour",
             "cabin",
             "garden",
             "mill",
@@ -228,37 +221,35 @@ PLOTS = (
 - One [morning|day], the {object} {at} went [clank|bang|twang], and then it went no more.
 - Everybody liked the old {object} {at}. But [on Monday|one day] it would not go.
 
-- {grown} [shook|tapped|oiled] it. The {folk} [shook|tapped|oiled] it, too. The {object} did not move.
+- {grown} shook it. The {folk} shook it, too. The {object} did not move.
 - "It is too old," said the {folk}. "We must throw the {object} away."
-- {grown} took off the back and put it on again. The {object} was [as quiet as a stone|still as quiet as before].
+- {grown} looked inside and shook it. The {object} was as quiet as a stone.
 
 - "May I try?" asked {name}. "You are too small," they said.
 - {name} felt sorry for the {object}, and {he} [patted|stroked] it.
 - "It is not too old," said {name}. "It is only sad." And {he} sat down beside it.
 
 = something small inside
-- But being small is good for looking into small holes. {He} looked, and deep inside was a [snail|beetle|bee], fast
-  asleep.
-- {He} put {his} ear to it. Somebody was snoring! It was a [snail|beetle|bee], asleep between the wheels.
+- But {he} could see into the smallest hole. Deep inside was a [snail|beetle|bee], fast asleep.
+- {name} put {his} ear to it. Somebody was snoring! It was a [snail|beetle|bee].
 
 - {name} carried the sleeper out to the grass, and the {object} began to go.
-- "Good morning," whispered {name}. Out it came, stretched its legs, and the {object} was as good as new.
-- {He} tickled it with a straw until it walked out. "Who mended the {object}?" they all asked, and {name} smiled.
+- "Good morning," whispered {name}. Out it came, and the {object} was as good as new.
+- {He} tickled it until it came out. "Who mended the {object}?" they all asked, and {name} smiled.
 
 = a kind word
-- "You have worked so hard," {he} told it. "Have a rest, and then try again." {He} waited [a minute|for an hour].
-- {He} sang it a song, and dusted it, and told it all the news. Then {he} gave it a very small push.
+- "You have worked so hard," {he} told it. "Have a rest, and then try again."
+- {name} sang it a song. Then {he} gave it a very small push.
 
 - Tick, said the {object}. Tick, tick, hum. "You only had to ask," said {name}.
 - And the {object} began to go, slowly and then faster, and {name} jumped for joy.
-- Nobody knows why, but the {object} has never stopped since, and {name} says good morning to it every day.
+- The {object} never stopped again, and {name} said good morning to it every day.
 """,
     ),
     plot(
         "a concert",
         "{name} cannot play the {object} yet",
-        "drum, flute, violin, trumpet, harp, guitar, banjo, fiddle, tuba, horn, cello, ukulele, accordion, "
-        "recorder, xylophone, clarinet, mandolin, oboe, piano",
+        "drum, flute, violin, trumpet, harp, guitar, banjo, fiddle, tuba, horn, cello, ukulele, recorder, piano",
         tuple(PLACES),
         """
 - There was to be a concert {at}, and {he} wanted to play the {object}.
@@ -266,8 +257,8 @@ PLOTS = (
 - "On Sunday I shall play my {object} {at}," {he} told everyone.
 
 - But when {he} tried it, it went [squeak|screech|plonk|honk]. The cat ran up a tree.
-- But the {object} only made a noise like a [gate|hungry hen|cow in a bath]. {grown} put wool in both ears.
-- But the first tune sounded like somebody falling down the stairs with a {object}.
+- But the {object} only made a noise like a [hungry hen|cow in a bath].
+- But {he} sounded like somebody falling down the stairs with a {object}.
 
 - "Stupid {object}," said {name}, and sat with {his} back to it.
 - "I shall never play it," said {name}, and pushed the {object} under the bed.
@@ -275,19 +266,19 @@ PLOTS = (
 
 = every day a little
 - "Again," said a {bird} in the tree. "But slower." {He} tried it slower.
-- So every day before breakfast {he} practised three notes, and the cat came back down.
+- So every day {he} practised three notes, and the cat came back.
 - "One note is enough for today," said {grown}. {He} learned one, and the next day another.
 
-- On Sunday {name} played three notes on the {object}, one after the other, and they were the right ones.
-- When {name} had played, it was quite still. Then everyone clapped, and the {object} shone in the sun.
+- On Sunday {name} played three notes on the {object}, and they were the right ones.
+- Everyone clapped for {name}, and the {object} shone in the sun.
 - "Who is that on the {object}?" they whispered. "It is our {name}," said {grown}.
 
 = two together
-- "I can only sing one note," said {friend}. "Then we are a band," {he} said.
+- "I can only sing one note," said {friend}. "Then we are a band," said {name}.
 - But {friend} liked the noise, and stamped along to it, one, two, one, two.
 
-- Such a funny song was never heard before, and {name}, {friend} and the {object} had to play it three times.
-- {friend} sang and the {object} honked, and nobody clapped longer than {name}'s own {grown}.
+- It was such a funny song that {name}, {friend} and the {object} had to play it three times.
+- {friend} sang and the {object} honked, and {name} had never been so happy.
 - "More!" they shouted. So {name} played the {object} again, and {friend} took a bow.
 """,
     ),

@@ -9,19 +9,18 @@ PLOTS = (
     plot(
         "lost toy",
         "the {object} is lost",
-        "teddy, doll, robot, marble, puppet, yo-yo, train, truck, rocket, tractor, dinosaur, whistle, ball, "
-        "spaceship, unicorn, racing car, rattle, pirate",
+        "teddy, doll, robot, marble, puppet, train, truck, rocket, tractor, whistle, ball, car, boat, drum",
         tuple(PLACES),
         """
-- One [rainy|quiet|grey|sunny|chilly] [morning|afternoon], {he} could not find {his} [dear old|little red|best]
+- One [rainy|quiet|grey|sunny|chilly] [morning|afternoon], {name} could not find {his} [dear old|little red|best]
   {object}.
 - {He} took {his} [little blue|dear old|shiny|best] {object} everywhere, but one [morning|day|evening] it was
   [gone|nowhere to be seen].
-- On [Monday|Tuesday|Friday|Sunday], {he} reached for {his} [little yellow|dear old|best] {object}, and it was not
+- On [Monday|Tuesday|Friday|Sunday], {name} reached for {his} [little yellow|dear old|best] {object}, and it was not
   there.
 
-- {He} looked under the bed and behind the [door|curtains|stairs|sofa], but there was no {object}.
-- {He} looked [high and low|upstairs and downstairs|in every corner]. No {object} [anywhere|at all]!
+- {name} looked under the bed and behind the [door|sofa]. No {object}!
+- {name} looked [high and low|in every corner]. No {object} [anywhere|at all]!
 - "Have you seen my {object}?" {he} asked the cat. The cat only [yawned|blinked|stretched].
 
 - "Where did you play [yesterday|last]?" asked {grown}.
@@ -33,17 +32,16 @@ PLOTS = (
 - Then {he} remembered. {He} had been {at}!
 
 = found where it was left
-- They ran to look, and there was the {object}, [damp|dusty|cold|muddy] but quite all right.
-- And that is where the {object} was, [lying|waiting] [in the shade|under a leaf|behind a log], just as {he} had left
-  it.
-- Off they went, and the first thing they saw was the {object}, [a bit wet|a bit dusty], but safe.
+- They ran to look, and there was the {object}, [cold|dusty|muddy] but quite all right.
+- And that is where the {object} was, just as {he} had left it.
+- The first thing they saw there was the {object}, [a bit wet|a bit dusty], but safe.
 
 - {name} hugged the {object} and would not let go until [bedtime|supper|the moon came up].
 - "There you are!" said {name}, and {he} carried the {object} home [under one arm|in both arms|very gently].
 - That night {name} fell asleep with the {object} [close by|under the covers|next to {him}].
 
 = kept safe by somebody
-- [An old|A kind|A cheerful] {bird} was sitting there beside the {object}. "I kept it safe for you," said the {bird}.
+- A [kind|cheerful] {bird} sat beside the {object}. "I kept it safe for you," said the {bird}.
 - Somebody had found the {object} and put it [on a wall|on a step|on a tree stump], out of the wet.
 - The {folk} was just picking up the {object}. "Is this yours?" asked the {folk}.
 
@@ -55,27 +53,26 @@ PLOTS = (
     plot(
         "stuck in a tree",
         "the {object} is stuck in a tree",
-        "kite, balloon, ball, glider, hat, cap, ribbon, flag, parachute, streamer, hanky, hoop, feather, "
-        "paper plane, scarf",
+        "kite, balloon, ball, hat, cap, ribbon, flag, hanky, hoop, feather, scarf, bonnet",
         OUTDOORS,
         """
-- One [breezy|windy|blowy] [morning|afternoon|day], {he} took {his} [new|best|bright red|bright yellow] {object} to
+- One [breezy|windy|blowy] [morning|afternoon|day], {name} took {his} [new|best|bright red|bright yellow] {object} to
   {place}.
-- [After breakfast|After lunch|On Saturday|When the wind blew], {he} ran to {place} with {his}
+- [After breakfast|After lunch|On Saturday|When the wind blew], {name} ran to {place} with {his}
   [red|yellow|blue|striped] {object}.
 - {He} was [playing|skipping|running about] {at} with {his} [new|favourite|spotty|stripy] {object}.
 
-- [Whoosh!|Puff!|All at once,] [up it went|away it flew], and it landed in the [tallest|highest|oldest] tree.
-- [Then|But] the wind gave a great [puff|sneeze|whoosh], and up went the {object}, right to the top of a tree.
-- A [sudden|cheeky] wind [took|whisked|snatched] the {object} and hung it on the highest branch of an oak.
+- [Whoosh|Puff], [up it went|away it flew], and it landed in the [tallest|highest|oldest] tree.
+- The wind gave a great [puff|sneeze], and up went the {object}, right into a tree.
+- A cheeky wind [took|snatched] the {object} and hung it on the highest branch.
 
 - {name} jumped. {He} jumped again. {He} could not [reach it|even touch the lowest branch].
-- {name} shook the tree, but only [leaves|acorns|two leaves and an acorn] came down.
+- {name} shook the tree, but only [leaves|acorns] came down.
 - {name} asked the tree nicely. The tree [just rustled|did not answer|kept the {object}].
 
-- "[Please|Oh, please] come down, {object}!" {he} [called|begged].
+- "[Please|Oh, please] come down, {object}!" [called|begged] {name}.
 - "[Oh no|Oh dear|Bother]," said {name}. "My poor {object}!"
-- {He} sat down in the grass and looked up at the {object}. It looked very small.
+- {name} sat down in the grass and looked up at the {object}. It looked very small.
 
 = a bird brings it down
 - [An old|A kind|A clever] {bird} was watching. "[Shall I help|May I]?" it asked, and gave the {object} a gentle push.
@@ -87,11 +84,11 @@ PLOTS = (
 - {name} [bowed|waved|clapped], and the {bird} bowed too. The {object} was home in time for tea.
 
 = friends fetch it together
-- Then {friend} came by. {name} climbed on a log, {friend} passed up a long stick, and out came the {object}.
-- Along came {friend} with a ladder. One held it still, and the other went up to fetch the {object}.
-- {Friend} saw it all. "Let us shake the branch together," said {friend}. "One, two, three!" Down came the {object}.
+- Then {friend} came by with a long stick. Poke, poke, and out came the {object}.
+- Along came {friend} with a ladder. Soon they had the {object}.
+- "Let us shake it together," said {friend}. One, two, three, and down came the {object}.
 
-- After that {name} and {friend} took turns with the {object} until [the sun went down|it was dark|supper time].
+- After that {name} and {friend} took turns with the {object} until [it was dark|supper time].
 - "Two are taller than one," said {name}, and {he} let {friend} have the {object} first.
 - {name} tied the {object} to a [long|good strong] string, and nobody had to climb again.
 """,
@@ -99,38 +96,38 @@ PLOTS = (
     plot(
         "falling down",
         "the {object} falls down",
-        "tower, castle, den, fort, hut, sandcastle, igloo, palace, wigwam, rocket, ship, pyramid, playhouse, clubhouse",
+        "tower, castle, den, fort, hut, palace, igloo, rocket, ship, tent, tunnel",
         tuple(place for place in OUTDOORS if place not in ("waterfall", "fountain")),
         """
-- One [fine|bright|cool] [day|morning], {he} began to build a [big|tall|huge|splendid] {object} {at}.
+- One [fine|bright|cool] [day|morning], {name} began to build a [big|tall|huge|splendid] {object} {at}.
 - "I shall build a {object}," {he} said [at breakfast|on Saturday|to {grown}], "the best one {at}!"
 - {Friend} was {at} too, and {name} had a plan: a [real|great big|secret] {object}, just for the two of them.
 
 - {name} worked all [morning|day] and did not stop [once|to eat|to rest].
 - It grew and grew, until it was [taller|bigger] than {name}.
-- {name} [pushed|carried|rolled] and [piled|patted|stacked] until the {object} was nearly done.
+- {name} [pushed|carried] and [piled|patted] until the {object} was nearly done.
 
 - Then [crash|bump|thump|whoops]! Down [came|fell] the {object}.
 - Then came [the wind|a big wind|a gust of wind]. The {object} wobbled, and tumbled, and fell.
-- One last piece on the top, and [oh dear|crash|bump]! The {object} fell [flat|to bits].
+- One last piece, and [oh dear|crash|bump]! The {object} fell [flat|to bits].
 
-- {name} [sat down|stood there|kicked at the ground] and [sighed|sniffed|frowned]. "It is no good," {he} said.
+- {name} sat down and [sighed|sniffed]. "It is no good," {he} said.
 - "I give up," said {name}, and a [fat|small|cross] tear ran down {his} nose.
 - For a while {name} said nothing at all. {He} only looked at {his} [feet|toes].
 
 = built again, better
 - "What does it stand on?" asked {grown}. So {name} began again, wide at the bottom this time.
 - A {bird} hopped round it. "Big pieces first," it said. "I always build my nest that way."
-- Then {he} [took a deep breath|rolled up {his} sleeves] and began again, slowly, with the biggest pieces first.
+- Then {he} rolled up {his} sleeves and began again, with the biggest pieces first.
 
-- This time the {object} stood firm, even when {name} [leaned on it|jumped up and down|blew as hard as {he} could].
-- By evening the new {object} was done, and it did not wobble [once|at all] when {name} climbed inside.
+- This time the {object} stood firm, even when {name} [leaned on it|jumped up and down].
+- By evening the new {object} was done, and it did not wobble when {name} climbed inside.
 - "Now blow, wind!" called {name}. The wind blew, and the {object} stayed right where it was.
 
 = something new comes of it
 - Then {he} saw it. Lying there like that, the {object} looked just like a [sleeping giant|great big bed|whale].
-- "Wait," said {grown}. "Now it is a [bench|bus|great big bed]! May I come aboard?"
-- A [small|brown] {bird} came and sat on what was left of the {object}, as if it had been made for birds.
+- "Wait," said {grown}. "Now it is a [bench|bus]! May I come aboard?"
+- A [small|brown] {bird} came and sat on it, as if the {object} had been made for birds.
 
 - "I meant to do that," said {name}, and {he} liked this {object} even better than the first.
 - So {name} [laughed|had to laugh], and played on the fallen {object} until [it was dark|supper|the stars came out].
@@ -140,8 +137,7 @@ PLOTS = (
     plot(
         "race",
         "somebody needs help in the middle of the race",
-        "scooter, bike, go-kart, trike, skateboard, wagon, sledge, wheelbarrow, tricycle, toboggan, buggy, "
-        "pedal car, hobby horse, rickshaw",
+        "scooter, bike, cart, wagon, sledge, kart, barrow, trike, buggy, skateboard, tricycle",
         OUTDOORS,
         """
 - There was to be a [great|big] race {at} on [Saturday|Sunday], and {he} polished {his} {object} [twice|until it
@@ -151,7 +147,7 @@ PLOTS = (
 
 - Ready, steady, go! The {object} [shot away|flew along], and soon {he} was [in front|first|far ahead].
 - Off they went! Nobody was [as fast as|faster than] {name} on {his} {object}.
-- {He} went like the wind. The {object} [hummed|sang|rattled], and {his} ears blew back.
+- {name} went like the wind. The {object} [hummed|sang|rattled], and {his} ears blew back.
 
 - Then {he} heard a [thump|cry]. {Friend} had landed in a ditch.
 - But at the bend {friend} had tipped over and lay [in the nettles|in the mud|upside down].
@@ -163,8 +159,8 @@ PLOTS = (
 
 = last, and cheered the most
 - "One, two, three, pull!" Soon {friend} was out, [muddy|dusty] but smiling. They came in last of all.
-- {He} pulled and pulled until {friend} was free. By then the race was [over|won].
-- It took a [long|good long] time to get {friend} out, and everyone else went past.
+- {name} pulled and pulled until {friend} was free. By then the race was [over|won].
+- It took a long time to get {friend} out, and everyone else went past.
 
 - But how they cheered for {name} and that [muddy|dusty|slow] {object}!
 - {name} did not win the race, but the {object} got the loudest cheer of the day.
@@ -175,7 +171,7 @@ PLOTS = (
 - {name} moved up, and {friend} climbed on behind.
 - "We shall go together," said {name}. It was a tight squeeze.
 
-- So {name} and {friend} crossed the line on one {object}, [both laughing|both first|both last].
+- So {name} and {friend} crossed the line on one {object}, both [laughing|first|last].
 - "Who won?" asked {grown}. "The {object} won," said {name}, and {friend} agreed.
 - {name} steered and {friend} pushed, and the {object} came home with two winners.
 """,
@@ -183,20 +179,19 @@ PLOTS = (
     plot(
         "learning to ride",
         "{name} cannot stay on the {object}",
-        "bike, scooter, skateboard, sledge, unicycle, bicycle, pogo stick, toboggan, hobby horse, go-kart, "
-        "tricycle, penny-farthing",
+        "bike, scooter, skateboard, sledge, unicycle, trike, kart, pogo stick, hobby horse, wagon",
         tuple(place for place in OUTDOORS if place not in ("cliff", "waterfall", "fountain")),
         """
 - {grown} gave {him} a [shiny|second-hand|bright red|sky-blue] {object}, and {he} took it to {place} to learn.
-- One [fine|sunny|cool] [morning|day], {he} [pushed|dragged|carried] {his} new {object} all the way to {place}.
+- One [fine|sunny|cool] [morning|day], {name} [pushed|dragged|carried] {his} new {object} all the way to {place}.
 - Everybody {at} could ride a {object}, everybody but {name}. So {he} got one, too.
 
-- {He} got on the {object} and fell off on the left. {He} got on again and fell off on the right.
+- {name} got on the {object} and fell off on the left. {He} got on again and fell off on the right.
 - Wobble, wobble, [bump|crash|flop]! There {he} lay, with the {object} on top.
 - The first time, {he} went one way and the {object} went the other.
-- {He} fell off the {object} into a [puddle|bush|thistle], and then {he} did it again.
+- {name} fell off the {object} into a [puddle|bush|thistle], and then {he} did it again.
 
-- "I shall never learn," {he} said, and [glared|scowled|frowned] at the {object}.
+- "I shall never learn," said {name}, and [glared|scowled|frowned] at the {object}.
 - {name} had a [scratched nose|sore knee|bump on the head] and wanted to go home.
 - "[Silly|Horrid|Wicked] {object}," muttered {name}. The {object} said nothing.
 
@@ -207,14 +202,14 @@ PLOTS = (
 - {name} [looked up|lifted {his} chin], and all at once the {object} ran straight on.
 - {name} tried it. The {object} [wobbled|shook] once, and then it did not wobble any more.
 
-- When {he} turned round, nobody was holding on at all. "Look, {name} can ride a {object}!" {he} shouted.
+- "Look, {name} can ride a {object}!" everybody shouted.
 - Three times round the [big tree|old oak] went {name} and the {object}, and never fell.
-- "Do not let go!" called {name}. But the {object} had been running all by itself for a long time.
+- "Do not let go!" called {name}. But the {object} was running all by itself.
 
 = never giving up
 - "One more time," {he} told {himself}. "And then one more."
 - But {he} came back [the next day|on Monday], and the day after that.
-- {He} rubbed {his} knees, [sang a little song|counted to three], and got on again.
+- {name} rubbed {his} knees, [sang a little song|counted to three], and got on again.
 
 - On the [tenth|twentieth|hundredth] try, the {object} ran as straight as a arrow, and {name} shouted for joy.
 - By [sunset|supper time|Sunday], {name} and the {object} went twice round the [big tree|old oak] without a wobble.
@@ -224,7 +219,7 @@ PLOTS = (
     plot(
         "the play",
         "the {object} for the play is spoiled",
-        "crown, cape, mask, wand, beard, cloak, wig, shield, tiara, sword, veil, sash, halo, moustache, helmet",
+        "crown, cape, mask, wand, beard, cloak, wig, shield, sword, veil, helmet, hat",
         (*INDOORS, "garden", "park", "meadow", "orchard", "courtyard", "beach", "hill"),
         """
 - There was going to be a play {at}, and {he} had a big part in it, with a [golden|silver|splendid|real] {object}.
@@ -235,7 +230,7 @@ PLOTS = (
 - On {his} way there it [rained|poured], and the paper {object} went as soft as [butter|mud].
 - But when {he} got there, there was no {object}. It was still at home, on the bed.
 
-- "I cannot go on without a {object}," {he} [whispered|sniffed].
+- "I cannot go on without a {object}," [whispered|sniffed] {name}.
 - {name} felt [hot|cold] all over. No {object}, and everybody was waiting!
 - "Oh, my poor {object}," said {name}, and {his} lip began to shake.
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass, fields
 from functools import cache
 
 from workshop_utils.pocket import words
-from workshop_utils.pocket.grammar import literals
+from workshop_utils.pocket.grammar import every_text, literals, with_articles
 from workshop_utils.pocket.library import OPENINGS, PLOTS, TRAITS
 
 _WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?]\")\s+(?=[A-Z\"])")
 _FRIEND = re.compile(rf"\b(?:{'|'.join(words.FRIENDSHIPS)}) ([A-Z][a-z]+)\b")
+_NAMED = ("{name}", "{friend}", "{grown}")  # slots that a name fills
 _HE, _SHE = frozenset(words.FORMS["he"].values()), frozenset(words.FORMS["she"].values())
 
 
@@ -33,8 +34,8 @@ class Coherence:
             three; None where no thing is named.
         place: one place and no other; None where no place is named.
         words: every word is one that these stories know, so that a garbled one is noticed.
-        finished: it ends where a story ends: a last sentence with its full stop, quotation marks in pairs, no
-            sentence told twice, as long as the shortest story.
+        finished: the last sentence is one that these stories end with, quotation marks come in pairs, no sentence is
+            told twice, and there are as many as in the shortest story.
     """
 
     name: bool | None
@@ -159,6 +160,22 @@ def _one_of(family: frozenset[str], found: list[list[str]]) -> bool | None:
 
 
 def _finished(text: str, sentences: list[str]) -> bool:
-    whole = text.rstrip().endswith((".", "!", "?", '."', '!"', '?"')) and text.count('"') % 2 == 0
     long_ones = [sentence for sentence in sentences if len(sentence.split()) > 3]
-    return whole and len(sentences) >= 6 and len(set(long_ones)) == len(long_ones)
+    told_once = len(set(long_ones)) == len(long_ones)
+    return len(sentences) >= 6 and text.count('"') % 2 == 0 and told_once and bool(_closing().fullmatch(sentences[-1]))
+
+
+@cache
+def _closing() -> re.Pattern[str]:
+    """The sentences that a story can end with, with a gap for every slot."""
+    wordings = [wording for plot in PLOTS.values() for ending in plot.endings.values() for wording in ending[-1]]
+    texts = {with_articles(_marked(text)) for wording in wordings for text in every_text(wording)}
+    last = sorted(re.escape(sentences_of(text)[-1]) for text in texts)
+    return re.compile(
+        "|".join(re.sub(r"[Ss]lot", r"[A-Za-z' -]+?", re.sub(r"\ba\\ slot", r"an?\\ slot", one)) for one in last)
+    )
+
+
+def _marked(text: str) -> str:
+    """The text with a word in every slot, large or small as its filling: that decides where sentences end."""
+    return re.sub(r"\{(\w)\w*\}", lambda slot: "Slot" if slot[1].isupper() or slot[0] in _NAMED else "slot", text)

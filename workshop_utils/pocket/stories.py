@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,7 +63,7 @@ class _Cast:
 
     def __init__(self, plot: Plot, dice: Dice) -> None:
         self.dice = dice
-        self.name = dice.pick(words.HE_NAMES + words.SHE_NAMES)
+        self.name = dice.pick_weighted(words.POPULARITY)
         self.pronoun = words.PRONOUNS[self.name]
         animals = tuple(animal for animal in words.ANIMALS if animal not in plot.not_for)
         is_child = dice.pick((True, False, False))
@@ -95,7 +94,7 @@ class _Cast:
         """The friend is introduced once ("her cousin Ben") and has a name after that ("Ben")."""
         if self.friend is not None:
             return self.friend
-        self.friend = self.dice.pick([name for name in words.PRONOUNS if name != self.name])
+        self.friend = self.dice.pick_weighted({name: p for name, p in words.POPULARITY.items() if name != self.name})
         return f"{words.FORMS[self.pronoun]['his']} {self.dice.pick(words.FRIENDSHIPS)} {self.friend}"
 
 
@@ -169,18 +168,12 @@ def entropy_per_token(encoding: tiktoken.Encoding, n: int = 2000, seed: int = 1)
         seed: of these stories.
 
     Returns:
-        nats per predicted token of document-aligned rows: the end-of-text token counts, the first token does not,
-        since nothing stands before it.
+        nats per predicted token of document-aligned rows, the end-of-text token included.
 
-    Source: Shannon 1948; the entropy of the first token is taken from its frequencies.
+    Source: Shannon, "A Mathematical Theory of Communication", 1948.
     """
-    nats = 0.0
-    n_predicted = 0
-    first: Counter[int] = Counter()
+    nats = n_tokens = 0.0
     for one in stories(n, seed):
-        ids = encoding.encode_ordinary(one.text)
         nats += one.bits * math.log(2)
-        n_predicted += len(ids)  # one less for the first token, one more for end-of-text
-        first[ids[0]] += 1
-    nats_of_first = -sum(count * math.log(count / n) for count in first.values())
-    return (nats - nats_of_first) / n_predicted
+        n_tokens += len(encoding.encode_ordinary(one.text)) + 1  # one more for end-of-text
+    return nats / n_tokens

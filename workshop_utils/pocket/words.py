@@ -24,6 +24,9 @@ SHE_NAMES = _words(
     "Carmen, Rosa, Amina, Fatima, Leila, Yasmin, Zara, Priya, Meera, Asha, Kemi, Amara, Ada, Yuki, Hana, Mei, Isla, "
     "Fiona, Maeve, Gwen"
 )
+# Names come into fashion: in every playground some are heard all the time and others hardly ever. The common ones are
+# also what a small model learns to carry through a story first, and the rare ones follow.
+POPULARITY = {name: 1 / (rank + 3) for names in (HE_NAMES, SHE_NAMES) for rank, name in enumerate(names)}
 PRONOUNS = {**dict.fromkeys(HE_NAMES, "he"), **dict.fromkeys(SHE_NAMES, "she")}
 
 # Every form of a pronoun under the name of its slot in a template.
@@ -35,26 +38,25 @@ CHILD = {"he": "boy", "she": "girl"}
 
 ANIMALS = _words(
     "rabbit, fox, mouse, bear, hedgehog, squirrel, badger, mole, otter, beaver, kitten, puppy, lamb, piglet, pony, "
-    "foal, calf, goat, donkey, lion, tiger, elephant, giraffe, zebra, monkey, hippo, rhino, koala, panda, kangaroo, "
-    "wombat, sloth, hamster, dormouse, hare, fawn, raccoon, camel, llama, turtle, tortoise, frog, toad, lizard, "
-    "weasel, walrus, seal, wolf, lemur, meerkat, dragon, penguin"
+    "foal, goat, donkey, lion, tiger, elephant, giraffe, zebra, monkey, hippo, rhino, koala, panda, kangaroo, wombat, "
+    "sloth, hamster, hare, fawn, camel, llama, turtle, tortoise, frog, toad, seal, wolf, lemur, dragon, penguin"
 )
-SWIMMERS = frozenset(_words("otter, beaver, hippo, turtle, frog, toad, lizard, walrus, seal, penguin"))
+SWIMMERS = frozenset(_words("otter, beaver, hippo, turtle, frog, toad, seal, penguin"))
 
 # The helpers are birds, so they are never mistaken for the hero, and they reach what is high up.
-BIRDS = _words("owl, crow, robin, magpie, blackbird, pigeon, gull, jay, thrush, wren, sparrow, woodpecker")
+BIRDS = _words("owl, crow, robin, magpie, pigeon, gull, jay, thrush, wren, sparrow")
 FAMILY = _words("Mum, Dad, Granny, Grandpa")
-FOLK = _words("baker, farmer, gardener, miller, sailor, postman, fisherman, painter, beekeeper, carpenter")
+FOLK = _words("baker, farmer, gardener, miller, sailor, painter, shepherd, tailor")
 FRIENDSHIPS = _words("friend, best friend, cousin, neighbour")
 
 # Each place with the preposition that says where one is: "in the garden", "on the hill".
 _AT = {
     "in the": "garden, park, meadow, orchard, field, forest, valley, courtyard, playground, farmyard, market, "
-    "greenhouse, vineyard, woods",
+    "greenhouse, woods",
     "by the": "river, lake, pond, stream, bridge, mill, lighthouse, harbour, waterfall, windmill, canal, fountain",
     "on the": "beach, hill, island, moor, pier, jetty, cliff, shore",
-    "in the ": "kitchen, attic, cellar, shed, barn, stable, cottage, cabin, boathouse, caravan, bakery, library, "
-    "playroom, parlour, hall, nursery, workshop",
+    "in the ": "kitchen, attic, cellar, shed, barn, stable, cottage, cabin, boathouse, bakery, library, "
+    "playroom, hall, nursery",
 }
 PLACES = {place: prep.strip() for prep, places in _AT.items() for place in _words(places)}
 WATERSIDE = _words("river, lake, pond, harbour, canal, beach, island, shore, jetty, pier")

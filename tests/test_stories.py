@@ -1,0 +1,321 @@
+"""The pocket stories: their wordings, their truth, their bits, and a score that is right and hard to fool."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from workshop_utils.pocket import scoring, words
+from workshop_utils.pocket.grammar import Dice, Slot, Wording, every_text, expand, literals, parse, with_articles
+from workshop_utils.pocket.library import OPENINGS, PLOTS, TRAITS
+from workshop_utils.pocket.scoring import score, score_many, sentences_of
+from workshop_utils.pocket.stories import PROMPT, Story, entropy_per_token, stories, story, texts
+from workshop_utils.tokens import pocket_tokenizer
+
+TOLD = list(stories(2000, seed=11))
+BEATS = [beat for plot in PLOTS.values() for path in plot.paths().values() for beat in path]
+WORDINGS = [*OPENINGS, *TRAITS, *(wording for beat in BEATS for wording in beat)]
+
+
+# The grammar
+
+
+def test_parse_reads_nested_choices() -> None:
+    assert sorted(every_text(parse("{He} [ran|walked [home|back]]."))) == [
+        "{He} ran.",
+        "{He} walked back.",
+        "{He} walked home.",
+    ]
+
+
+@pytest.mark.parametrize("broken", ["[a|b", "a]", "{he", "a|b", "he}"])
+def test_parse_refuses_stray_brackets(broken: str) -> None:
+    with pytest.raises(ValueError, match="bracket"):
+        parse(broken)
+
+
+def test_bits_are_the_logarithm_of_the_probability() -> None:
+    """On a grammar small enough to count: how often a text comes is what its bits say."""
+    wording = parse("[a|b [c|d|e]] [f|g|h|i]")
+    rng = random.Random(0)
+    seen: Counter[str] = Counter()
+    bits = {}
+    for _ in range(40_000):
+        dice = Dice(rng)
+        text = expand(wording, dice, str)
+        seen[text], bits[text] = seen[text] + 1, dice.bits
+    assert len(seen) == 16
+    assert sum(2**-b for b in bits.values()) == pytest.approx(1)
+    for text, count in seen.items():
+        assert count / 40_000 == pytest.approx(2 ** -bits[text], rel=0.15)
+
+
+def test_weighted_bits() -> None:
+    dice = Dice(random.Random(0))
+    assert dice.pick_weighted({"a": 3.0, "b": 0.0}) == "a"
+    assert dice.bits == 0
+    picked = Counter(Dice(random.Random(i)).pick_weighted({"a": 3.0, "b": 1.0}) for i in range(2000))
+    assert picked["a"] / 2000 == pytest.approx(0.75, abs=0.04)
+
+
+def test_articles() -> None:
+    assert with_articles("A owl and a unicorn saw a apple.") == "An owl and a unicorn saw an apple."
+
+
+# The words and the wordings
+
+
+def test_the_world_is_wide() -> None:
+    assert len(PLOTS) >= 20
+    assert all(len(plot.endings) >= 2 for plot in PLOTS.values())
+    assert min(len(words.HE_NAMES), len(words.SHE_NAMES)) >= 60
+    assert len(words.ANIMALS) >= 40
+    assert len(words.PLACES) >= 40
+    assert len(scoring.things()) >= 120
+    assert all(len(beat) >= 2 for beat in BEATS)
+
+
+def test_a_word_belongs_to_one_family() -> None:
+    """Else "bear" the animal and "bear" the toy could not be told apart."""
+    families = [words.PRONOUNS, words.ANIMALS, words.PLACES, scoring.things(), words.BIRDS, words.FOLK, words.FAMILY]
+    families.append(words.CHILD.values())
+    for one, other in itertools.combinations([frozenset(family) for family in families], 2):
+        assert not one & other
+    assert len(words.PRONOUNS) == len(words.HE_NAMES) + len(words.SHE_NAMES)
+
+
+def test_wordings_name_nothing_of_their_own() -> None:
+    """A story with a kite must not mention a ball in passing: the score would take it for a slip of the tongue."""
+    taken = {*words.PRONOUNS, *words.ANIMALS, *words.PLACES, *words.CHILD.values(), *scoring._HE, *scoring._SHE}
+    for wording in WORDINGS:
+        for text in literals(wording):
+            assert not taken & set(re.findall(r"[\w'-]+", text)), text
+            assert not scoring._thing_pattern().findall(text), text
+
+
+def test_every_slot_and_place_is_known() -> None:
+    known = {"name", "kind", "object", "place", "at", "friend", "grown", "bird", "folk", "trait", *words.FORMS["he"]}
+
+    def slots(wording: Wording) -> Iterator[str]:
+        for piece in wording:
+            if isinstance(piece, Slot):
+                yield piece.name[0].lower() + piece.name[1:]
+            elif not isinstance(piece, str):
+                for option in piece.options:
+                    yield from slots(option)
+
+    for wording in WORDINGS:
+        assert set(slots(wording)) <= known
+    for plot in PLOTS.values():
+        assert set(plot.places) <= set(words.PLACES), plot.name
+        assert set(plot.not_for) <= set(words.ANIMALS), plot.name
+
+
+def test_no_text_can_be_written_in_two_ways() -> None:
+    """Or the bits would count more than the text tells, and the bound on the loss would be loose."""
+    for beat in [OPENINGS, TRAITS, *BEATS]:
+        every = [text for wording in beat for text in every_text(wording)]
+        assert len(every) == len(set(every))
+    for names in [words.ANIMALS, *(plot.objects for plot in PLOTS.values()), *(plot.places for plot in PLOTS.values())]:
+        assert len(names) == len(set(names))
+
+
+# The stories
+
+
+def test_a_seed_tells_the_same_stories_and_a_longer_run_begins_with_them() -> None:
+    assert list(texts(20, seed=3)) == list(texts(40, seed=3))[:20]
+    assert not set(texts(200, seed=3)) & set(texts(200, seed=4))
+    assert story(random.Random(5)) == story(random.Random(5))
+
+
+def test_no_two_stories_are_equal_in_fifty_thousand() -> None:
+    assert len(set(texts(50_000))) == 50_000
+
+
+def test_every_plot_and_ending_is_told() -> None:
+    told = Counter(one.plot for one in TOLD)
+    assert set(told) == set(PLOTS)
+    for name, plot in PLOTS.items():
+        rng = random.Random(name)
+        endings = {story(rng, name).ending for _ in range(60)}
+        assert len(endings) == len(plot.endings)
+
+
+def test_an_unknown_plot_is_a_sentence() -> None:
+    with pytest.raises(ValueError, match="no plot called 'opera': choose one of"):
+        story(random.Random(0), "opera")
+
+
+def test_the_text_is_well_made() -> None:
+    for one in TOLD:
+        text = one.text
+        assert text == text.strip()
+        assert "  " not in text
+        assert not set("{}[]|\n") & set(text)
+        assert text.isascii()
+        assert all(re.match(r'"?[A-Z]', sentence) for sentence in sentences_of(text)), text
+        assert not re.search(r"\b[Aa] [aeio]", text), text
+        assert not re.search(r"\b[Aa]n [^aeiouAEIOU]", text), text
+        assert not re.search(r"\b(\w+) \1\b", text.replace("had had", "")), text
+        assert text.endswith((".", "!", "?", '."', '!"', '?"'))
+
+
+def test_the_truth_is_in_the_text() -> None:
+    for one in TOLD:
+        assert one.pronoun == words.PRONOUNS[one.name]
+        assert one.kind in (words.CHILD[one.pronoun], *words.ANIMALS)
+        for said in (one.name, one.kind, one.object, one.place):
+            assert re.search(rf"\b{said}\b", one.text)
+        if one.friend:
+            assert one.friend != one.name
+            assert one.friend in one.text
+        assert not set("{}") & set(one.problem + one.ending)
+
+
+def test_the_prompt_begins_many_stories() -> None:
+    assert sum(one.text.startswith(PROMPT) for one in TOLD) > 500
+
+
+def test_entropy_per_token_is_the_mean_of_the_bits() -> None:
+    encoding = pocket_tokenizer()
+    few = list(stories(300, seed=1))
+    nats = sum(one.bits for one in few) * math.log(2)
+    n_tokens = sum(len(encoding.encode_ordinary(one.text)) + 1 for one in few)
+    assert entropy_per_token(encoding, n=300, seed=1) == pytest.approx(nats / n_tokens)
+    assert entropy_per_token(encoding) == pytest.approx(entropy_per_token(encoding, seed=2), rel=0.02)
+
+
+# The score
+
+
+def test_true_stories_are_right_in_every_check() -> None:
+    shares = score_many(one.text for one in TOLD)
+    assert shares.pop("n") == 2000
+    assert set(shares) == {"name", "pronoun", "kind", "object", "place", "words", "finished", "all"}
+    assert set(shares.values()) == {1.0}
+
+
+def _second_half(text: str, change: Callable[[str], str]) -> str:
+    """The text with its later sentences changed."""
+    cut = text.find(" ", len(text) // 2)
+    return text[:cut] + change(text[cut:])
+
+
+def _other(one: Story, family: tuple[str, ...], rng: random.Random) -> str:
+    return rng.choice([word for word in family if word not in one.text])
+
+
+def _swap(text: str, old: str, new: str) -> str:
+    return re.sub(rf"\b{re.escape(old)}\b", new, text)
+
+
+def _flip_one_pronoun(one: Story, rng: random.Random) -> str:
+    opposite = {"he": "she", "him": "her", "his": "her", "himself": "herself"}
+    opposite |= {"she": "he", "her": "his", "herself": "himself"}
+    found = [match for match in re.finditer(r"\b\w+\b", one.text) if match.group().lower() in opposite]
+    chosen = rng.choice(found)
+    word = opposite[chosen.group().lower()]
+    return (
+        one.text[: chosen.start()] + (word.title() if chosen.group()[0].isupper() else word) + one.text[chosen.end() :]
+    )
+
+
+def _cut_off(one: Story, rng: random.Random) -> str:
+    """Between two sentences, where it is hardest to see."""
+    sentences = sentences_of(one.text)
+    return " ".join(sentences[: rng.randrange(1, len(sentences))])
+
+
+def _garble(one: Story, rng: random.Random) -> str:
+    long_words = [word for word in re.findall(r"[a-z]{5,}", one.text)]
+    word = rng.choice(long_words)
+    return one.text.replace(word, word[:3] + word[2:], 1)
+
+
+MUTANTS: dict[str, tuple[str, Callable[[Story, random.Random], str]]] = {
+    "another name takes over": (
+        "name",
+        lambda one, rng: _second_half(one.text, lambda t: _swap(t, one.name, _other(one, tuple(words.PRONOUNS), rng))),
+    ),
+    "the hero is somebody else from the second mention on": (
+        "name",
+        lambda one, rng: (
+            one.text[: one.text.find(one.name) + len(one.name)]
+            + _swap(one.text[one.text.find(one.name) + len(one.name) :], one.name, _other(one, words.HE_NAMES, rng))
+        ),
+    ),
+    "one pronoun flipped": ("pronoun", _flip_one_pronoun),
+    "another thing takes over": (
+        "object",
+        lambda one, rng: _second_half(
+            one.text, lambda t: _swap(t, one.object, _other(one, PLOTS[one.plot].objects, rng))
+        ),
+    ),
+    "the thing is never mentioned again": (
+        "object",
+        lambda one, rng: (
+            one.text[: one.text.find(one.object) + len(one.object)]
+            + _swap(one.text[one.text.find(one.object) + len(one.object) :], one.object, "thing")
+        ),
+    ),
+    "another animal": (
+        "kind",
+        lambda one, rng: one.text.replace(one.name, f"{_other(one, words.ANIMALS, rng)} {one.name}", 2),
+    ),
+    "another place": (
+        "place",
+        lambda one, rng: f"{one.text[:-1]} in the {_other(one, tuple(words.PLACES), rng)}{one.text[-1]}",
+    ),
+    "a garbled word": ("words", _garble),
+    "cut off between two sentences": ("finished", _cut_off),
+    "cut off in a sentence": ("finished", lambda one, rng: one.text[: rng.randrange(len(one.text) - 2)]),
+    "going round in circles": ("finished", lambda one, rng: f"{one.text} {one.text}"),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_mutants_are_found(mutant: str) -> None:
+    check, mutate = MUTANTS[mutant]
+    rng = random.Random(mutant)
+    for one in TOLD[:500]:
+        text = mutate(one, rng)
+        assert text != one.text
+        found = score(text)
+        assert getattr(found, check) is not True, text
+        assert not found.all
+
+
+def test_the_friend_who_takes_over_is_found() -> None:
+    with_friend = [one for one in stories(1500, seed=12) if one.friend][:500]
+    assert len(with_friend) == 500
+    for one in with_friend:
+        assert one.friend is not None
+        swapped = _second_half(one.text, lambda t, one=one: _swap(t, one.name, one.friend))  # type: ignore[misc]
+        assert score(swapped).name is False, swapped
+
+
+@pytest.mark.parametrize("text", ["", " ", "Once upon a time", "The end.", "!!!", '"' * 9, "word " * 300])
+def test_nothing_is_not_right(text: str) -> None:
+    found = score(text)
+    assert not found.all
+    assert not any((found.name, found.pronoun, found.kind, found.object, found.place, found.finished))
+
+
+def test_what_cannot_be_judged_counts_as_wrong() -> None:
+    found = score("There was once a fox. It slept.")
+    assert found.name is None
+    assert found.pronoun is None
+    assert found.object is None
+    assert score_many(["There was once a fox. It slept.", TOLD[0].text])["object"] == 0.5
+
+
+def test_a_share_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="0 texts"):
+        score_many([])
