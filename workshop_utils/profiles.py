@@ -63,14 +63,35 @@ SOURCES: dict[str, dict[str, Any]] = {
     "big": {"text": "HuggingFaceFW/fineweb-edu", "n_documents": 500_000, "tokenizer": "gpt2"},
 }
 MODELS: dict[str, dict[str, Any]] = {
-    # Names and pronouns must be carried through a whole story: RoPE and this initialisation bind them much sooner.
-    "pocket": {"block_size": 256, "n_layer": 4, "n_head": 4, "n_embd": 128, "position": "rope", "init": "fan_in"},
+    # Names and pronouns must be carried through a whole story: RoPE and this initialisation bind them much sooner. The
+    # exact GELU and no biases are a sixth faster on a CPU.
+    "pocket": {
+        "block_size": 256,
+        "n_layer": 4,
+        "n_head": 4,
+        "n_embd": 128,
+        "position": "rope",
+        "init": "fan_in",
+        "activation": "gelu",
+        "bias": False,
+    },
     "t4": {"block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384},
     "big": {"block_size": 1024, "n_layer": 12, "n_head": 12, "n_embd": 768},  # GPT-2 124M
 }
 TRAININGS: dict[str, dict[str, Any]] = {
-    # Many small steps teach more than few large ones when the model is tiny.
-    "pocket": {"steps": 1800, "batch_size": 8, "learning_rate": 6e-3, "rows": "rows", "milestones": (0.1, 0.3)},
+    # Many small steps teach more than few large ones when the model is tiny, and Muon more than AdamW alone.
+    "pocket": {
+        "steps": 2600,
+        "batch_size": 8,
+        "optimizer": "muon",
+        "muon_lr": 0.015,
+        "learning_rate": 8e-3,
+        "weight_decay": 0.05,
+        "rows": "rows",
+        "eval_every": 260,
+        "checkpoint_every": 260,
+        "milestones": (0.1, 0.3),
+    },
     # 2,400 updates of 64 stories: about 30M tokens, 10 to 15 minutes on a T4 at an expected 40,000 tokens/s.
     "t4": {
         "steps": 2400,
