@@ -80,6 +80,10 @@ def _shapes(rng: random.Random) -> Iterator[Arguments]:
 
 def _params_hint(args: Arguments, got: Any, expected: int) -> str | None:
     vocab_size, block_size, n_layer, C = args
+    if got == 12 * n_layer * C * C:
+        return (
+            "that is the rule of thumb, the matrices of the blocks alone. Now add the tables, the biases and the norms."
+        )
     biases = n_layer * 9 * C
     norms = (2 * n_layer + 1) * 2 * C
     misses = {
@@ -251,6 +255,7 @@ EXERCISES = [
             "head counted": lambda V, B, L, C: count_params(V, B, L, C) + V * C,
             "no biases": lambda V, B, L, C: count_params(V, B, L, C) - L * 9 * C,
             "no norms": lambda V, B, L, C: count_params(V, B, L, C) - (2 * L + 1) * 2 * C,
+            "the rule of thumb": lambda V, B, L, C: 12 * L * C * C,
             "matrices only": lambda V, B, L, C: (V + B) * C + 12 * L * C * C,
             "no positions": lambda V, B, L, C: count_params(V, B, L, C) - B * C,
             "no last norm": lambda V, B, L, C: count_params(V, B, L, C) - 2 * C,
