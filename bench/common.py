@@ -192,7 +192,7 @@ def figure(value: float | None) -> str:
     """A number as people read it; "" for None."""
     if value is None:
         return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
 
 
 def with_section(page: str, name: str, section: str) -> str:
