@@ -42,7 +42,7 @@ def blueprint() -> Figure:
     figure, (ax,) = _figure("A GPT: token ids in, bets on the next token out", width=8.5, height=5.2)
     stations = (  # height, what it says, colour, what it does
         (0.0, "token ids", "#DDDDDD", "text, cut into numbers (lesson 02)"),
-        (1.0, "token + position table", PALETTE[4], "an id becomes a vector: what it is, and where it stands"),
+        (1.0, "token + place table", PALETTE[4], "an id becomes a vector: what it is, and where it stands"),
         (2.5, "norm, then attention", PALETTE[1], "look back: which earlier tokens matter here?"),
         (3.5, "norm, then MLP", PALETTE[2], "think: every position on its own"),
         (5.0, "norm, then the table again", PALETTE[4], "the head: a score for every token that could come next"),
