@@ -175,7 +175,12 @@ def compare_losses(histories: dict[str, list[dict[str, Any]]], title: str) -> Fi
     for (name, history), colour, style in zip(histories.items(), PALETTE, ("-", "--", "-.", ":") * 2, strict=False):
         steps, losses = [e["step"] for e in history if "loss" in e], [e["loss"] for e in history if "loss" in e]
         ax.plot(steps, losses, color=colour, linestyle=style, label=name)
-    ax.set(xlabel="step", ylabel="loss (nats a token)")
+    ax.set(xlabel="step", ylabel="loss (nats a token)", yscale="log")
+    ax.set_yticks([1, 2, 3, 4, 5, 6, 7, 10, 15, 20, 30, 50])
+    low, high = min(min(e["loss"] for e in h if "loss" in e) for h in histories.values()), ax.get_ylim()[1]
+    ax.set_ylim(low * 0.95, high)
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
     ax.legend(title="learning rate", frameon=False)
     return figure
 
