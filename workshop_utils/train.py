@@ -6,66 +6,29 @@ It takes a GPT from `model` and token files from `data`, and leaves checkpoints,
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from workshop_utils import checkpoints
 from workshop_utils.config import GPTConfig
 from workshop_utils.config import TrainConfig as TrainConfig
-from workshop_utils.energy import Energy, track_energy
-from workshop_utils.model import GPT, fastest_attention
-from workshop_utils.optimizers import make_optimizers, rate_share, set_rate
+from workshop_utils.energy import track_energy
+from workshop_utils.loop import Batches as Batches
+from workshop_utils.loop import Loop, batch_of, precision
+from workshop_utils.loop import Run as Run
+from workshop_utils.loop import TrainingStopped as TrainingStopped
+from workshop_utils.model import GPT
+from workshop_utils.optimizers import rate_share, set_rate
 
 OnStep = Callable[[int, GPT, list[dict[str, Any]]], None]
-
-
-class Batches(Protocol):
-    """What the loop asks of its data; `data.TokenFile` is the usual one."""
-
-    fingerprint: str
-    vocab_size: int
-
-    def batch(
-        self, how: str, batch_size: int, block_size: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]: ...
-
-
-class TrainingStopped(RuntimeError):
-    """Training cannot go on; the message says at which step, why, and what to change."""
-
-
-@dataclass
-class Run:
-    """What `train` gives back."""
-
-    model: GPT
-    config: TrainConfig
-    history: list[dict[str, Any]] = field(default_factory=list)  # step, loss, lr, grad_norm, tokens_per_second, ...
-    best_val_loss: float = math.inf  # nats a token
-    best_step: int = 0
-    steps_done: int = 0
-    seconds: float = 0.0  # of training, evaluation and saving included
-    tokens: int = 0  # target tokens that counted in the loss
-    energy: Energy = field(default_factory=Energy)
-    stopped: str = "finished"  # or "interrupted"
-    out_dir: Path | None = None
-
-    def summary(self) -> dict[str, Any]:
-        """The figures, as plain values for JSON."""
-        names = ("best_val_loss", "best_step", "steps_done", "seconds", "tokens", "stopped")
-        values = {name: getattr(self, name) for name in names} | {"energy": self.energy.to_dict()}
-        return values | {"best_val_loss": self.best_val_loss if self.best_step else None}  # JSON knows no infinity
 
 
 def lr_at(step: int, config: TrainConfig) -> float:
@@ -98,8 +61,8 @@ def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, 
     was_training = model.training
     model.eval()
     for _ in range(batches or config.eval_batches):
-        x, y = _batch(data, model, config, generator)
-        with _precision(config):
+        x, y = batch_of(data, model, config, generator)
+        with precision(config):
             loss = model(x, y)[1]
         n = int((y != -1).sum())
         total, count = total + float(loss) * n, count + n
@@ -109,8 +72,6 @@ def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, 
 
 def run_dir(name: str, gpt: GPTConfig, training: TrainConfig, fingerprint: str = "") -> Path:
     """A folder for exactly this run: the same settings find their checkpoints again, other settings never do."""
-    import hashlib
-
     from workshop_utils.profiles import home
 
     settings = json.dumps([gpt.to_dict(), training.to_dict(), fingerprint], sort_keys=True)
@@ -148,7 +109,7 @@ def train(
         CheckpointError: the folder belongs to another run or tokenizer, or cannot be written.
         ValueError: model and data do not go together.
     """
-    loop = _Loop(model, train_data, config, Path(out_dir) if out_dir else None, quiet)
+    loop = Loop(model, train_data, config, Path(out_dir) if out_dir else None, quiet)
     loop.check()
     loop.open(resume)
     run = loop.run
@@ -178,233 +139,6 @@ def train(
     run.energy = run.energy + energy
     loop.close()
     return run
-
-
-class _Loop:
-    """The parts of `train` that are no part of its story: state on the disk, one update, what is printed."""
-
-    def __init__(self, model: GPT, data: Batches, config: TrainConfig, out_dir: Path | None, quiet: bool) -> None:
-        self.model, self.data, self.config, self.out_dir, self.quiet = model, data, config, out_dir, quiet
-        self.run = Run(model.to(config.device), config, out_dir=out_dir)
-        self.generator = torch.Generator().manual_seed(config.seed)  # order of the batches
-        torch.manual_seed(config.seed)  # dropout
-        self.optimizers = make_optimizers(model, config)
-        self.scaler = torch.amp.GradScaler(config.device, enabled=config.dtype == "float16")
-        self.saved_best, self.since = 0, (0.0, 0)
-        self.printed = 0.0
-
-    def check(self) -> None:
-        """Model and data must belong together."""
-        if self.data.vocab_size > self.model.config.vocab_size:
-            raise ValueError(
-                f"the text's tokenizer has {self.data.vocab_size} tokens and the model {self.model.config.vocab_size}: "
-                "make the model with vocab_size=padded_vocab_size(encoding)"
-            )
-
-    def open(self, resume: bool) -> None:
-        """Find an earlier part of this run, or make sure that nothing is written over."""
-        if self.out_dir is None:
-            return
-        self.out_dir.mkdir(parents=True, exist_ok=True)
-        if not checkpoints.step_folders(self.out_dir):
-            return
-        if not resume:
-            raise checkpoints.CheckpointError(
-                f"{self.out_dir} already holds checkpoints, which are not written over: pass resume=True to go on with "
-                "them, or choose another folder"
-            )
-        found = checkpoints.newest(self.out_dir)
-        assert found is not None  # there are folders, so either one is whole or newest() has raised
-        self.restore(*found)
-
-    def restore(self, folder: Path, state: dict[str, Any]) -> None:
-        """Put everything back as it was after the checkpoint's step."""
-        checkpoints.check_tokenizer(state["fingerprint"], self.data.fingerprint, f"the checkpoint {folder}")
-        wanted = self.config.to_dict() | {"gpt": self.model.config.to_dict()}
-        earlier = TrainConfig.from_dict(state["training"]).to_dict() | {"gpt": state["gpt"]}
-        if self.model.config.attention == "auto":  # go on with what was measured then, or the bits would differ
-            self.model.use_attention(state["gpt"]["attention"])
-            wanted["gpt"] = self.model.config.to_dict()
-        free = ("log_every", "checkpoint_every", "keep", "country")
-        changed = [name for name in wanted if name not in free and wanted[name] != earlier[name]]
-        if changed:
-            raise checkpoints.CheckpointError(
-                f"{self.out_dir} holds a run with other settings ("
-                + ", ".join(f"{name}: {earlier[name]} then, {wanted[name]} now" for name in changed)
-                + "): resume goes on with the same run only. Change them back, or choose another folder"
-            )
-        checkpoints.load_weights(self.model, folder)
-        tensors = checkpoints.load_training(folder)
-        for i, optimizer in enumerate(self.optimizers):
-            checkpoints.unpack_optimizer(optimizer, f"optimizer{i}", tensors, state["optimizers"][i])
-        self.scaler.load_state_dict(state["scaler"])
-        self.generator.set_state(tensors["rng.batches"])
-        torch.set_rng_state(tensors["rng.torch"])
-        if "rng.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["rng.cuda"])
-        for name in ("history", "best_step", "steps_done", "seconds", "tokens"):
-            setattr(self.run, name, state["run"][name])
-        self.run.best_val_loss = state["run"]["best_val_loss"] if self.run.best_step else math.inf
-        self.run.energy = Energy(**state["run"]["energy"])
-        self.since = (self.run.seconds, self.run.tokens)
-        if self.run.steps_done < self.config.steps:
-            self.say(f"resumed after step {self.run.steps_done:,} from {folder}")
-
-    def choose_attention(self) -> None:
-        """Take the attention that is faster at the size of a real batch."""
-        x, _ = _batch(self.data, self.model, self.config, torch.Generator().manual_seed(self.config.seed))
-        kind, reason = fastest_attention(
-            self.model.config, (x.size(0), x.size(1)), self.config.device, self.config.dtype
-        )
-        self.model.use_attention(kind)
-        self.say(f"attention: {kind} ({reason})")
-
-    def update(self, step: int, lr: float) -> tuple[float, float, int]:
-        """Gather gradients over the micro-batches and adjust: (loss, gradient norm, tokens that counted)."""
-        config = self.config
-        try:
-            batches = [self.draw() for _ in range(config.grad_accum_steps)]
-            counts = [int((y != -1).sum()) for _, y in batches]
-            loss = 0.0
-            for (x, y), count in zip(batches, counts, strict=True):
-                with _precision(config):
-                    part = self.model(x, y)[1] * (count / sum(counts))  # by tokens: a mean of means would be wrong
-                self.scaler.scale(part).backward()
-                loss += part.item()
-            for optimizer in self.optimizers:
-                self.scaler.unscale_(optimizer)
-            limit = config.grad_clip or math.inf
-            grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
-            if not math.isfinite(loss) or (not math.isfinite(grad_norm) and not self.scaler.is_enabled()):
-                raise TrainingStopped(self.diverged(step, loss, lr))
-            for optimizer in self.optimizers:
-                self.scaler.step(optimizer)
-            self.scaler.update()
-            self.model.zero_grad(set_to_none=True)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise TrainingStopped(self.out_of_memory()) from error
-        except RuntimeError as error:
-            if "can't allocate memory" not in str(error):
-                raise
-            raise TrainingStopped(self.out_of_memory()) from error
-        return loss, grad_norm, sum(counts)
-
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """The next batch, on the model's device."""
-        return _batch(self.data, self.model, self.config, self.generator)
-
-    def diverged(self, step: int, loss: float, lr: float) -> str:
-        last = checkpoints.step_folders(self.out_dir)[-1:] if self.out_dir else []
-        kept = f"the last good checkpoint is {last[0]}" if last else "no checkpoint had been written yet"
-        return (
-            f"the loss (now {loss}) or its gradient is not finite at step {step + 1:,}, where the learning rate was "
-            f"{lr:.1e}: updates this large throw the weights off; {kept}. Halve learning_rate or lengthen warmup, and "
-            "look at the rows of that step if it happens again"
-        )
-
-    def out_of_memory(self) -> str:
-        c = self.config
-        advice = (
-            f"set batch_size={c.batch_size // 2} and grad_accum_steps={c.grad_accum_steps * 2}, which trains the same "
-            "model on half the memory for activations"
-            if c.batch_size > 1
-            else "halve block_size, or n_layer"
-        )
-        return (
-            f"out of memory with batch_size {c.batch_size} and block_size {self.model.config.block_size} on "
-            f"{c.device}: {advice}"
-        )
-
-    def record(self, loss: float, lr: float, grad_norm: float, last: bool) -> None:
-        """Add to the history, and show the progress now and then."""
-        run, config = self.run, self.config
-        if not (run.steps_done % config.log_every == 0 or run.steps_done == 1 or last):
-            return
-        seconds, tokens = run.seconds - self.since[0], run.tokens - self.since[1]
-        self.since = (run.seconds, run.tokens)
-        entry = {"step": run.steps_done, "loss": loss, "lr": lr, "grad_norm": grad_norm}
-        entry |= {"seconds": run.seconds, "tokens_per_second": tokens / max(seconds, 1e-9)}
-        run.history.append(entry)
-        if not self.quiet and (time.perf_counter() - self.printed > 0.5 or last):
-            self.printed = time.perf_counter()
-            self.say(self.progress(entry), end="\n" if last else "\r")
-
-    def progress(self, entry: dict[str, Any]) -> str:
-        """One line: where we are, how good, how fast, how long still."""
-        from workshop_utils.profiles import peak_flops
-
-        run, steps = self.run, self.config.steps
-        speed = run.tokens / max(run.seconds, 1e-9)
-        eta = run.seconds / run.steps_done * (steps - run.steps_done)
-        peak = peak_flops(self.config.device, self.config.dtype)
-        mfu = f"  MFU {speed * self.model.flops_per_token() / peak:.0%}" if peak else ""
-        return (
-            f"step {run.steps_done:,}/{steps:,}  loss {entry['loss']:.2f}  rate {entry['lr']:.1e}  {speed:,.0f} tok/s"
-            f"{mfu}  eta {int(eta // 60)}:{int(eta % 60):02d}   "
-        )
-
-    def look(self, val_loss: float) -> None:
-        """Note a validation loss."""
-        run = self.run
-        if not run.history or run.history[-1]["step"] != run.steps_done:
-            run.history.append({"step": run.steps_done})
-        run.history[-1]["val_loss"] = val_loss
-        if val_loss < run.best_val_loss:
-            run.best_val_loss, run.best_step = val_loss, run.steps_done
-
-    def checkpoint(self, last: bool) -> None:
-        """Save if it is time to, if this is the best so far, or at the end; then tidy."""
-        run, config = self.run, self.config
-        if self.out_dir is None:
-            return
-        milestones = {max(1, round(share * config.steps)) for share in config.milestones}
-        due = config.checkpoint_every and run.steps_done % config.checkpoint_every == 0
-        best = run.best_step == run.steps_done
-        if not (due or best or last or run.steps_done in milestones):
-            return
-        tensors = {"rng.batches": self.generator.get_state(), "rng.torch": torch.get_rng_state()}
-        if config.device == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state()
-        groups = []
-        for i, optimizer in enumerate(self.optimizers):
-            packed, plain = checkpoints.pack_optimizer(optimizer, f"optimizer{i}")
-            tensors |= packed
-            groups.append(plain)
-        state = {"fingerprint": self.data.fingerprint, "training": config.to_dict(), "optimizers": groups}
-        state |= {"scaler": self.scaler.state_dict(), "run": run.summary() | {"history": run.history}}
-        checkpoints.save(self.out_dir, run.steps_done, self.model, tensors, state)
-        if best:
-            checkpoints.mark_best(self.out_dir, run.best_step, run.best_val_loss)
-        checkpoints.tidy(self.out_dir, config.keep, milestones)
-
-    def close(self) -> None:
-        """The last line, and the figures beside the checkpoints."""
-        run = self.run
-        self.model.eval()
-        val = f", best validation loss {run.best_val_loss:.3f} at step {run.best_step:,}" if run.best_step else ""
-        self.say(f"{run.stopped} after {run.seconds:.0f} s{val}, {run.energy}")
-        if self.out_dir is not None:
-            (self.out_dir / "run.json").write_text(json.dumps(run.summary(), indent=1), encoding="utf-8")
-
-    def say(self, text: str, end: str = "\n") -> None:
-        if not self.quiet:
-            print(text, end=end, flush=True)
-
-
-def _batch(data: Batches, model: GPT, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    x, y = data.batch(config.rows, config.batch_size, model.config.block_size, generator)
-    if config.device == "cpu":
-        return x, y
-    return (  # pinned memory lets the copy run beside the computation
-        x.pin_memory().to(config.device, non_blocking=True),
-        y.pin_memory().to(config.device, non_blocking=True),
-    )
-
-
-def _precision(config: TrainConfig) -> torch.autocast:
-    """Mixed precision: products in config.dtype, weights and sums in float32; off when dtype is float32."""
-    dtype = getattr(torch, config.dtype)
-    return torch.autocast(config.device, dtype=dtype, enabled=config.dtype != "float32")
 
 
 @contextmanager
