@@ -5,7 +5,6 @@ On all cores, as in the lesson. The peer is the generator itself: its own storie
 
 from __future__ import annotations
 
-import math
 import random
 import tempfile
 import time
@@ -18,6 +17,7 @@ from common import Row, options, report, row
 
 from workshop_utils.config import GPTConfig, TrainConfig
 from workshop_utils.data import TokenFile, prepare, split_of, write_token_files
+from workshop_utils.intervals import wilson
 from workshop_utils.model import GPT
 from workshop_utils.pocket import stories
 from workshop_utils.profiles import setup
@@ -29,15 +29,6 @@ Data = tuple[TokenFile, TokenFile, tiktoken.Encoding]
 GOALS = {"pronoun": 0.97, "name": 0.90, "object": 0.70, "all": 0.60}
 SAMPLES, TEMPERATURE = 200, 0.6  # as the lesson samples
 PEER_SEED = 1_000  # of stories that nobody has trained on
-
-
-def wilson(share: float, n: int, z: float = 1.96) -> list[float]:
-    """The 95% interval of a share.
-
-    Source: Wilson 1927, doi 10.1080/01621459.1927.10502953.
-    """
-    centre, spread = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return [max(0.0, (centre - spread) / (1 + z * z / n)), min(1.0, (centre + spread) / (1 + z * z / n))]
 
 
 def one_seed(
@@ -76,7 +67,7 @@ def coherence_rows(texts: list[str], real: list[str]) -> list[Row]:
         what = "everything together" if name == "all" else f"{name} right"
         goal = f"ours >= {GOALS[name]}" if name in GOALS else ""
         line = row(f"{what}, {len(texts)} stories", share, peer[name], goal=goal)
-        rows.append(line | {"spread": wilson(share, len(texts))})
+        rows.append(line | {"spread": list(wilson(share, len(texts)))})
     return rows
 
 
@@ -102,7 +93,9 @@ def main() -> None:
             rows.append(row(f"validation loss, nats a token, seed {seed}", loss, floor, better="lower"))
             rows.append(row(f"seconds of training, seed {seed}", seconds, goal="ours <= 180"))
             together = stories.score_many(texts)["all"]
-            rows.append(row(f"everything together, seed {seed}", together) | {"spread": wilson(together, samples)})
+            rows.append(
+                row(f"everything together, seed {seed}", together) | {"spread": list(wilson(together, samples))}
+            )
     rows += coherence_rows(everything, real)
     sample = random.Random(0).choice(everything)
     notes = (

@@ -1,7 +1,6 @@
 """What happens to laptops must not happen to models: kill, truncate, flip, fill the disk, swap the tokenizer."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -228,4 +227,5 @@ def test_a_broken_tracker_breaks_nothing(monkeypatch):
         pass
     assert energy.kind == "unavailable"
     assert "codecarbon" in energy.note
-    assert os.environ  # the run went on
+    assert "unavailable" in str(energy)
+    assert energy.seconds > 0

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from workshop_utils.model import GPT, GPTConfig, attention_weights, written_attention
-from workshop_utils.sampling import generate_text, next_token_probs, sample_next
+from workshop_utils.sampling import generate_text, sample_next
 
 SMALL = {"block_size": 32, "vocab_size": 96, "n_layer": 3, "n_head": 4, "n_embd": 64}
 SHAPES = [
@@ -249,10 +249,6 @@ def test_bad_sampling_arguments_are_sentences(bad):
 def test_empty_prompt_is_a_sentence():
     with pytest.raises(ValueError, match="at least one token"):
         small().generate(torch.zeros(1, 0, dtype=torch.int64), 2)
-
-
-def test_next_token_probs_sum_to_one():
-    assert next_token_probs(small(), ids(1)).sum().item() == pytest.approx(1, abs=1e-5)
 
 
 def test_generate_text_refuses_a_larger_tokenizer():

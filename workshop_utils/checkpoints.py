@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from workshop_utils.config import GPTConfig
+from workshop_utils.files import write_text_atomically
 from workshop_utils.model import GPT
 
 if TYPE_CHECKING:
@@ -80,9 +81,7 @@ def save(out_dir: Path, step: int, model: GPT, training: dict[str, Tensor], stat
 
 def mark_best(out_dir: Path, step: int, val_loss: float) -> None:
     """Note which step has the lowest validation loss."""
-    temporary = out_dir / (BEST + ".writing")
-    temporary.write_text(json.dumps({"step": step, "val_loss": val_loss}), encoding="utf-8")
-    os.replace(temporary, out_dir / BEST)
+    write_text_atomically(json.dumps({"step": step, "val_loss": val_loss}), out_dir / BEST)
 
 
 def tidy(out_dir: Path, keep: int, milestones: set[int]) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from workshop_utils import checkpoints
 from workshop_utils.config import TrainConfig
 from workshop_utils.energy import Energy
+from workshop_utils.files import write_text_atomically
 from workshop_utils.model import GPT, fastest_attention
 from workshop_utils.optimizers import make_optimizers
 
@@ -261,7 +262,7 @@ class Loop:
         val = f", best validation loss {run.best_val_loss:.3f} at step {run.best_step:,}" if run.best_step else ""
         self.say(f"{run.stopped} after {run.seconds:.0f} s{val}, {run.energy}")
         if self.out_dir is not None:
-            (self.out_dir / "run.json").write_text(json.dumps(run.summary(), indent=1), encoding="utf-8")
+            write_text_atomically(json.dumps(run.summary(), indent=1), self.out_dir / "run.json")
 
     def say(self, text: str, end: str = "\n") -> None:
         if not self.quiet:

@@ -5,11 +5,11 @@ Nothing here trains, measures or reads files. Colours are Okabe and Ito's, which
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workshop_utils.coloured import TINTS, ColouredText, parts_of
+from workshop_utils.intervals import wilson
 
 if TYPE_CHECKING:
     import tiktoken
@@ -235,7 +235,7 @@ def coherence(scores: dict[str, dict[str, float]], n: int) -> Figure:
     width = 0.8 / len(scores)
     for k, ((name, found), colour) in enumerate(zip(scores.items(), PALETTE, strict=False)):
         shares = [found[check] for check in checks]
-        low, high = zip(*(_wilson(share, n) for share in shares), strict=True)
+        low, high = zip(*(wilson(share, n) for share in shares), strict=True)
         error = [[s - a for s, a in zip(shares, low, strict=True)], [b - s for s, b in zip(shares, high, strict=True)]]
         places = [i + (k - (len(scores) - 1) / 2) * width for i in range(len(checks))]
         ax.bar(places, shares, width * 0.92, yerr=error, capsize=2, color=colour, label=name)
@@ -243,10 +243,3 @@ def coherence(scores: dict[str, dict[str, float]], n: int) -> Figure:
     ax.set(ylabel="share of stories that are right", ylim=(0, 1.05), xlabel="what is checked")
     ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     return figure
-
-
-def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95% interval of a share that was seen in n draws (Wilson's, which stays inside 0 to 1)."""
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return min(centre - half, share), max(centre + half, share)

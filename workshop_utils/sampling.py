@@ -179,15 +179,6 @@ def generate(
     return torch.cat([idx, *(next_id[:, None] for next_id in steps)], dim=1)
 
 
-@torch.no_grad()
-def next_token_probs(model: GPT, idx: Tensor, temperature: float = 1.0) -> Tensor:
-    """The model's bets on the token after idx (1, T): (vocab_size,), they sum to 1."""
-    was_training = model.training
-    logits, _ = model.eval()(idx[:, -model.config.block_size :])
-    model.train(was_training)
-    return (logits[0, -1].float() / temperature).softmax(dim=-1)
-
-
 def generate_text(
     model: GPT,
     encoding: tiktoken.Encoding,
