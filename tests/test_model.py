@@ -15,6 +15,7 @@ SHAPES = [
     {"position": "rope"},
     {"norm": "rmsnorm", "bias": False},
     {"position": "rope", "norm": "rmsnorm", "attention": "written"},
+    {"position": "rope", "norm": "rmsnorm", "activation": "swiglu", "bias": False},
 ]
 
 

@@ -48,7 +48,7 @@ class GPTConfig(Config):
     bias: bool = True  # biases in the linear layers and the norms, as GPT-2 has them
     position: str = "learned"  # "learned" (GPT-2) or "rope" (rotary: binds names and pronouns faster in tiny models)
     norm: str = "layernorm"  # "layernorm" (GPT-2) or "rmsnorm" (Llama)
-    activation: str = "gelu_tanh"  # "gelu_tanh" (GPT-2) or "gelu" (the exact one, and the faster one on a CPU)
+    activation: str = "gelu_tanh"  # "gelu_tanh" (GPT-2), "gelu" (exact, and faster on a CPU) or "swiglu" (Llama's gate)
     init: str = "gpt2"  # "gpt2" (std .02) or "fan_in" (q, k, v and up-projection at 1/sqrt(n_embd): for narrow models)
     attention: str = "auto"  # "written", "sdpa", or "auto": sdpa until `train` has measured which one is faster here
 
@@ -71,7 +71,7 @@ class GPTConfig(Config):
             {
                 "position": ("learned", "rope"),
                 "norm": ("layernorm", "rmsnorm"),
-                "activation": ("gelu_tanh", "gelu"),
+                "activation": ("gelu_tanh", "gelu", "swiglu"),
                 "init": ("gpt2", "fan_in"),
                 "attention": ("auto", "written", "sdpa"),
             }

@@ -45,10 +45,10 @@ def to_hf(model: GPT) -> GPT2LMHeadModel:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     c = model.config
-    if c.position != "learned" or c.norm != "layernorm":
+    if c.position != "learned" or c.norm != "layernorm" or c.activation == "swiglu":
         raise ValueError(
-            f"this GPT has position={c.position!r} and norm={c.norm!r}: GPT-2 knows only learned positions and "
-            "layernorm, so transformers' GPT-2 cannot hold its weights"
+            f"this GPT has position={c.position!r}, norm={c.norm!r} and activation={c.activation!r}: GPT-2 knows only "
+            "learned positions, layernorm and GELU, so transformers' GPT-2 cannot hold its weights"
         )
     hf_model = GPT2LMHeadModel(
         GPT2Config(

@@ -132,6 +132,27 @@ class MLP(nn.Module):
         return self.dropout(self.c_proj(self.gelu(self.c_fc(x))))
 
 
+class GatedMLP(nn.Module):
+    """Llama's MLP: a second projection decides how much of each hidden number passes (SwiGLU).
+
+    Three matrices instead of two, so the middle is 8/3 and not 4 times as wide, rounded up to a multiple of 64.
+
+    Source: Shazeer, "GLU Variants Improve Transformer", arXiv 2002.05202.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        hidden = -(-8 * config.n_embd // (3 * 64)) * 64
+        self.c_gate = nn.Linear(config.n_embd, hidden, bias=config.bias)
+        self.c_fc = nn.Linear(config.n_embd, hidden, bias=config.bias)
+        self.c_proj = nn.Linear(hidden, config.n_embd, bias=config.bias)
+        self.dropout = make_dropout(config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        return self.dropout(self.c_proj(F.silu(self.c_gate(x)) * self.c_fc(x)))
+
+
 def make_norm(config: GPTConfig) -> nn.Module:
     """The norm that the config asks for, over the last dimension."""
     if config.norm == "rmsnorm":
@@ -145,7 +166,7 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.ln_1, self.attn = make_norm(config), CausalSelfAttention(config)
-        self.ln_2, self.mlp = make_norm(config), MLP(config)
+        self.ln_2, self.mlp = make_norm(config), (GatedMLP if config.activation == "swiglu" else MLP)(config)
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
@@ -189,7 +210,7 @@ class GPT(nn.Module):
                 nn.init.zeros_(parameter)
             elif name.endswith("c_proj.weight"):
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * self.config.n_layer))
-            elif name.endswith(("c_attn.weight", "c_fc.weight")):
+            elif name.endswith(("c_attn.weight", "c_fc.weight", "c_gate.weight")):
                 nn.init.normal_(parameter, std=wide)
             elif parameter.dim() == 2:  # the two embedding tables
                 nn.init.normal_(parameter, std=0.02)
