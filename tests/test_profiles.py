@@ -227,7 +227,7 @@ def test_hurry_shrinks_the_training_only(monkeypatch, no_gpu):
 def test_setup_prints_a_few_lines_and_no_more(no_gpu, capsys):
     profiles.setup()
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["profile", "device", "numbers", "text", "files"]
+    assert [line.split()[0] for line in lines] == ["profile", "device", "numbers", "models", "text", "files"]
     profiles.setup(quiet=True)
     assert not capsys.readouterr().out
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
+END_OF_TEXT = "<|endoftext|>"
+BOS = "<bos>"
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"  # how it begins
 
 
@@ -29,20 +31,27 @@ def to_transformers(encoding: tiktoken.Encoding) -> PreTrainedTokenizerFast:
     """The same vocabulary as a transformers tokenizer.
 
     For a tokenizer of train_bpe, hf(text)["input_ids"] == encoding.encode(text, allowed_special="all") for any text.
-    For GPT-2's it holds as far as both libraries' Unicode tables agree on what a letter is. No token is added in
-    front; "<|endoftext|>" begins, ends and pads.
+    For GPT-2's it holds as far as both libraries' Unicode tables agree on what a letter is. Where the tokenizer has
+    Gemma's special tokens, they begin, end and pad, and "<bos>" is added in front as Gemma's tokenizer does; else
+    "<|endoftext|>" has all three roles and nothing is added.
 
     Args:
         encoding: the tokenizer.
     """
     from transformers import PreTrainedTokenizerFast
 
-    end = encoding.decode([encoding.eot_token])
+    specials = encoding._special_tokens
+    roles = {f"{role}_token": f"<{role}>" if f"<{role}>" in specials else END_OF_TEXT for role in ("bos", "eos", "pad")}
+    tokenizer = _tokenizers_object(encoding)
+    if BOS in specials:
+        from tokenizers.processors import TemplateProcessing
+
+        tokenizer.post_processor = TemplateProcessing(
+            single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, specials[BOS])]
+        )
     return PreTrainedTokenizerFast(
-        tokenizer_object=_tokenizers_object(encoding),
-        bos_token=end,
-        eos_token=end,
-        pad_token=end,
+        tokenizer_object=tokenizer,
+        **roles,
         clean_up_tokenization_spaces=False,
         model_max_length=1_000_000,  # the model's block_size is the limit, not the tokenizer
     )

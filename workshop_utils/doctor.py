@@ -61,6 +61,7 @@ class Needs:
 
 LESSONS = (
     Needs("00", "start here", (1, 2, 2), (0.1, 0.1, 0.1)),
+    Needs("01", "base or instruct", (1, 8, 8), (0.1, 11, 31)),
     Needs("02", "tokens and data", (2, 4, 6), (0.1, 0.5, 2)),
     Needs("03", "build a GPT", (2, 3, 3), (0.1, 1, 1)),
     Needs("04", "train a GPT", (2, 4, 8), (0.2, 3, 12)),
@@ -226,14 +227,9 @@ def check_hub(profile: Profile) -> Iterator[Finding]:
             "" if reachable else "go online, unset HF_HUB_OFFLINE, or take the pocket profile: WORKSHOP_PROFILE=pocket"
         )
         yield Finding("hub", "fine" if reachable else "problem", reason, cure)
-    yield Finding("token", "fine", "found" if _has_token() else "none, and no lesson so far needs one")
-
-
-def _has_token() -> bool:
-    if os.environ.get("HF_TOKEN"):
-        return True
-    cache = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
-    return (Path(cache) / "token").is_file()
+    yield Finding(
+        "token", "fine", "found" if machine.has_token() else "none: lesson 01 then takes Qwen2.5 and not Gemma"
+    )
 
 
 def check_energy(profile: Profile) -> Iterator[Finding]:

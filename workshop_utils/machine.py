@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import math
 import os
 import platform
 import re
 import shutil
+import sys
 import threading
 import time
 import urllib.error
@@ -207,6 +209,20 @@ def free_memory_bytes() -> int:
     return max(0, free)
 
 
+def memory_in_use() -> str:
+    """Say how much memory this process holds, on the GPU too where it has used one."""
+    import psutil
+    import torch
+
+    held = f"{psutil.Process().memory_info().rss / 1e9:.1f} GB of memory in use by this process"
+    if not torch.cuda.is_available() or not torch.cuda.is_initialized():
+        return held
+    free, total = torch.cuda.mem_get_info()
+    return (
+        f"{held}, {torch.cuda.memory_allocated() / 1e9:.1f} GB on the GPU ({free / 1e9:.1f} of {total / 1e9:.1f} free)"
+    )
+
+
 def _cgroup(name: str) -> str:
     try:
         return (CGROUP / name).read_text().strip()
@@ -221,6 +237,25 @@ def offline() -> str:
         if value.strip().upper() in ("1", "ON", "YES", "TRUE"):
             return f"{variable}={value}"
     return ""
+
+
+def has_token() -> bool:
+    """Say whether there is a token for the hub, in HF_TOKEN or where `hf auth login` puts it."""
+    if os.environ.get("HF_TOKEN"):
+        return True
+    cache = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    return (Path(cache) / "token").is_file()
+
+
+def take_colab_token() -> None:
+    """Copy HF_TOKEN from Colab's secrets into the environment: only the notebook's own kernel can read them."""
+    if os.environ.get("HF_TOKEN") or "google.colab" not in sys.modules:
+        return
+    userdata = importlib.import_module("google.colab.userdata")
+    try:
+        os.environ["HF_TOKEN"] = userdata.get("HF_TOKEN")
+    except (userdata.SecretNotFoundError, userdata.NotebookAccessError):
+        print("note     no secret HF_TOKEN in this notebook (the key on the left): models with a licence stay closed")
 
 
 def hub_reachable(timeout: float = 3.0) -> tuple[bool, str]:

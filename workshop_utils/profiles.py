@@ -22,12 +22,15 @@ from workshop_utils.machine import (
     find_gpu,
     free_disk_bytes,
     free_memory_bytes,
+    has_token,
     home,
     hub_folder,
     hub_reachable,
+    memory_in_use,
     peak_flops,
     share_cores,
     short_path,
+    take_colab_token,
 )
 
 __all__ = [
@@ -40,10 +43,12 @@ __all__ = [
     "cpu_bf16_speedup",
     "free_disk_bytes",
     "free_memory_bytes",
+    "has_token",
     "home",
     "hub_folder",
     "hub_reachable",
     "hurried",
+    "memory_in_use",
     "peak_flops",
     "setup",
     "short_path",
@@ -160,6 +165,13 @@ class Profile:
         return replace(config, **HURRY) if hurried() else config
 
     @property
+    def models(self) -> tuple[str, str]:
+        """The base model and the instruction-tuned model that this machine talks to."""
+        from workshop_utils.models import pair
+
+        return pair(self.name)
+
+    @property
     def home(self) -> Path:
         """The folder for everything that is made or downloaded."""
         return home()
@@ -173,6 +185,7 @@ class Profile:
             "profile": f"{self.name}, because {self.reason}",
             "device": f"{self.device}: {self.device_name}, {cores()} CPU cores",
             "numbers": f"{self.dtype}, because {self.dtype_reason}",
+            "models": " and ".join(self.models),
             "text": f"{self.n_documents:,} documents of {self.text}, {source}",
             "files": short_path(self.home),
         }
@@ -215,6 +228,7 @@ def _switch_hub(profile: Profile) -> None:
                 os.environ[variable] = value
                 _set_here.add(variable)
         return
+    take_colab_token()
     if _set_here and "huggingface_hub" in sys.modules:
         print("note     the hub was closed for the pocket profile in this kernel: restart it to open the hub again")
     for variable in _set_here:

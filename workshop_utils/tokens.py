@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import tiktoken
 
-from workshop_utils.bytelevel import ordered_tokens, splitter, to_bytes, to_characters, to_transformers
+from workshop_utils.bytelevel import END_OF_TEXT, ordered_tokens, splitter, to_bytes, to_characters, to_transformers
 from workshop_utils.files import write_text_atomically
 from workshop_utils.merges import merge_history, merge_pair, pair_counts, pieces
 
@@ -43,8 +43,6 @@ __all__ = [
     "train_bpe",
 ]
 
-END_OF_TEXT = "<|endoftext|>"
-
 # Words, numbers and punctuation take one space in front of them along, as in GPT-2; a run of whitespace is a piece
 # of its own. Only ASCII is told apart and everything else counts as a letter: two regex engines may know different
 # Unicode tables, but they agree on ASCII. Without look-around it runs in linear time on any text.
@@ -59,37 +57,44 @@ FORMAT = "slm-workshop tokenizer 1"
 
 
 def train_bpe(
-    texts: Iterable[str], vocab_size: int = 1024, name: str = "pocket", at_most: bool = False
+    texts: Iterable[str],
+    vocab_size: int = 1024,
+    name: str = "pocket",
+    at_most: bool = False,
+    special_tokens: Sequence[str] = (END_OF_TEXT,),
 ) -> tiktoken.Encoding:
     """Learn a byte-level BPE vocabulary: the 256 bytes, then the pairs that occur most often, merged one by one.
 
     Args:
         texts: documents to learn from. The same texts in the same order give the same vocabulary.
-        vocab_size: number of tokens, with the 256 bytes and the end-of-text token.
+        vocab_size: number of tokens, with the 256 bytes and the special tokens.
         name: what the tokenizer calls itself.
         at_most: accept a smaller vocabulary, and print its size, when the texts are too small for vocab_size.
+        special_tokens: the tokens that no text is ever cut into.
 
     Returns:
-        The tokenizer. Ids 0 to 255 are the bytes, then come the merges in the order in which they were learnt,
-        and n_vocab - 1 is "<|endoftext|>".
+        The tokenizer. Ids 0 to 255 are the bytes, then come the merges in the order in which they were learnt, and the
+        special tokens are the last ones.
 
     Raises:
         TypeError: texts is a single string, or holds something that is not a string.
-        ValueError: vocab_size is smaller than 257, or the texts are too small for it.
+        ValueError: vocab_size is too small for the bytes and the special tokens, or the texts are too small for it.
 
     Source: Sennrich et al., arXiv 1508.07909; bytes instead of characters as in GPT-2.
     """
     from tokenizers import Tokenizer, models, trainers
     from tokenizers.pre_tokenizers import ByteLevel
 
-    if vocab_size < 257:
+    n_special = len(special_tokens)
+    if vocab_size < 256 + n_special:
+        extra = "the end-of-text token" if n_special == 1 else f"{n_special} special tokens"
         raise ValueError(
-            f"vocab_size is {vocab_size}: 256 bytes and the end-of-text token need at least 257, choose a larger one"
+            f"vocab_size is {vocab_size}: 256 bytes and {extra} need at least {256 + n_special}, choose a larger one"
         )
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = splitter(SPLIT_PATTERN)
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - 1,
+        vocab_size=vocab_size - n_special,
         min_frequency=2,
         show_progress=False,
         initial_alphabet=ByteLevel.alphabet(),
@@ -99,13 +104,14 @@ def train_bpe(
 
     learnt = learner.get_vocab()
     merged = [to_bytes(token) for token in sorted(learnt, key=learnt.__getitem__) if len(token) > 1]
-    reached = 256 + len(merged) + 1
+    reached = 256 + len(merged) + n_special
     if reached < vocab_size:
         too_small = f"the texts are too small for {vocab_size:,} tokens: no pair occurs twice after {reached:,}"
         if not at_most:
             raise ValueError(f"{too_small}; give more text or ask for vocab_size={reached}")
         print(f"{too_small}, so the vocabulary has {reached:,} tokens")
-    return _encoding(name, SPLIT_PATTERN, [bytes([b]) for b in range(256)] + merged, {END_OF_TEXT: reached - 1})
+    specials = {token: reached - n_special + i for i, token in enumerate(special_tokens)}
+    return _encoding(name, SPLIT_PATTERN, [bytes([b]) for b in range(256)] + merged, specials)
 
 
 def _checked(texts: Iterable[str]) -> Iterable[str]:

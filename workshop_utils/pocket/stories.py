@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workshop_utils.pocket import words
-from workshop_utils.pocket.grammar import Dice, capitalise, expand, with_articles
+from workshop_utils.pocket.grammar import Dice, Wording, capitalise, expand, with_articles
 from workshop_utils.pocket.library import OPENINGS, PLOTS, TRAITS
 from workshop_utils.pocket.plots import Plot
 from workshop_utils.pocket.scoring import Coherence, score, score_many
@@ -61,13 +61,11 @@ class Story:
 class _Cast:
     """Who and what a story is about; minor characters are drawn only when a wording asks for them."""
 
-    def __init__(self, plot: Plot, dice: Dice) -> None:
+    def __init__(self, plot: Plot, dice: Dice, name: str | None, kind: str | None) -> None:
         self.dice = dice
-        self.name = dice.pick_weighted(words.POPULARITY)
+        self.name = name or dice.pick_weighted(words.POPULARITY)
         self.pronoun = words.PRONOUNS[self.name]
-        animals = tuple(animal for animal in words.ANIMALS if animal not in plot.not_for)
-        is_child = dice.pick((True, False, False))
-        self.kind = words.CHILD[self.pronoun] if is_child else dice.pick(animals)
+        self.kind = kind or self._kind(plot)
         self.object = dice.pick(plot.objects)
         self.place = dice.pick(plot.places)
         self.friend: str | None = None
@@ -90,6 +88,11 @@ class _Cast:
             self.known[slot] = self.dice.pick(MINOR[slot])
         return self.known[slot]
 
+    def _kind(self, plot: Plot) -> str:
+        animals = tuple(animal for animal in words.ANIMALS if animal not in plot.not_for)
+        is_child = self.dice.pick((True, False, False))
+        return words.CHILD[self.pronoun] if is_child else self.dice.pick(animals)
+
     def _friend(self) -> str:
         """The friend is introduced once ("her cousin Ben") and has a name after that ("Ben")."""
         if self.friend is not None:
@@ -101,23 +104,39 @@ class _Cast:
 MINOR = {"bird": words.BIRDS, "grown": words.FAMILY, "folk": words.FOLK}
 
 
-def story(rng: random.Random, plot: str | None = None) -> Story:
+def story(
+    rng: random.Random,
+    plot: str | None = None,
+    name: str | None = None,
+    kind: str | None = None,
+    openings: tuple[Wording, ...] = OPENINGS,
+) -> Story:
     """Make up one story.
 
     Args:
         rng: the source of randomness; the same state gives the same story.
         plot: the name of the plot, any one by default.
+        name: the hero's name, one of words.PRONOUNS; any one by default.
+        kind: what the hero is, one of words.ANIMALS, "girl" or "boy"; any one by default.
+        openings: how it may begin.
 
     Raises:
-        ValueError: there is no plot of that name.
+        ValueError: there is no such plot, name or kind, or that kind of hero is not for that plot.
     """
     if plot is not None and plot not in PLOTS:
         raise ValueError(f"there is no plot called {plot!r}: choose one of {', '.join(PLOTS)}")
+    if name is not None and name not in words.PRONOUNS:
+        raise ValueError(f"nobody is called {name!r} in these stories: take a name from words.PRONOUNS")
+    plots = tuple(one for one in PLOTS.values() if kind not in one.not_for and plot in (None, one.name))
+    if kind is not None and (kind not in (*words.ANIMALS, *words.CHILD.values()) or not plots):
+        raise ValueError(
+            f"no story can be told about {kind!r} here: take an animal from words.ANIMALS, or another plot"
+        )
     dice = Dice(rng)
-    chosen = PLOTS[plot] if plot is not None else dice.pick(tuple(PLOTS.values()))
+    chosen = PLOTS[plot] if plot is not None else dice.pick(plots)
     ending = dice.pick(tuple(chosen.endings))
-    cast = _Cast(chosen, dice)
-    beats = (OPENINGS, *chosen.paths()[ending])
+    cast = _Cast(chosen, dice, name, kind)
+    beats = (openings, *chosen.paths()[ending])
     sentences = [capitalise(expand(dice.pick(beat), dice, cast)) for beat in beats]
     return Story(
         text=with_articles(" ".join(sentences)),

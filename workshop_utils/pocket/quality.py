@@ -1,0 +1,127 @@
+"""Does a text do what was asked? One judge for the base model, which should not answer, and for the instruct model.
+
+The generators know what is true, so nothing here is a matter of taste: a text names the noun, the animal and the name,
+gives the right answer and no wrong one, or it does not.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from workshop_utils.pocket import asked, chats, corpus, scoring, words
+from workshop_utils.pocket.chat_types import Chat
+from workshop_utils.pocket.questions import right
+from workshop_utils.pocket.stoic import STEMS
+
+_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
+_SENTENCE = re.compile(r"[^.!?\n]*[.!?]?")
+# How the replies of the instruct model speak, and no document of the base corpus does.
+_TO_THE_READER = frozenset({"you", "your", "yours", "yourself"})
+_OF_ITSELF = ("very small model", "very small language model", "small language model", "tiny model", "tiny language")
+# The kinds of chat that the base model is tried with, evenly.
+ASKED_OF_BASE = ("advice", "question", "story", "list", "rewrite", "refusal")
+
+
+def prompts(kind: str, n: int, seed: int = 0) -> list[Chat]:
+    """Chats of one kind with prompts in wordings that no model was trained on, none twice.
+
+    Args:
+        kind: a key of chats.KINDS.
+        n: how many.
+        seed: another seed gives other ones.
+    """
+    rng = random.Random(f"quality {kind} {seed}")
+    found: dict[str, Chat] = {}
+    while len(found) < n:
+        one = chats.KINDS[kind][0](rng, held_out=True)
+        found.setdefault(one.prompt, one)
+    return list(found.values())
+
+
+def answers(chat: Chat, text: str) -> bool:
+    """Say whether a text does what the prompt asked for.
+
+    Args:
+        chat: the prompt and what is true.
+        text: what a model wrote after it.
+
+    Raises:
+        ValueError: chats of this kind have nothing that could be checked.
+    """
+    if chat.kind not in _JUDGES:
+        raise ValueError(f"nothing says what is right for {chat.kind!r}: there are {', '.join(_JUDGES)}")
+    return _JUDGES[chat.kind](chat, text)
+
+
+def _advice(chat: Chat, text: str) -> bool:
+    said = _words(text)
+    return chat.truth["noun"] in said and not _TO_THE_READER.isdisjoint(said)
+
+
+def _question(chat: Chat, text: str) -> bool:
+    first = next((part for part in _SENTENCE.findall(text.strip()) if part.strip()), "")
+    return right(chat.truth["relation"], chat.truth["subject"], first)
+
+
+def _story(chat: Chat, text: str) -> bool:
+    """The asked animal and no other; the asked name, if there was one, for the hero; and it is a story that ends."""
+    said = _WORD.findall(text)
+    kinds = {word for word in said if word in words.ANIMALS or word in words.CHILD.values()}
+    hero = next((word for word in said if word in words.PRONOUNS), None)
+    named = "name" not in chat.truth or hero == chat.truth["name"]
+    return kinds == {chat.truth["kind"]} and named and len(said) >= 40
+
+
+def _list(chat: Chat, text: str) -> bool:
+    return len(re.findall(r"^\d\. \S", text, flags=re.MULTILINE)) == int(chat.truth["count"])
+
+
+def _rewrite(chat: Chat, text: str) -> bool:
+    return text.strip().lower() == chat.truth["expected"].strip().lower()
+
+
+def _refusal(chat: Chat, text: str) -> bool:
+    return any(part in text.lower() for part in _OF_ITSELF)
+
+
+_JUDGES: dict[str, Callable[[Chat, str], bool]] = {
+    "advice": _advice,
+    "question": _question,
+    "story": _story,
+    "list": _list,
+    "rewrite": _rewrite,
+    "refusal": _refusal,
+}
+
+
+def names_the_topic(chat: Chat, text: str) -> bool:
+    """Say whether a reply to a complaint names the thing complained about."""
+    return chat.truth["noun"] in _words(text)
+
+
+def is_stoic(text: str) -> bool:
+    """Say whether a text speaks as a Stoic: two of the words that mark the voice, by their stems."""
+    said = _words(text)
+    return sum(any(word.startswith(stem) for word in said) for stem in STEMS) >= 2
+
+
+@cache
+def known_words(n: int = 20_000) -> frozenset[str]:
+    """Every word of n documents and n conversations of the training texts, in small letters."""
+    texts = [text for _, text in corpus.documents(n)]
+    texts += [text for turns in chats.conversations(n) for one in turns for text in (one.prompt, one.reply)]
+    lists = [*words.PRONOUNS, *words.ANIMALS, *asked.MOODS, *scoring.known_words()]
+    return frozenset(word.lower() for text in [*texts, *lists] for word in _WORD.findall(text))
+
+
+def unknown_share(texts: Sequence[str], known: frozenset[str]) -> tuple[float, int]:
+    """The share of words that are not known, and how many words there were in all."""
+    said = [word.lower() for text in texts for word in _WORD.findall(text)]
+    return sum(word not in known for word in said) / max(1, len(said)), len(said)
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
