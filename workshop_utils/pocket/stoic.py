@@ -143,7 +143,7 @@ LAST = lines(
     Courage is [quiet|calm] and needs no [crown|applause].
     This too is small, and nature will carry it away.
     Only virtue is good, and [nobody|no thief|no storm] can take it from you.
-    Endure what comes and keep a tranquil mind.
+    Endure what must be and keep a tranquil mind.
     Do what is in your power and leave the rest to [fate|nature|fortune].
     Nothing happens to you that the soul cannot endure.
     Reason is a quiet [place|room|garden] that is always open to you.

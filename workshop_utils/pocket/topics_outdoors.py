@@ -109,7 +109,7 @@ TOPICS = (
         "garden pests",
         "animal",
         "the",
-        "slug, snail, wasp, ant, fly, mosquito, moth, spider, caterpillar, rat, pigeon, mole",
+        "slug, snail, wasp, ant, fly, mosquito, moth, spider, caterpillar, beetle, earwig, mole",
         """
         - {my} {noun} is back [again|this morning|in my kitchen]
         - {my} {noun} ate [a hole in everything|my lunch|my lettuce]
