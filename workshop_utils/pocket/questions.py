@@ -1,0 +1,151 @@
+"""Questions about the facts and their answers, for the chats; whether one is right; and the same in a style."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from workshop_utils.pocket.chat_types import Chat
+from workshop_utils.pocket.dressing import dress, write
+from workshop_utils.pocket.facts import RELATIONS, Relation
+from workshop_utils.pocket.grammar import Dice, capitalise, expand, parse, with_articles
+
+STYLES = {
+    "one word": (
+        "Answer with one word.",
+        "Answer in one word.",
+        "Use only one word.",
+        "One word only, please.",
+        "Please answer with one word.",
+        "I want one word only.",
+        "Answer with a single word.",
+        "Be short: one word.",
+    ),
+    "pirate": (
+        "Talk like a pirate.",
+        "Answer like a pirate.",
+        "Speak like a pirate.",
+        "Please talk like a pirate.",
+        "Say it like a pirate.",
+        "Answer as a pirate would.",
+        "Be a pirate when you answer.",
+        "I want to hear it from a pirate.",
+    ),
+}
+HELD_OUT_STYLES = {
+    "one word": (
+        "Give a one-word answer.",
+        "Just one word.",
+        "Your answer must be one word long.",
+        "No sentence, one word.",
+    ),
+    "pirate": (
+        "Pretend to be a pirate.",
+        "How would a pirate say this?",
+        "You are a pirate now.",
+        "Use the words of a pirate.",
+    ),
+}
+PIRATE = (
+    "Arr, {reply}, matey!",
+    "Ahoy! {Reply}, matey!",
+    "Arr, {reply}, by my beard!",
+    "Shiver my timbers! {Reply}, arr!",
+)
+
+# In a relation of small numbers a family of a few facts would be asked as often as one of a hundred, so the dice throw
+# facts rather than relations, but no relation weighs more than this many facts.
+_WEIGHTS = {name: min(60.0, 12.0 + len(relation.facts)) for name, relation in RELATIONS.items()}
+
+
+def question(rng: random.Random, held_out: bool = False) -> Chat:
+    """A question about one fact, and the answer in a whole sentence.
+
+    Args:
+        rng: the source of randomness.
+        held_out: ask in the wordings that are kept out of training.
+    """
+    dice = Dice(rng)
+    relation, slots = _fact(dice, tuple(RELATIONS))
+    prompt = dress(_asked(relation, slots, dice, held_out), dice)
+    return Chat("question", prompt, capitalise(_answered(relation, slots, dice)), {"relation": relation.name, **slots})
+
+
+def styled(rng: random.Random, held_out: bool = False) -> Chat:
+    """A question with an instruction in front, how it is to be answered: in one word, or like a pirate.
+
+    Args:
+        rng: the source of randomness.
+        held_out: ask, and instruct, in the wordings that are kept out of training.
+    """
+    dice = Dice(rng)
+    style = dice.pick(tuple(STYLES))
+    relation, slots = _fact(dice, _SINGLE if style == "one word" else tuple(RELATIONS))
+    instruction = dice.pick((HELD_OUT_STYLES if held_out else STYLES)[style])
+    prompt = f"{instruction}\n\n{dress(_asked(relation, slots, dice, held_out), dice, greet=False)}"
+    if style == "one word":
+        reply = capitalise(slots["answer"]) + "."
+    else:
+        said = _answered(relation, slots, dice).rstrip(".")
+        reply = dice.pick(PIRATE).format(reply=said, Reply=capitalise(said))
+    return Chat("styled", prompt, reply, {"relation": relation.name, **slots, "style": style})
+
+
+def right(relation: str, subject: str, reply: str) -> bool:
+    """Whether a reply gives the right answer, and no wrong one beside it.
+
+    An answer counts as a whole word, in small letters or large. A word of the question itself is no wrong answer ("hot"
+    in "The opposite of hot is cold").
+
+    Args:
+        relation: the name of one of RELATIONS.
+        subject: one of its subjects.
+        reply: what the model wrote.
+
+    Raises:
+        KeyError: there is no such relation or no such subject.
+    """
+    facts = RELATIONS[relation].facts
+    wrong = {answer for answer in facts.values() if answer != facts[subject] and not _has(subject, answer)}
+    return _has(reply, facts[subject]) and not any(_has(reply, answer) for answer in wrong)
+
+
+def ask(rng: random.Random, relation: str | None = None) -> str:
+    """One question without its answer, in any of its wordings, as a quiz sheet has it.
+
+    Args:
+        rng: the source of randomness.
+        relation: what the question is about, anything by default.
+
+    Raises:
+        KeyError: there is no such relation.
+    """
+    dice = Dice(rng)
+    chosen, slots = _fact(dice, tuple(RELATIONS) if relation is None else (relation,))
+    return _asked(chosen, slots, dice, held_out=dice.pick((True, False, False)))
+
+
+def _has(text: str, phrase: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", text, re.IGNORECASE) is not None
+
+
+def _fact(dice: Dice, names: tuple[str, ...]) -> tuple[Relation, dict[str, str]]:
+    relation = RELATIONS[dice.pick_weighted({name: _WEIGHTS[name] for name in names})]
+    subject = dice.pick(tuple(relation.facts))
+    return relation, {"subject": subject, "answer": relation.facts[subject]}
+
+
+def _asked(relation: Relation, slots: dict[str, str], dice: Dice, held_out: bool) -> str:
+    return write(dice.pick(relation.held_out_questions if held_out else relation.questions), dice, slots)
+
+
+def _answered(relation: Relation, slots: dict[str, str], dice: Dice) -> str:
+    """The answer as a sentence without its capital, since a pirate begins with "Arr"."""
+    return with_articles(expand(parse(dice.pick(relation.replies)), dice, slots.__getitem__))
+
+
+_SINGLE = tuple(
+    name
+    for name, relation in RELATIONS.items()
+    if not any(" " in answer for answer in relation.facts.values()) and name != "legs"  # "No." would be a riddle
+)
