@@ -30,7 +30,8 @@ def greeting(rng: random.Random, held_out: bool = False) -> Chat:
     prompt = dress(write(dice.pick(talk.held_out if held_out else talk.prompts), dice, slots), dice, greet=False)
     truth = {"sort": sort, **({"name": slots["name"]} if sort == "name" else {})}
     reply = write(dice.pick(talk.replies), dice, slots)
-    if sort not in ("joke", "goodbye") and not re.search(r"\?|Ask|could tell|Come back", reply) and dice.pick((True, False)):
+    ends_itself = sort in ("joke", "goodbye") or re.search(r"\?|Ask|could tell|Come back", reply)
+    if not ends_itself and dice.pick((True, False)):
         reply += " " + write(SUBJECTS, dice, slots)
     return Chat("greeting", prompt, reply, truth)
 
