@@ -22,20 +22,20 @@ def draw(data: Rows, seed: int, batch_size: int = 4, block_size: int = 32) -> tu
 def test_the_next_token_is_the_target_exactly_where_it_is_learnt():
     data = Rows([([5, 6, 7, 8, 9], [False, False, True, True, False])], "tests", 256)
     x, y = draw(data, 0, batch_size=1, block_size=8)
-    assert x[0].tolist() == [5, 6, 7, 8]
-    assert y[0].tolist() == [-1, 7, 8, -1]  # 6 and 9 are read, and not learnt
+    assert x[0].tolist() == [5, 6, 7, 8, 0, 0, 0, 0]
+    assert y[0].tolist() == [-1, 7, 8, -1, -1, -1, -1, -1]  # 6 and 9 are read, and not learnt
 
 
-def test_padding_is_never_learnt_and_a_batch_holds_about_the_asked_number_of_tokens():
-    data = rows()
-    for seed in range(30):
+def test_padding_is_never_learnt_and_batches_have_few_shapes_of_about_equal_size():
+    data, shapes = rows(), set()
+    for seed in range(60):
         x, y = draw(data, seed)
-        padded = (x == 0) & (y == -1)
-        assert x.shape == y.shape
-        assert x.size(1) <= 32
-        assert 32 <= x.numel() <= 2 * 4 * 32 + 64 or x.size(0) > 8
-        assert (y[padded] == -1).all()
-        assert set(y[y != -1].tolist()) <= set(range(250))
+        shapes.add(tuple(x.shape))
+        for ids, targets in zip(x, y, strict=True):
+            learnt = targets != -1
+            assert set(targets[learnt].tolist()) <= {int(ids[0])}  # a row says one number only
+            assert learnt.sum() == (int((ids != 0).sum()) + 1) // 2 or int(ids[0]) == 0
+    assert shapes == {(8, 16), (4, 32)}
 
 
 def test_a_long_row_loses_its_end_and_nothing_else():

@@ -5,17 +5,17 @@ This is how a model that the loop of `train` made reaches peft, trl, bitsandbyte
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workshop_utils.model import GPT, GPTConfig
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
-SHAPE = {"position": "rope", "norm": "rmsnorm", "activation": "swiglu", "bias": False}
+SHAPE: dict[str, Any] = {"position": "rope", "norm": "rmsnorm", "activation": "swiglu", "bias": False}
 # Our names and theirs, inside block number i; q, k and v lie in one matrix here and in three there.
 NAMES = {
     "ln_1.weight": "input_layernorm.weight",
@@ -66,7 +66,8 @@ def to_llama(model: GPT, dtype: torch.dtype | None = None) -> LlamaForCausalLM:
         parts = state[ours + "attn.c_attn.weight"].chunk(3)  # (3C, C) -> three of (C, C)
         theirs |= {f"{layer}self_attn.{name}.weight": part for name, part in zip(QKV, parts, strict=True)}
     llama.load_state_dict(theirs)
-    return cast("LlamaForCausalLM", llama.to(dtype or model.lm_head.weight.dtype).train(model.training))
+    llama = nn.Module.to(llama, dtype=dtype or model.lm_head.weight.dtype)
+    return cast("LlamaForCausalLM", llama.train(model.training))
 
 
 def from_llama(llama: LlamaForCausalLM) -> GPT:
@@ -111,5 +112,5 @@ def from_llama(llama: LlamaForCausalLM) -> GPT:
     return model.to(dtype=llama.dtype).train(llama.training)
 
 
-def _listed(values: dict[str, object]) -> str:
+def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in values.items())

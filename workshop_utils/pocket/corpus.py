@@ -13,6 +13,7 @@ from workshop_utils.pocket.letters import letter
 from workshop_utils.pocket.lists import listing
 from workshop_utils.pocket.posts import musing, post
 from workshop_utils.pocket.prose import prose
+from workshop_utils.pocket.tables import table
 from workshop_utils.pocket.worksheets import sheet
 
 
@@ -22,13 +23,14 @@ def _story(rng: random.Random) -> str:
 
 # Every kind of document and its share, counted in documents; a story is about three times as long as the others.
 KINDS: dict[str, tuple[Callable[[random.Random], str], float]] = {
-    "story": (_story, 0.32),
-    "post": (post, 0.26),
-    "musing": (musing, 0.015),
+    "story": (_story, 0.31),
+    "post": (post, 0.23),
+    "musing": (musing, 0.01),
     "letter": (letter, 0.085),
     "prose": (prose, 0.15),
     "list": (listing, 0.05),
-    "worksheet": (sheet, 0.12),
+    "table": (table, 0.06),
+    "worksheet": (sheet, 0.105),
 }
 
 
