@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train` and `sample`.
+"""The command line: `workshop doctor`, `run`, `train`, `sample` and `chat`.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -76,6 +76,32 @@ def sample(
     from workshop_utils import own_text
 
     print(own_text.sample(folder, prompt, tokens, temperature, top_k, seed))
+    return 0
+
+
+@app.command()
+def chat(
+    prompt: Annotated[str, typer.Argument(help="say this, print the reply and end; a conversation if left out")] = "",
+    model: Annotated[str, typer.Option(help="pocket-instruct, or a name of the hub")] = "pocket-instruct",
+    system: Annotated[str, typer.Option(help='an instruction for all replies, such as "Talk like a pirate."')] = "",
+    temperature: Annotated[float, typer.Option(min=0, help="0 is always the likeliest token")] = 0.7,
+    top_k: Annotated[int | None, typer.Option(min=1, help="draw among the K likeliest tokens only")] = None,
+    top_p: Annotated[float | None, typer.Option(help="draw among the likeliest with this probability together")] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="tokens of a reply at most")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="of the dice")] = 0,
+) -> int:
+    """Talk with a small language model, the pocket one if none is named. It needs no network."""
+    from workshop_utils import models, talk
+    from workshop_utils.profiles import setup
+
+    profile = setup("pocket" if model in models.POCKET else None, quiet=True)
+    conversation = talk.Talk(models.load(model, profile), system, tokens, temperature, top_k, top_p, seed)
+    if prompt:
+        for piece in conversation.ask(prompt):
+            print(piece, end="", flush=True)
+        print()
+    else:
+        talk.converse(conversation, sys.stdin, sys.stdout, sys.stdin.isatty())
     return 0
 
 
