@@ -11,16 +11,22 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from workshop_utils.pocket import asked, chats, corpus, scoring, words
+from workshop_utils.pocket import asked, chats, corpus, lists, scoring, words
 from workshop_utils.pocket.chat_types import Chat
+from workshop_utils.pocket.facts import RELATIONS
+from workshop_utils.pocket.grammar import literals
 from workshop_utils.pocket.questions import right
-from workshop_utils.pocket.stoic import STEMS
+from workshop_utils.pocket.stoic import stems_in
+from workshop_utils.pocket.topics import TOPICS
 
 _WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
 _SENTENCE = re.compile(r"[^.!?\n]*[.!?]?")
 # How the replies of the instruct model speak, and no document of the base corpus does.
 _TO_THE_READER = frozenset({"you", "your", "yours", "yourself"})
 _OF_ITSELF = ("very small model", "very small language model", "small language model", "tiny model", "tiny language")
+_NOT_KNOWN = re.compile(r"\b(?:not know|never learned|nobody (?:told|taught)|wish that I knew)\b")
+# Whoever speaks so has troubles of their own, or writes a letter: complaints go on like this, and advice never does.
+_OWN_TALE = re.compile(r"\b(?:my(?! tip\b)|our|we|us)\b|,\n", re.IGNORECASE)
 # The kinds of chat that the base model is tried with, evenly.
 ASKED_OF_BASE = ("advice", "question", "story", "list", "rewrite", "refusal")
 
@@ -32,13 +38,18 @@ def prompts(kind: str, n: int, seed: int = 0) -> list[Chat]:
         kind: a key of chats.KINDS.
         n: how many.
         seed: another seed gives other ones.
+
+    Raises:
+        ValueError: there are not so many different prompts of this kind.
     """
     rng = random.Random(f"quality {kind} {seed}")
     found: dict[str, Chat] = {}
-    while len(found) < n:
+    for _ in range(1000 + 100 * n):
+        if len(found) == n:
+            return list(found.values())
         one = chats.KINDS[kind][0](rng, held_out=True)
         found.setdefault(one.prompt, one)
-    return list(found.values())
+    raise ValueError(f"only {len(found)} different prompts of kind {kind!r} were found: ask for fewer than {n}")
 
 
 def answers(chat: Chat, text: str) -> bool:
@@ -57,26 +68,31 @@ def answers(chat: Chat, text: str) -> bool:
 
 
 def _advice(chat: Chat, text: str) -> bool:
+    """The noun, and a word to the reader or a tip; not a tale of one's own, as posts and letters go on with."""
     said = _words(text)
-    return chat.truth["noun"] in said and not _TO_THE_READER.isdisjoint(said)
+    openings = {part.split()[0] for part in _SENTENCE.findall(text) if part.strip()}
+    to_reader = not (_TO_THE_READER.isdisjoint(said) and _tips().isdisjoint(openings))
+    return chat.truth["noun"] in said and to_reader and not _OWN_TALE.search(text)
 
 
 def _question(chat: Chat, text: str) -> bool:
-    first = next((part for part in _SENTENCE.findall(text.strip()) if part.strip()), "")
-    return right(chat.truth["relation"], chat.truth["subject"], first)
+    """The right answer in the first sentence, which is not the next question of a quiz ("What comes after Tuesday?")."""
+    first = next((part.strip() for part in _SENTENCE.findall(text) if part.strip()), "")
+    asks = first.endswith("?") or first.startswith(_requests())
+    return not asks and right(chat.truth["relation"], chat.truth["subject"], first)
 
 
 def _story(chat: Chat, text: str) -> bool:
-    """The asked animal and no other; the asked name, if there was one, for the hero; and it is a story that ends."""
+    """The asked animal and no other; a hero, with the asked name if there was one; and the length of a story."""
     said = _WORD.findall(text)
     kinds = {word for word in said if word in words.ANIMALS or word in words.CHILD.values()}
     hero = next((word for word in said if word in words.PRONOUNS), None)
-    named = "name" not in chat.truth or hero == chat.truth["name"]
+    named = hero is not None and chat.truth.get("name") in (None, hero)
     return kinds == {chat.truth["kind"]} and named and len(said) >= 40
 
 
 def _list(chat: Chat, text: str) -> bool:
-    return len(re.findall(r"^\d\. \S", text, flags=re.MULTILINE)) == int(chat.truth["count"])
+    return lists.right(chat.truth["family"], int(chat.truth["count"]), text)
 
 
 def _rewrite(chat: Chat, text: str) -> bool:
@@ -84,7 +100,22 @@ def _rewrite(chat: Chat, text: str) -> bool:
 
 
 def _refusal(chat: Chat, text: str) -> bool:
-    return any(part in text.lower() for part in _OF_ITSELF)
+    """What it is and that it does not know: "For a very small model, that means a lot" refuses nothing."""
+    return any(part in text.lower() for part in _OF_ITSELF) and _NOT_KNOWN.search(text) is not None
+
+
+@cache
+def _tips() -> frozenset[str]:
+    """The first words of all tips: "Keep", "Put", "Ask"."""
+    tips = (wording for topic in TOPICS.values() for wording in topic.tips)
+    return frozenset(next(literals(wording)).split()[0] for wording in tips)
+
+
+@cache
+def _requests() -> tuple[str, ...]:
+    """How questions without a question mark begin: "Tell me", "I wonder"."""
+    asked_in = (text for one in RELATIONS.values() for text in (*one.questions, *one.held_out_questions))
+    return tuple(sorted({" ".join(text.split()[:2]) for text in asked_in if not text.endswith("?")}))
 
 
 _JUDGES: dict[str, Callable[[Chat, str], bool]] = {
@@ -104,8 +135,7 @@ def names_the_topic(chat: Chat, text: str) -> bool:
 
 def is_stoic(text: str) -> bool:
     """Say whether a text speaks as a Stoic: two of the words that mark the voice, by their stems."""
-    said = _words(text)
-    return sum(any(word.startswith(stem) for word in said) for stem in STEMS) >= 2
+    return len(stems_in(text)) >= 2
 
 
 @cache
