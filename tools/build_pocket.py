@@ -136,7 +136,10 @@ def _split(rows: Iterable[tuple[str, list[int], Any]], encoding: tiktoken.Encodi
 
 def _train(start: Any, rows: tuple[Rows, Rows], config: TrainConfig, folder: Path) -> Run:
     torch.manual_seed(config.seed)
-    return train(start(SHAPE), *rows, config, folder, resume=True)
+    model = start(SHAPE)
+    if config.device == "cpu":
+        model.use_attention("written")  # "auto" would measure the first batch only, and widths differ
+    return train(model, *rows, config, folder, resume=True)
 
 
 def _write(

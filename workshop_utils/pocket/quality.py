@@ -76,7 +76,7 @@ def _advice(chat: Chat, text: str) -> bool:
 
 
 def _question(chat: Chat, text: str) -> bool:
-    """The right answer in the first sentence, which is not the next question of a quiz ("What comes after Tuesday?")."""
+    """The right answer in the first sentence, unless that is the next question of a quiz ("What follows Tuesday?")."""
     first = next((part.strip() for part in _SENTENCE.findall(text) if part.strip()), "")
     asks = first.endswith("?") or first.startswith(_requests())
     return not asks and right(chat.truth["relation"], chat.truth["subject"], first)
@@ -106,9 +106,9 @@ def _refusal(chat: Chat, text: str) -> bool:
 
 @cache
 def _tips() -> frozenset[str]:
-    """The first words of all tips: "Keep", "Put", "Ask"."""
+    """The first words of all tips: "Keep", "Put", "Ask", and the "My" of "My tip is"; any other "my" is an own tale."""
     tips = (wording for topic in TOPICS.values() for wording in topic.tips)
-    return frozenset(next(literals(wording)).split()[0] for wording in tips)
+    return frozenset({"My", *(next(literals(wording)).split()[0] for wording in tips)})
 
 
 @cache
