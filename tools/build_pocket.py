@@ -51,10 +51,10 @@ SHAPE = GPTConfig(
 )  # fmt: skip
 # Four rows of 512 are 2,048 tokens a step: many small steps teach a tiny model more than few large ones.
 BASE = TrainConfig(
-    steps=12_000, batch_size=4, optimizer="muon", muon_lr=0.015, learning_rate=6e-3, weight_decay=0.05,
+    steps=10_000, batch_size=4, optimizer="muon", muon_lr=0.015, learning_rate=6e-3, weight_decay=0.05,
     eval_every=500, eval_batches=40, checkpoint_every=500, seed=1, log_every=50,
 )  # fmt: skip
-INSTRUCT = replace(BASE, steps=6_000, muon_lr=0.008, learning_rate=3e-3, seed=2)
+INSTRUCT = replace(BASE, steps=5_000, muon_lr=0.008, learning_rate=3e-3, seed=2)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,6 +14,15 @@ MOODS = (
     "noisy", "patient", "tidy", "polite", "grumpy", "careful", "cheeky", "friendly", "little", "small", "young", "old",
 )  # fmt: skip
 
+# What cannot be said of somebody in that mood.
+CLASHES = {
+    **dict.fromkeys(("brave", "proud", "noisy", "cheeky", "friendly", "cheerful"), ("so shy", "wanted to be brave")),
+    **dict.fromkeys(("patient", "sleepy", "lazy"), ("could not sit still",)),
+    **dict.fromkeys(("grumpy", "shy"), ("laughed at everything",)),
+    "lonely": ("laughed at everything",),
+    "hungry": ("was always hungry",),
+}
+
 # Of a request: who the story is about, from much to little. A mood in the request comes back in the first sentence.
 _WHO = tuple(
     map(
@@ -103,6 +112,8 @@ def asked(rng: random.Random, held_out: bool = False) -> Chat:
     described = f"{used['mood']} {{kind}}" if "mood" in used else "{kind}"
     openings = tuple(parse(opening.replace("{described}", described)) for opening in _OPENINGS)
     told = story(rng, name=used.get("name"), kind=kind, openings=openings)
+    while any(phrase in told.text for phrase in CLASHES.get(used.get("mood", ""), ())):
+        told = story(rng, name=used.get("name"), kind=kind, openings=openings)
     return Chat("story", with_articles(prompt), told.text, used)
 
 

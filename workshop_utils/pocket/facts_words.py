@@ -33,7 +33,7 @@ OPPOSITE = relation(
     """
     What is the opposite of {subject}?
     Which word is the opposite of {subject}?
-    What is the opposite word of {subject}?
+    What is the very opposite of {subject}?
     What would be the opposite of {subject}?
     Give me the opposite of {subject}.
     """,
@@ -43,7 +43,7 @@ OPPOSITE = relation(
     """,
     """
     the opposite of {subject} is {answer}.
-    the opposite word of {subject} is {answer}.
+    {answer} is the opposite of {subject}.
     """,
 )
 

@@ -32,7 +32,7 @@ CAPITAL = relation(
     """,
     """
     Name the capital of {subject}.
-    How is the capital of {subject} called?
+    What do you call the capital of {subject}?
     """,
     """
     the capital of {subject} is {answer}.
@@ -133,9 +133,9 @@ PLACE = relation(
     """
     What is a {subject} for?
     What is the {subject} for?
-    What do people do at a {subject}?
+    What do people use a {subject} for?
     Why do people go to a {subject}?
-    What can people do at a {subject}?
+    What can people do in the {subject}?
     """,
     """
     For what do we need a {subject}?

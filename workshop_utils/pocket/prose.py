@@ -70,7 +70,7 @@ THING_SENTENCES = (
     "A clean {thing} looks better than a dirty {thing}.",
     "Not every {thing} is [red|blue|green|white|black|brown].",
     "[The newest|The oldest|The biggest|The smallest] {thing} is not always the best.",
-    "In some homes the {thing} is as old as the house.",
+    "In some towns the {thing} is as old as the streets.",
     "{Name} [has|once had|bought|borrowed|painted] a [red|blue|green|yellow|white|brown] {thing}.",
     "The {thing} of {name} is [old|new|small|big|heavy|light|shiny].",
     "A [lost|broken|borrowed] {thing} makes a lot of trouble.",

@@ -62,7 +62,7 @@ TOPICS = (
         """
         - {my} {noun} hurts [when I walk|after every game|since I fell]
         - {my} {noun} is [stiff|sore] every morning
-        - {my} {noun} is blue and green since Sunday
+        - {my} {noun} has been blue and green since Sunday
         - {my} {noun} itches and I cannot scratch it
         - {my} {noun} cracks like a dry stick
         - {my} {noun} got stung by a wasp

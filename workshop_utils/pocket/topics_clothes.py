@@ -40,7 +40,7 @@ TOPICS = (
         - {my} {noun} lost [a button|its last button|two buttons] on the way home
         - {my} {noun} lets the rain in at the [back|neck|shoulders]
         - {my} {noun} is too thin for this [wind|winter|morning]
-        - {my} {noun} is too [tight|short] since [Christmas|last winter]
+        - {my} {noun} has been too [tight|short] since [Christmas|last winter]
         - {my} {noun} has a hole in its pocket
         - {my} {noun} was gone when I left the [party|office|restaurant]
         = wishes
@@ -86,7 +86,7 @@ TOPICS = (
         "my",
         "hat, scarf, glove, cap, mitten, belt, tie, bonnet",
         """
-        - {my} {noun} [is lost|went missing] again [this week|since Monday]
+        - {my} {noun} [is lost|went missing] again [this week|today]
         - {my} {noun} stayed behind on the [bus|train|park bench]
         - {my} {noun} itches [all day|like mad|as if it were full of ants]
         - {my} {noun} is too [loose|tight|small] for me

@@ -37,7 +37,7 @@ TOPICS = (
         "tap, shower, toilet, sink, bath, pipe, drain",
         """
         - {my} {noun} [drips|gurgles] all night long
-        - {my} {noun} is blocked [again|with hair|since the weekend]
+        - {my} {noun} is blocked [again|with hair|completely]
         - {my} {noun} leaks [through the ceiling|onto the floor|a little more every day]
         - {my} {noun} has [no|hardly any] water today
         - {my} {noun} makes a noise like a [whale|sad cow|ghost]

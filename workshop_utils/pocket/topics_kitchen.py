@@ -14,7 +14,7 @@ TOPICS = (
         - {my} {noun} [stopped|gave up|went quiet] in the middle of [breakfast|lunch|dinner|the morning]
         - {my} {noun} hums [all night|like a bee|when nobody is in the kitchen]
         - {my} {noun} makes a [strange|loud|funny] noise every [morning|evening|Sunday]
-        - {my} {noun} smells [of smoke|burnt|odd] [today|since Sunday|again]
+        - {my} {noun} smells [of smoke|burnt|odd] [today|again]
         - {my} {noun} works only [on good days|every second day|when I push it]
         - {my} {noun} will not start [today|any more|this week]
         - {my} {noun} switches itself off after [a minute|two minutes|a short time]

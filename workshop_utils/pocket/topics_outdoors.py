@@ -136,7 +136,7 @@ TOPICS = (
         "my",
         "plant, rose, tomato, fern, cactus, orchid, tulip, sunflower, tree, bush, hedge, cucumber, pumpkin",
         """
-        - {my} {noun} has [yellow|brown] leaves [again|since last week]
+        - {my} {noun} has [yellow|brown] leaves [again|this week]
         - {my} {noun} will not grow [at all|this year]
         - {my} {noun} was eaten by snails
         - {my} {noun} lost everything in one windy night
