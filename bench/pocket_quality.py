@@ -74,7 +74,7 @@ def instruct_rows(instruct: LanguageModel, samples: int) -> list[Row]:
     replies = {kind: ask(instruct, kind, samples) for kind in (*ORDINARY, "stoic")}
     ordinary = [pair for kind in ORDINARY for pair in replies[kind]]
     everything = [made for pairs in replies.values() for _, made in pairs]
-    unknown, n_words = quality.unknown_share([made.text for made in everything], quality.known_words())
+    unknown, n_words = quality.unknown_share([made.text for made in everything], quality.known_words(100 * samples))
 
     def right(kind: str) -> list[bool]:
         return [quality.answers(chat, made.text) for chat, made in replies[kind]]

@@ -154,6 +154,7 @@ def _write(
     """The model as transformers saves it, in bf16, with what it was made from beside it."""
     from transformers import GenerationConfig
 
+    final, folder = folder, folder.with_name(f".writing-{folder.name}")
     shutil.rmtree(folder, ignore_errors=True)
     model = load_model(checkpoints, "best", encoding=encoding)
     llama = to_llama(model, torch.bfloat16)
@@ -179,8 +180,10 @@ def _write(
     }
     write_text_atomically(json.dumps(built, indent=1) + "\n", folder / card.BUILT)
     card.write(folder)
-    size = os.path.getsize(folder / "model.safetensors")
-    print(f"{name}: {model.num_params():,} parameters, {size / 1e6:.1f} MB, in {folder}", flush=True)
+    shutil.rmtree(final, ignore_errors=True)
+    folder.rename(final)  # whole or not at all
+    size = os.path.getsize(final / "model.safetensors")
+    print(f"{name}: {model.num_params():,} parameters, {size / 1e6:.1f} MB, in {final}", flush=True)
 
 
 if __name__ == "__main__":

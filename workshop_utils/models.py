@@ -281,6 +281,7 @@ def load(name: str, profile: Profile) -> LanguageModel:
         ModelUnavailable: it cannot be had: no network, no licence, no token, or no such model.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     source = _source(name)
@@ -290,7 +291,7 @@ def load(name: str, profile: Profile) -> LanguageModel:
         model = AutoModelForCausalLM.from_pretrained(
             source, dtype=_dtype(profile, torch), attn_implementation=attention(config.model_type)
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelUnavailable(_why(name, source, error)) from error
     return LanguageModel(name, cast(Any, model).to(profile.device).eval(), tokenizer)
 

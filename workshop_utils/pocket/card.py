@@ -23,10 +23,10 @@ WHAT = {
     ),
 }
 LIMITS = """\
-It knows a tiny world: about 2,500 words, some hundred simple facts, everyday troubles and stories for small children.
+It knows a tiny world: about 4,000 words, some 1,200 simple facts, everyday troubles and stories for small children.
 Outside of it, it says that it does not know, or makes something up. It is made for learning how language models work,
-on machines without a network and without a GPU, and for nothing else. Its texts were written by seeded grammars, so it
-holds no personal data and none of the biases of the web, but all those of its authors. English only."""
+on machines without a network and without a GPU, and for nothing else. Its texts come from seeded grammars: they hold no
+personal data and nothing of the web, and they show the world as the authors of these grammars do. English only."""
 
 
 def machine(device: str) -> str:

@@ -1,0 +1,183 @@
+"""The door to the models: found where they are, asked as transformers asks, and a sentence where they cannot be had."""
+
+import pytest
+import tiny_models
+import torch
+
+from workshop_utils import chat, models
+from workshop_utils.profiles import choose
+
+QWEN, QWEN_INSTRUCT = models.PAIRS["t4"]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
+    tiny_models.save(folder / QWEN, "qwen2", template=False)
+    tiny_models.save(folder / QWEN_INSTRUCT, "llama")
+    return folder
+
+
+@pytest.fixture
+def instruct(hub, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HUB", str(hub))
+    return models.load(QWEN_INSTRUCT, choose("pocket"))
+
+
+def test_the_same_prompt_alone_and_beside_longer_ones_goes_on_the_same(instruct):
+    prompts = [instruct.ids("What colour is a banana?"), instruct.ids("A"), instruct.ids("A banana is yellow. " * 3)]
+    together = instruct.generate(prompts, 20)
+    alone = [instruct.generate([prompt], 20)[0] for prompt in prompts]
+    assert [made.ids for made in together] == [made.ids for made in alone]
+
+
+def test_greedy_is_what_transformers_alone_writes(instruct):
+    prompt = instruct.chat_ids("What colour is a banana?")
+    theirs = instruct.model.generate(
+        input_ids=torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        max_new_tokens=20,
+        do_sample=False,
+        eos_token_id=instruct.stop_ids(),
+    )
+    assert instruct.generate([prompt], 20)[0].ids == theirs[0, len(prompt) :].tolist()
+    assert instruct.reply("What colour is a banana?", 20) == instruct.generate([prompt], 20)[0].text
+
+
+def test_one_bos_whether_it_is_a_text_or_a_chat(instruct):
+    bos = instruct.tokenizer.bos_token_id
+    assert instruct.ids("A banana").count(bos) == 1
+    assert instruct.chat_ids("A banana").count(bos) == 1
+
+
+def test_the_seed_decides_and_top_k_1_is_greedy(instruct):
+    prompt = [instruct.ids("A banana")] * 2
+    first, again = (instruct.generate(prompt, 15, temperature=1.0, seed=3) for _ in range(2))
+    other = instruct.generate(prompt, 15, temperature=1.0, seed=4)
+    assert [made.ids for made in first] == [made.ids for made in again]
+    assert [made.ids for made in first] != [made.ids for made in other]
+    cold = instruct.generate(prompt, 15, temperature=1.0, top_k=1)
+    assert cold[0].ids == instruct.generate(prompt, 15)[0].ids
+
+
+def test_without_top_k_more_than_transformers_own_fifty_tokens_can_come(instruct):
+    # A very high temperature makes the bets even; transformers' default top_k=50 would hide most of the vocabulary.
+    made = instruct.generate([instruct.ids("A")] * 200, 1, temperature=100.0, batch_size=200)
+    assert len({one.ids[0] for one in made}) > 80
+
+
+def test_ended_says_who_ended_it(instruct):
+    stop = instruct.stop_ids()
+    assert {instruct.tokenizer.convert_ids_to_tokens(token) for token in stop} == {"<eos>", "<end_of_turn>"}
+    cut = instruct.generate([instruct.ids("A")] * 60, 3, temperature=5.0, batch_size=60)
+    assert all(made.ended == (made.ids[-1] in stop) for made in cut)
+    assert {made.ended for made in cut} == {True, False}
+    assert all("<" not in made.text for made in cut if made.ended)
+
+
+def test_the_bets_are_probabilities_and_greedy_takes_the_highest(instruct):
+    ids = instruct.ids("A banana")
+    bets = instruct.next_tokens(ids)
+    assert bets.shape == (len(instruct.tokenizer),)
+    assert bets.sum().item() == pytest.approx(1, abs=1e-5)
+    assert bets.argmax().item() == instruct.generate([ids], 1)[0].ids[0]
+
+
+def test_streaming_writes_what_reply_writes(instruct):
+    assert "".join(instruct.stream("A banana", 30)) == instruct.reply("A banana", 30)
+
+
+def test_an_error_while_streaming_reaches_the_reader(instruct):
+    with pytest.raises(ValueError, match="temperature"):
+        list(instruct.stream("A banana", 30, temperature=-1))
+    instruct.model.forward = None  # breaks inside the writing thread
+    with pytest.raises(TypeError):
+        list(instruct.stream("A banana", 30))
+
+
+def test_prompts_that_cannot_be_are_sentences(instruct):
+    with pytest.raises(ValueError, match="no tokens"):
+        instruct.generate([[]], 5)
+    with pytest.raises(ValueError, match="sees 128"):
+        instruct.complete("yellow " * 200)
+    with pytest.raises(ValueError, match="temperature is -1"):
+        instruct.complete("A", temperature=-1)
+
+
+def test_a_base_model_has_no_template_and_says_so(hub, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HUB", str(hub))
+    base = models.load(QWEN, choose("pocket"))
+    assert base.complete("A banana", 5) is not None
+    with pytest.raises(ValueError, match="base model"):
+        base.reply("A banana")
+
+
+@pytest.mark.parametrize(("family", "expected"), [("gemma2", "eager"), ("qwen2", "sdpa"), ("llama", "sdpa")])
+def test_gemma_2_gets_eager_attention_and_all_get_float32_on_a_cpu(tmp_path, monkeypatch, family, expected):
+    tiny_models.save(tmp_path / "some" / "model", family)
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+    loaded = models.load("some/model", choose("pocket"))
+    assert loaded.model.config._attn_implementation == expected
+    assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
+    assert loaded.reply("A banana", 5) is not None
+
+
+def test_which_pair_a_profile_talks_to(tmp_path, monkeypatch):
+    monkeypatch.setattr("workshop_utils.profiles.has_token", lambda: False)
+    assert models.pair("pocket") == ("pocket-base", "pocket-instruct")
+    assert models.pair("t4") == (QWEN, QWEN_INSTRUCT)
+    monkeypatch.setattr("workshop_utils.profiles.has_token", lambda: True)
+    assert models.pair("t4") == models.GEMMA
+    assert models.pair("big") == models.PAIRS["big"]
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+    assert models.pair("t4") == (QWEN, QWEN_INSTRUCT)
+    for name in models.GEMMA:
+        (tmp_path / name).mkdir(parents=True)
+    assert models.pair("t4") == models.GEMMA
+
+
+def test_a_local_copy_that_is_not_there_is_named(hub, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HUB", str(hub))
+    with pytest.raises(models.ModelUnavailable, match="holds no google/gemma-2-2b"):
+        models.load("google/gemma-2-2b", choose("pocket"))
+
+
+def test_a_torn_file_is_a_sentence(hub, tmp_path, monkeypatch):
+    tiny_models.save(tmp_path / "some" / "model")
+    weights = tmp_path / "some" / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+    with pytest.raises(models.ModelUnavailable, match="copy or install it again"):
+        models.load("some/model", choose("pocket"))
+
+
+def test_no_network_is_a_sentence_with_the_cure():
+    with pytest.raises(models.ModelUnavailable, match=r"cannot be fetched .* WORKSHOP_PROFILE=pocket"):
+        models.load(QWEN, choose("pocket"))
+
+
+@pytest.mark.parametrize("token", ["", "hf_expired"])
+def test_a_closed_model_explains_licence_and_token(monkeypatch, token):
+    import transformers
+
+    def refuse(source, **options):
+        raise OSError(f"You are trying to access a gated repo. 401 Client Error for {source}")
+
+    monkeypatch.setenv("HF_TOKEN", token)
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
+    with pytest.raises(models.ModelUnavailable) as refused:
+        models.load(models.GEMMA[0], choose("pocket"))
+    text = str(refused.value)
+    assert "accept its licence at https://huggingface.co/google/gemma-2-2b" in text
+    assert "https://huggingface.co/settings/tokens" in text
+    assert ("without a token" if not token else "with the token in HF_TOKEN") in text
+    assert "hf_expired" not in text  # a token is never shown
+
+
+def test_memory_is_given_back_and_said(instruct):
+    assert "GB of memory in use" in models.release()
+
+
+def test_a_conversation_is_asked_in_the_models_own_template(instruct):
+    talk = chat.conversation("Hi", "Hello.", "A banana?")
+    assert instruct.chat_ids(talk) == chat.prompt_ids(instruct.tokenizer, talk)

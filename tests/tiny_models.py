@@ -1,0 +1,58 @@
+"""Tiny models of the real architectures with random weights, laid out as on the hub, for the tests of loading them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workshop_utils import chat
+from workshop_utils.tokens import to_transformers, train_bpe
+
+TEXTS = ["What colour is a banana? A banana is yellow. user model system assistant hello"] * 4
+SHAPE: dict[str, Any] = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+}
+
+
+def tokenizer() -> Any:
+    """A byte-level tokenizer with Gemma's special tokens and template."""
+    made = to_transformers(train_bpe(TEXTS, 320, at_most=True, special_tokens=chat.GEMMA_SPECIALS))
+    made.chat_template = chat.GEMMA_TEMPLATE
+    return made
+
+
+def save(folder: Path, family: str = "llama", template: bool = True) -> Path:
+    """Write a model of a family ("llama", "gemma2" or "qwen2") and its tokenizer into a folder."""
+    from transformers import (
+        Gemma2Config,
+        Gemma2ForCausalLM,
+        GenerationConfig,
+        LlamaConfig,
+        LlamaForCausalLM,
+        Qwen2Config,
+        Qwen2ForCausalLM,
+    )
+
+    classes = {
+        "llama": (LlamaConfig, LlamaForCausalLM, {}),
+        "gemma2": (Gemma2Config, Gemma2ForCausalLM, {"head_dim": 16, "sliding_window": 64}),
+        "qwen2": (Qwen2Config, Qwen2ForCausalLM, {}),
+    }
+    config_class, model_class, extra = classes[family]
+    made = tokenizer()
+    ids = {"bos_token_id": made.bos_token_id, "pad_token_id": made.pad_token_id, "eos_token_id": made.eos_token_id}
+    torch.manual_seed(0)
+    model = model_class(config_class(vocab_size=len(made), initializer_range=0.3, **SHAPE, **extra, **ids))
+    model.generation_config = GenerationConfig(**ids)
+    model.save_pretrained(folder)
+    if not template:
+        made.chat_template = None
+    made.save_pretrained(folder)
+    return folder
