@@ -163,7 +163,7 @@ def reshaped(
     Raises:
         ValueError: temperature below 0, top_k below 1, top_p outside (0, 1], or numbers that are no probabilities.
 
-    Source: sampling.sample_next, which draws so, and transformers' generate, which applies them in this order.
+    Source: sampling.reshape, which the package itself draws with.
     """
     return _scores(probabilities, temperature, top_k, top_p).softmax(dim=0)
 
@@ -174,29 +174,17 @@ def _scores(
     """What reshaped takes the softmax of: exactly what was cut off is minus infinity, however small the rest is."""
     import torch
 
+    from workshop_utils.sampling import reshape
+
     own = torch.as_tensor(probabilities).detach().float().cpu()
     if own.dim() != 1 or not len(own) or bool((own < 0).any()) or not abs(float(own.sum()) - 1) < 0.02:
         raise ValueError(
             f"these numbers, of shape {tuple(own.shape)} and with the sum {float(own.sum()):.3g}, are no probabilities "
             "of one next token: give one row, after softmax"
         )
-    if temperature < 0:
-        raise ValueError(f"temperature is {temperature}: choose 0 (always the likeliest token) or more")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}: at least one token must be left to draw from; None leaves all")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p is {top_p}: choose a probability above 0, up to 1")
-    if temperature == 0:
-        return torch.full_like(own, float("-inf")).index_fill(0, own.argmax(), 0.0)
     scores = own.log()
-    scores = (scores - scores.max()) / temperature  # the likeliest at 0, so that no temperature is too small
-    if top_k is not None and top_k < len(scores):
-        scores = scores.masked_fill(scores < scores.topk(top_k).values[-1], float("-inf"))
-    if top_p is not None and top_p < 1:
-        ranked, order = scores.softmax(dim=0).sort(descending=True)
-        cut = ranked.cumsum(dim=0) - ranked >= top_p  # the first one always stays
-        scores = scores.masked_fill(torch.zeros_like(cut).scatter(0, order, cut), float("-inf"))
-    return scores
+    # The likeliest at 0, so that no temperature is too small.
+    return reshape((scores - scores.max())[None], temperature, top_k, top_p)[0]
 
 
 def next_tokens(

@@ -36,6 +36,43 @@ class LayerCache:
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
 
+def reshape(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
+    """Change the bets before the dice are thrown: temperature first, then top-k, then top-p.
+
+    Args:
+        logits: scores (B, vocab_size).
+        temperature: divides the scores; 0 leaves only the likeliest token.
+        top_k: only the k likeliest tokens are left.
+        top_p: only the likeliest tokens that together reach this probability are left (nucleus sampling).
+
+    Returns:
+        (B, vocab_size) scores in float32; their softmax is drawn from, and what was cut off is minus infinity.
+
+    Raises:
+        ValueError: temperature below 0, top_k below 1, or top_p outside (0, 1].
+
+    Source: Fan et al., arXiv 1805.04833 (top-k); Holtzman et al., arXiv 1904.09751 (top-p). The order is that of
+        transformers' generate.
+    """
+    if temperature < 0:
+        raise ValueError(f"temperature is {temperature}: choose 0 (always the likeliest token) or more")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k is {top_k}: at least one token must be left to draw from; None leaves all")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p is {top_p}: choose a probability above 0, up to 1")
+    if temperature == 0:
+        likeliest = logits.argmax(dim=-1, keepdim=True)
+        return torch.full_like(logits, float("-inf"), dtype=torch.float32).scatter(-1, likeliest, 0.0)
+    scores = logits.float() / temperature
+    if top_k is not None and top_k < scores.size(-1):
+        scores = scores.masked_fill(scores < scores.topk(top_k).values[:, -1:], float("-inf"))
+    if top_p is not None and top_p < 1:
+        ranked, order = scores.softmax(dim=-1).sort(dim=-1, descending=True)
+        cut = ranked.cumsum(dim=-1) - ranked >= top_p  # the first one always stays
+        scores = scores.masked_fill(torch.zeros_like(cut).scatter(1, order, cut), float("-inf"))
+    return scores
+
+
 def sample_next(
     logits: Tensor,
     temperature: float = 1.0,
@@ -47,35 +84,20 @@ def sample_next(
 
     Args:
         logits: scores (B, vocab_size).
-        temperature: divides the scores; 0 takes the likeliest token.
-        top_k: only the k likeliest tokens can be drawn.
-        top_p: only the likeliest tokens that together reach this probability can be drawn (nucleus sampling).
+        temperature: as in reshape; 0 takes the likeliest token.
+        top_k: as in reshape.
+        top_p: as in reshape.
         generator: source of the dice.
 
     Returns:
         (B,) token ids.
 
     Raises:
-        ValueError: temperature below 0, top_k below 1, or top_p outside (0, 1].
-
-    Source: Fan et al., arXiv 1805.04833 (top-k); Holtzman et al., arXiv 1904.09751 (top-p).
+        ValueError: as in reshape.
     """
-    if temperature < 0:
-        raise ValueError(f"temperature is {temperature}: choose 0 (always the likeliest token) or more")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}: at least one token must be left to draw from; None leaves all")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p is {top_p}: choose a probability above 0, up to 1")
     if temperature == 0:
         return logits.argmax(dim=-1)
-    logits = logits.float() / temperature
-    if top_k is not None and top_k < logits.size(-1):
-        logits = logits.masked_fill(logits < logits.topk(top_k).values[:, -1:], float("-inf"))
-    probs = logits.softmax(dim=-1)
-    if top_p is not None and top_p < 1:
-        ranked, order = probs.sort(dim=-1, descending=True)
-        ranked = ranked.masked_fill(ranked.cumsum(dim=-1) - ranked >= top_p, 0.0)  # the first one always stays
-        probs = torch.zeros_like(probs).scatter(1, order, ranked)
+    probs = reshape(logits, temperature, top_k, top_p).softmax(dim=-1)
     return torch.multinomial(probs, num_samples=1, generator=generator).squeeze(1)
 
 
