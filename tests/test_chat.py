@@ -122,3 +122,56 @@ def test_a_template_that_writes_turns_two_ways_is_refused():
 def test_replies_stop_at_the_end_of_a_turn_and_of_the_text():
     hf = tokenizer("gemma")
     assert {hf.convert_ids_to_tokens(token) for token in chat.stop_ids(hf)} == {"<end_of_turn>", "<eos>"}
+
+
+# --- what learners hand over
+
+
+def turn(role, content="hello"):
+    return {"role": role, "content": content}
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([], r"row 7: there are no turns"),
+        ([turn("human"), turn("assistant")], r"row 7: turn 1 has the role 'human'"),
+        ([turn("user"), turn("model")], r"row 7: turn 2 has the role 'model'"),
+        ([turn("user"), turn("user"), turn("assistant")], r"row 7: turn 2 is the user's, and the assistant's should"),
+        ([turn("assistant"), turn("user")], r"row 7: turn 1 is the assistant's, and the user's should"),
+        ([turn("user"), turn("system"), turn("assistant")], r"row 7: turn 2 is a system text"),
+        ([turn("user"), turn("assistant", "  ")], r"row 7: turn 2, the assistant's, is empty"),
+        ([turn("user", None), turn("assistant")], r"row 7: turn 1, the user's, is empty"),
+        ([{"role": "user", "text": "hello"}], r"row 7: turn 1, the user's, is empty"),
+        ([turn("user")], r"row 7: the last turn is the user's"),
+    ],
+)
+def test_a_row_that_is_no_conversation_is_named_with_its_turn(messages, said):
+    with pytest.raises(ValueError, match=said):
+        chat.encode(tokenizer("gemma"), messages, row=7)
+
+
+def test_a_row_that_is_too_long_is_named_and_never_cut():
+    hf = tokenizer("gemma")
+    n = len(chat.encode(hf, chat.conversation(*TALK)).ids)
+    assert len(chat.encode(hf, chat.conversation(*TALK), max_length=n).ids) == n
+    with pytest.raises(ValueError, match=f"row 3: {n} tokens, and at most {n - 1} are allowed"):
+        chat.encode(hf, chat.conversation(*TALK), max_length=n - 1, row=3)
+
+
+@kinds
+def test_show_mask_marks_the_replies_and_nothing_else(kind):
+    shown = chat.show_mask(tokenizer(kind), chat.conversation(*TALK))
+    end = TURN_END[kind]
+    text = repr(shown)
+    assert text.count("«") == text.count("»") == 2
+    assert f"«A banana is yellow.{end}»" in text
+    assert f"«A cherry is red.{end}»" in text
+    html = shown._repr_html_()
+    assert html.count("font-weight:bold") == sum(shown.trained)
+    assert f"<b>{sum(shown.trained)}</b> of {len(shown.trained)} tokens" in html
+
+
+def test_show_mask_escapes_what_people_write():
+    shown = chat.show_mask(tokenizer("gemma"), chat.conversation("<b>loud</b>", "Fine."))
+    assert "<b>loud" not in shown._repr_html_()

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from workshop_utils.coloured import MaskedText
+
 Messages = Sequence[dict[str, str]]
 
+ROLES = ("system", "user", "assistant")
 START_OF_TURN, END_OF_TURN = "<start_of_turn>", "<end_of_turn>"
 # Special tokens of Gemma's format, in the order of their ids.
 GEMMA_SPECIALS = ("<pad>", "<eos>", "<bos>", START_OF_TURN, END_OF_TURN)
@@ -109,16 +112,60 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[i
     return _ids(tokenizer, messages, reply_next=True)
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> Encoded:
+def check(messages: Messages, row: int | None = None) -> None:
+    """Make sure that messages are a conversation: perhaps a system text, then user and assistant in turn.
+
+    Args:
+        messages: what should be one.
+        row: its number in a data set, for the message.
+
+    Raises:
+        ValueError: what is wrong, in which turn of which row, and what to do.
+    """
+    where = "" if row is None else f"row {row}: "
+    if not messages:
+        raise ValueError(f"{where}there are no turns: a conversation begins with the user's")
+    expected = "user"
+    for number, message in enumerate(messages, start=1):
+        role, content = message.get("role"), message.get("content")
+        if role not in ROLES:
+            raise ValueError(
+                f"{where}turn {number} has the role {role!r}: use {', '.join(map(repr, ROLES))}; the template "
+                "turns them into what the model knows"
+            )
+        if not isinstance(content, str) or not content.strip():
+            raise ValueError(f"{where}turn {number}, the {role}'s, is empty: leave the row out, or write something")
+        if role == "system":
+            if number > 1:
+                raise ValueError(f"{where}turn {number} is a system text: it can only come first")
+            continue
+        if role != expected:
+            raise ValueError(
+                f"{where}turn {number} is the {role}'s, and the {expected}'s should come here: user and assistant take "
+                "turns, so join two of the same into one"
+            )
+        expected = "assistant" if role == "user" else "user"
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, messages: Messages, max_length: int | None = None, row: int | None = None
+) -> Encoded:
     """A whole conversation in tokens, with the ones marked that are learnt from.
 
     Args:
         tokenizer: with a chat template.
         messages: the last one is the assistant's.
+        max_length: tokens that the row may have at most.
+        row: its number in a data set, for messages.
 
     Raises:
-        ValueError: as for render, or the template writes a turn otherwise when it is asked for than when it is there.
+        ValueError: as for check and render; the row is too long; or the template writes a turn otherwise when it is
+            asked for than when it is there.
     """
+    check(messages, row)
+    where = "" if row is None else f"row {row}: "
+    if messages[-1]["role"] != "assistant":
+        raise ValueError(f"{where}the last turn is the {messages[-1]['role']}'s: there is no reply to learn from")
     messages = fold_system(messages) if refuses_system(tokenizer) else list(messages)
     ids = _ids(tokenizer, messages)
     trained = [False] * len(ids)
@@ -130,12 +177,33 @@ def encode(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> Encoded:
         turn = _ids(tokenizer, messages[: i + 1])
         if turn[: len(start)] != start or ids[: len(turn)] != turn:
             raise ValueError(
-                f"message {i}: the chat template writes it differently when it is asked for and when it is there, so a "
-                "model trained on it would never see what it is asked with; use another template"
+                f"{where}message {i}: the chat template writes it differently when it is asked for and when it is "
+                "there, so a model trained on it would never see what it is asked with; use another template"
             )
         stop = max((at for at in range(len(start), len(turn)) if turn[at] in ends), default=len(turn) - 1)
         trained[len(start) : stop + 1] = [True] * (stop + 1 - len(start))
+    if max_length is not None and len(ids) > max_length:
+        raise ValueError(
+            f"{where}{len(ids)} tokens, and at most {max_length} are allowed: shorten it, or raise the limit. Cut off "
+            "at the end it would lose its end-of-turn token, and the model would not learn to stop"
+        )
     return Encoded(ids, trained)
+
+
+def show_mask(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> MaskedText:
+    """Draw a conversation with the tokens highlighted that are learnt from.
+
+    Args:
+        tokenizer: with a chat template.
+        messages: the last one is the assistant's.
+
+    Raises:
+        ValueError: as for encode.
+    """
+    from workshop_utils.coloured import MaskedText, parts_of_tokenizer
+
+    encoded = encode(tokenizer, messages)
+    return MaskedText(parts_of_tokenizer(encoded.ids, tokenizer), encoded.trained)
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:

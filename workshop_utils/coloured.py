@@ -5,16 +5,22 @@ plots.py offers it to the lessons as tokens_in_colour and parts_in_colour.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING
+
+from workshop_utils.bytelevel import to_bytes
 
 if TYPE_CHECKING:
     import tiktoken
+    from transformers import PreTrainedTokenizerBase
 
 # Pale tints of plots.PALETTE, so that black letters stay readable on them; grey is for special tokens.
 TINTS = ("#B8DCF0", "#F7D89B", "#A9DDCB", "#EBCBDD", "#F5EE9E")
 SPECIAL = "#C9C9C9"
+UNREAD = "#EEEEEE"
 LINES = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
@@ -27,6 +33,40 @@ def parts_of(ids: Iterable[int], encoding: tiktoken.Encoding) -> list[bytes | st
     """
     special = set(encoding._special_tokens.values())
     return [encoding.decode([id]) if id in special else encoding.decode_single_token_bytes(id) for id in ids]
+
+
+def parts_of_tokenizer(ids: Iterable[int], tokenizer: PreTrainedTokenizerBase) -> list[bytes | str]:
+    """The tokens behind some ids of a transformers tokenizer: bytes, or a str where it is a special token.
+
+    Args:
+        ids: token ids.
+        tokenizer: byte-level, or in the manner of sentencepiece.
+    """
+    added = tokenizer.added_tokens_decoder
+    special = set(tokenizer.all_special_ids) | {id for id, token in added.items() if token.special}
+    decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
+    byte_level = "ByteLevel" in repr(decoder)
+    parts: list[bytes | str] = []
+    for id in map(int, ids):
+        token = str(tokenizer.convert_ids_to_tokens(id))
+        if id in special:
+            parts.append(token)
+        elif id in added:  # text that is kept whole, such as Gemma's runs of newlines, is written as it is
+            parts.append(added[id].content.encode())
+        else:
+            parts.append(to_bytes(token) if byte_level else _bytes_of(token, id, tokenizer))
+    return parts
+
+
+def _bytes_of(token: str, id: int, tokenizer: PreTrainedTokenizerBase) -> bytes:
+    """The bytes behind a token that is not byte-level; decoding it alone would drop the space in front of it."""
+    single = re.fullmatch(r"<0x([0-9A-Fa-f]{2})>", token)
+    if single:
+        return bytes.fromhex(single[1])
+    if "\u2581" in token:  # sentencepiece's space
+        return token.replace("\u2581", " ").encode()
+    text = str(tokenizer.decode([id]))
+    return (" " + text if token.startswith("\u0120") and not text.startswith(" ") else text).encode()
 
 
 class ColouredText:
@@ -80,3 +120,42 @@ class ColouredText:
         if self.show_spaces or not text.strip():
             text = text.replace(" ", "·")
         return "".join(LINES.get(character, character) for character in text)
+
+
+class MaskedText(ColouredText):
+    """One row of tokens in which those that are learnt from stand out; the others are only read."""
+
+    def __init__(self, parts: Sequence[bytes | str], trained: Sequence[bool]) -> None:
+        """Keep the row.
+
+        Args:
+            parts: the tokens, as from parts_of_tokenizer.
+            trained: for each of them whether it counts in the loss.
+
+        Raises:
+            ValueError: there are more of one than of the other.
+        """
+        if len(parts) != len(trained):
+            raise ValueError(f"{len(parts)} tokens and {len(trained)} marks: each token needs one")
+        super().__init__({"": parts})
+        self.trained = list(trained)
+
+    def __repr__(self) -> str:
+        runs = groupby(zip(self.lines[""], self.trained, strict=True), key=lambda pair: pair[1])
+        joined = ((on, b"".join(_encoded(part) for part, _ in run)) for on, run in runs)
+        texts = ((on, row.decode(errors="replace").replace("\n", LINES["\n"])) for on, row in joined)
+        return "".join(f"«{text}»" if on else text for on, text in texts)
+
+    def _repr_html_(self) -> str:
+        shown = []
+        for part, on in zip(self.lines[""], self.trained, strict=True):
+            style = f"background:{TINTS[2]};color:#000;font-weight:bold" if on else f"background:{UNREAD};color:#555"
+            breaks = "<br>" if part == b"\n" else "<wbr>"
+            shown.append(f'<code style="{style};padding:2px 0">{escape(self._readable(part))}</code>{breaks}')
+        n = sum(self.trained)
+        legend = f"<b>{n}</b> of {len(self.trained)} tokens are learnt from (bold, on green); the others are only read"
+        return f'<div style="line-height:2">{"".join(shown)}</div><div>{legend}</div>'
+
+
+def _encoded(part: bytes | str) -> bytes:
+    return part.encode() if isinstance(part, str) else part

@@ -5,15 +5,13 @@ Data in, a matplotlib Figure (or a table or coloured text as HTML) out, like plo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from workshop_utils import plots
-from workshop_utils.bytelevel import to_bytes
-from workshop_utils.coloured import ColouredText
+from workshop_utils.coloured import ColouredText, parts_of_tokenizer
 from workshop_utils.intervals import wilson
 from workshop_utils.plots import PALETTE
 
@@ -113,31 +111,7 @@ def turns_in_colour(ids: Iterable[int], tokenizer: PreTrainedTokenizerBase) -> C
         ids: token ids.
         tokenizer: of transformers, byte-level or in the manner of sentencepiece.
     """
-    added = tokenizer.added_tokens_decoder
-    special = set(tokenizer.all_special_ids) | {id for id, token in added.items() if token.special}
-    decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
-    byte_level = "ByteLevel" in repr(decoder)
-    parts: list[bytes | str] = []
-    for id in map(int, ids):
-        token = str(tokenizer.convert_ids_to_tokens(id))
-        if id in special:
-            parts.append(token)
-        elif id in added:  # text that is kept whole, such as Gemma's runs of newlines, is written as it is
-            parts.append(added[id].content.encode())
-        else:
-            parts.append(to_bytes(token) if byte_level else _bytes_of(token, id, tokenizer))
-    return ColouredText({"": parts})
-
-
-def _bytes_of(token: str, id: int, tokenizer: PreTrainedTokenizerBase) -> bytes:
-    """The bytes behind a token that is not byte-level; decoding it alone would drop the space in front of it."""
-    single = re.fullmatch(r"<0x([0-9A-Fa-f]{2})>", token)
-    if single:
-        return bytes.fromhex(single[1])
-    if "\u2581" in token:  # sentencepiece's space
-        return token.replace("\u2581", " ").encode()
-    text = str(tokenizer.decode([id]))
-    return (" " + text if token.startswith("\u0120") and not text.startswith(" ") else text).encode()
+    return ColouredText({"": parts_of_tokenizer(ids, tokenizer)})
 
 
 # --- what is drawn from
