@@ -60,11 +60,13 @@ class LanguageModel:
         name: as on the hub, or "pocket-base" and "pocket-instruct".
         model: of transformers, ready to generate.
         tokenizer: of transformers.
+        source: the folder that it was loaded from, or its name on the hub.
     """
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    source: str = ""
 
     @property
     def context(self) -> int:
@@ -270,12 +272,14 @@ def pair(profile_name: str) -> tuple[str, str]:
     return GEMMA if gemma else PAIRS["t4"]
 
 
-def load(name: str, profile: Profile) -> LanguageModel:
+def load(name: str, profile: Profile, quantisation: Any = None, dtype: Any = None) -> LanguageModel:
     """Load a model and its tokenizer, ready to generate.
 
     Args:
         name: "pocket-base", "pocket-instruct", or a name of the hub; WORKSHOP_HUB/name comes first if it is set.
         profile: says on which device and in which precision.
+        quantisation: a quantization_config of transformers; None loads plain weights.
+        dtype: of the weights that are not quantised; by the profile if None.
 
     Raises:
         ModelUnavailable: it cannot be had: no network, no licence, no token, or no such model.
@@ -285,15 +289,18 @@ def load(name: str, profile: Profile) -> LanguageModel:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     source = _source(name)
+    options: dict[str, Any] = {"dtype": dtype or _dtype(profile, torch)}
+    if quantisation is not None:
+        options |= {"quantization_config": quantisation, "device_map": {"": profile.device}}
     try:
-        config = AutoConfig.from_pretrained(source)
+        options["attn_implementation"] = attention(AutoConfig.from_pretrained(source).model_type)
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=_dtype(profile, torch), attn_implementation=attention(config.model_type)
-        )
+        model = cast(Any, AutoModelForCausalLM.from_pretrained(source, **options))
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelUnavailable(_why(name, source, error)) from error
-    return LanguageModel(name, cast(Any, model).to(profile.device).eval(), tokenizer)
+    if quantisation is None:
+        model = model.to(profile.device)
+    return LanguageModel(name, model.eval(), tokenizer, source)
 
 
 def attention(model_type: str) -> str:

@@ -1,0 +1,160 @@
+"""Fine-tuning: what is learnt from, in which precision, resumed, stopped in time, and seen before and after."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import tiny_models
+import torch
+
+from workshop_utils import chat, finetune, lora
+from workshop_utils.finetune import TuneConfig, TuningStopped, before_after, tune
+from workshop_utils.profiles import choose
+
+NAME = "some/model"
+ROWS = [
+    chat.conversation(f"What colour is a {thing}?", f"A {thing} is {colour}.")
+    for thing, colour in (("banana", "yellow"), ("user", "yellow"), ("model", "yellow"), ("hello", "yellow"))
+] * 2
+QUICK = TuneConfig(
+    steps=4, batch_size=2, grad_accum_steps=1, learning_rate=1e-2, rank=4, checkpoint_every=2, country=""
+)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
+    tiny_models.save(folder / NAME, "llama")
+    tiny_models.save(folder / "google" / "gemma", "gemma2")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def local_hub(hub, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HUB", str(hub))
+
+
+def fresh(precision: str = "nf4", name: str = NAME, **options):
+    return lora.attach(lora.load_base(name, choose("pocket"), precision), rank=4, **options)
+
+
+@pytest.mark.parametrize("name", [NAME, "google/gemma"])
+def test_a_run_teaches_and_leaves_adapter_and_figures(tmp_path, name):
+    config = replace(QUICK, steps=30, batch_size=4, checkpoint_every=30)
+    tuned = tune(fresh(name=name), ROWS, config, tmp_path, choose("pocket"), quiet=True)
+    losses = [entry["loss"] for entry in tuned.history]
+    assert len(losses) == tuned.steps_done == 30
+    assert losses[-1] < losses[0] / 2
+    written = json.loads((tmp_path / finetune.RESULT).read_text())
+    assert written["history"] == tuned.history
+    assert written["base"] == name
+    assert 0 < written["trainable"] < written["parameters"]
+    assert written["adapter_bytes"] == (tmp_path / "adapter_model.safetensors").stat().st_size > 0
+    assert written["base_bytes"] > 0 < written["peak_bytes"]
+    assert written["energy"]["kind"]
+    prompts = [ROWS[0][0]["content"], ROWS[1][0]["content"]]
+    before, after = before_after(tuned.model, prompts, 15)
+    again = lora.load(lora.load_base(name, choose("pocket")), tmp_path)
+    assert after == [again.reply(prompt, 15) for prompt in prompts]
+    assert before == [lora.load_base(name, choose("pocket")).reply(prompt, 15) for prompt in prompts]
+    assert before != after
+    assert sum("yellow" in text for text in after) > sum("yellow" in text for text in before)
+
+
+def test_trl_learns_exactly_what_show_mask_shows(tmp_path):
+    # One <bos>, the prompt only read, the end of the turn learnt. (TRL learns the line break behind it as well.)
+    model = fresh()
+    tuned = finetune.Tuned(model, QUICK, tmp_path)
+    rows = [finetune._row(model, messages, 512, 0) for messages in ROWS]
+    trainer = finetune._trainer(tuned, rows, choose("pocket"), quiet=True)
+    ours = chat.encode(model.tokenizer, ROWS[0])
+    batch = trainer.data_collator([trainer.train_dataset[0]])
+    ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
+    assert ids == ours.ids
+    learnt = [token for token in labels if token != -100]
+    assert learnt[:-1] == [token for token, on in zip(ours.ids, ours.trained, strict=True) if on]
+    assert model.tokenizer.decode(learnt) == f"{ROWS[0][1]['content']}<end_of_turn>\n"
+    assert ids.count(model.tokenizer.bos_token_id) == 1
+
+
+def test_the_adapter_is_trained_in_float32_although_trl_casts_it(tmp_path):
+    model = fresh()
+    trainer = finetune._trainer(
+        finetune.Tuned(model, QUICK, tmp_path), [finetune._row(model, ROWS[0], 512, 0)], choose("pocket"), True
+    )
+    assert {p.dtype for p in lora.trained_parameters(trainer.model)} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "expected"),
+    [
+        ("cuda", "float16", (False, True, False)),
+        ("cuda", "bfloat16", (True, False, False)),
+        ("cpu", "bfloat16", (False, False, True)),
+    ],
+)
+def test_precision_follows_the_profile_and_nothing_else(device, dtype, expected):
+    flags = finetune.precision_flags(replace(choose("pocket"), device=device, dtype=dtype))
+    assert (flags["bf16"], flags["fp16"], flags["use_cpu"]) == expected
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_happened(tmp_path, monkeypatch):
+    whole = tune(fresh(), ROWS, QUICK, tmp_path / "whole", choose("pocket"), quiet=True)
+
+    def stop(entry):
+        if entry["step"] == 3:
+            raise KeyboardInterrupt
+        return ""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finetune, "_problem", stop)
+        with pytest.raises(KeyboardInterrupt):
+            tune(fresh(), ROWS, QUICK, tmp_path / "parts", choose("pocket"), quiet=True)
+    parts = tune(fresh(), ROWS, QUICK, tmp_path / "parts", choose("pocket"), quiet=True)
+    assert [entry["step"] for entry in parts.history] == [1, 2, 3, 4]
+    assert parts.history[-1]["loss"] == pytest.approx(whole.history[-1]["loss"], abs=1e-3)
+    for left, right in zip(
+        lora.trained_parameters(whole.model.model), lora.trained_parameters(parts.model.model), strict=True
+    ):
+        assert torch.allclose(left, right, atol=1e-4)
+
+
+def test_a_run_that_is_there_is_not_written_over(tmp_path):
+    tune(fresh(), ROWS, replace(QUICK, steps=1), tmp_path, choose("pocket"), quiet=True)
+    with pytest.raises(ValueError, match="already holds a run"):
+        tune(fresh(), ROWS, replace(QUICK, steps=1), tmp_path, choose("pocket"), resume=False, quiet=True)
+    with pytest.raises(ValueError, match=r"learning_rate: 0.01 then, 0.5 now"):
+        tune(fresh(), ROWS, replace(QUICK, steps=1, learning_rate=0.5), tmp_path, choose("pocket"), quiet=True)
+
+
+def test_a_rate_that_throws_the_adapter_off_is_stopped_with_advice(tmp_path):
+    config = replace(QUICK, steps=20, learning_rate=1e4, warmup=0.0, grad_clip=1e9)
+    with pytest.raises(TuningStopped, match=r"at step \d+.*halve learning_rate"):
+        tune(fresh(), ROWS, config, tmp_path, choose("pocket"), quiet=True)
+
+
+def test_bad_rows_are_named_before_anything_is_trained(tmp_path):
+    rows = [*ROWS, [{"role": "user", "content": "only a question"}]]
+    with pytest.raises(ValueError, match="row 8: the last turn is the user's"):
+        tune(fresh(), rows, QUICK, tmp_path, choose("pocket"), quiet=True)
+    with pytest.raises(ValueError, match=r"row 0: \d+ tokens, and at most 5"):
+        tune(fresh(), ROWS, replace(QUICK, max_length=5), tmp_path, choose("pocket"), quiet=True)
+    with pytest.raises(ValueError, match="no conversations"):
+        tune(fresh(), [], QUICK, tmp_path, choose("pocket"), quiet=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_before_and_after_come_streamed_from_one_model(tmp_path):
+    tuned = tune(fresh(), ROWS, QUICK, tmp_path, choose("pocket"), quiet=True)
+    prompt = "What colour is a banana?"
+    pieces = list(finetune.stream_before_after(tuned.model, prompt, 12))
+    before, after = before_after(tuned.model, [prompt], 12)
+    assert "".join(piece for side, piece in pieces if side == "before") == before[0]
+    assert "".join(piece for side, piece in pieces if side == "after") == after[0]
+
+
+@pytest.mark.parametrize("changes", [{"steps": 0}, {"learning_rate": 0}, {"dropout": 1.0}, {"rank": 2.5}])
+def test_settings_that_make_no_sense_are_named(changes):
+    (name,) = changes
+    with pytest.raises(ValueError, match=name):
+        TuneConfig(**changes)
