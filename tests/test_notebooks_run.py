@@ -8,9 +8,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import tiny_models
 from nbformat import v4
 
-from workshop_utils import kernel, lessons
+from workshop_utils import kernel, lessons, models
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -124,6 +125,18 @@ def test_a_lesson_runs_with_its_exercises_untouched_and_again_with_them_solved(p
         figure = json.loads(line)
         assert figure["title"], f"a figure without a title: {figure}"
         assert all(x and y for x, y in figure["labels"]), f"a figure without labels: {figure}"
+
+
+@pytest.mark.lessons
+def test_lesson_01_runs_along_the_path_of_the_t4_profile_on_models_from_a_local_folder(machine, tmp_path):
+    # Gemma's real architecture, template and roles with random weights: what is said is noise, but every cell runs.
+    for name in models.GEMMA:
+        tiny_models.save(tmp_path / name, "gemma2", template=name.endswith("-it"), max_position_embeddings=1024)
+    (path,) = [path for path in LESSONS if path.name.startswith("01")]
+    env = machine["env"] | {"WORKSHOP_HUB": str(tmp_path)}
+    outcome = kernel.execute(nbformat.read(path, as_version=4), "t4", machine["cwd"], env)
+    assert outcome.status == "passed", f"cell {outcome.cell}: {outcome.error}"
+    assert "google/gemma-2-2b and google/gemma-2-2b-it" in shown(outcome.notebook.cells[2])
 
 
 @pytest.mark.lessons

@@ -28,7 +28,7 @@ def tokenizer() -> Any:
     return made
 
 
-def save(folder: Path, family: str = "llama", template: bool = True) -> Path:
+def save(folder: Path, family: str = "llama", template: bool = True, **changes: Any) -> Path:
     """Write a model of a family ("llama", "gemma2" or "qwen2") and its tokenizer into a folder."""
     from transformers import (
         Gemma2Config,
@@ -49,7 +49,7 @@ def save(folder: Path, family: str = "llama", template: bool = True) -> Path:
     made = tokenizer()
     ids = {"bos_token_id": made.bos_token_id, "pad_token_id": made.pad_token_id, "eos_token_id": made.eos_token_id}
     torch.manual_seed(0)
-    model = model_class(config_class(vocab_size=len(made), initializer_range=0.3, **SHAPE, **extra, **ids))
+    model = model_class(config_class(vocab_size=len(made), initializer_range=0.3, **SHAPE | changes, **extra, **ids))
     model.generation_config = GenerationConfig(**ids)
     model.save_pretrained(folder)
     if not template:

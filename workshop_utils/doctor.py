@@ -24,7 +24,7 @@ GB = 1e9
 GROUPS = {
     "": "the from-scratch lessons",
     "lab": "JupyterLab and workshop run",
-    "hub": "the t4 and big profiles, and GPT-2's weights in lesson 03",
+    "hub": "lesson 01, the t4 and big profiles, and GPT-2's weights in lesson 03",
 }
 
 
