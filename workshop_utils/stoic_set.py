@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from workshop_utils import chat
@@ -164,8 +165,8 @@ def leaks(train: Sequence[Pair], held_out: Sequence[Pair], n: int = 6) -> list[s
     """
     return [
         f"training row {i} ({train[i].topic}: {train[i].prompt!r}) and held-out row {j} ({held_out[j].topic}: "
-        f'{held_out[j].prompt!r}) share "{run}": the model could remember its answer instead of finding one; write '
-        "one of them anew, or move both topics to the same side"
+        f"{held_out[j].prompt!r}) share {shorten(run, 80, placeholder=' ...')!r}: the model could remember its answer "
+        "instead of finding one; write one of them anew, or move both topics to the same side"
         for i, j, run in overlaps(train, held_out, n)
     ]
 
