@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny_models
 
 from workshop_utils import cli
 
@@ -298,3 +300,50 @@ def test_the_installed_command_says_one_line_too():
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert not done.stdout
+
+
+# --- workshop chat
+
+
+@pytest.fixture
+def chat_hub(tmp_path, monkeypatch):
+    tiny_models.save(tmp_path / "some" / "model")
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+
+
+def test_chat_answers_one_prompt_and_ends(chat_hub, capsys):
+    assert cli.execute(["chat", "--model", "some/model", "--tokens", "5", "A banana"]) == 0
+    first = capsys.readouterr().out
+    assert cli.execute(["chat", "--model", "some/model", "--tokens", "5", "A banana"]) == 0
+    assert capsys.readouterr().out == first  # the same seed
+    assert first.endswith("\n")
+
+
+def test_chat_reads_a_conversation_from_a_pipe(chat_hub, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("A banana\nyellow\n/bye\n"))
+    assert cli.execute(["chat", "--model", "some/model", "--tokens", "5"]) == 0
+    out = capsys.readouterr().out
+    assert len(out.split("\n")) >= 3
+    assert "/bye" not in out  # no prompts and no help where nobody is typing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "no/such", "hi"], "holds no no/such"),
+        (["--model", "some/model", "--top-p", "3", "hi"], "top_p is 3"),
+        (["--model", "some/model", "--temperature", "-1", "hi"], "temperature"),
+    ],
+)
+def test_what_goes_wrong_in_chat_is_one_line(chat_hub, capsys, arguments, said):
+    assert cli.execute(["chat", *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert len([line for line in error.splitlines() if line.startswith("workshop:")]) == 1
+
+
+def test_chat_with_a_hub_model_leaves_the_hub_open(monkeypatch, capsys):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("workshop_utils.models.load", lambda name, profile: (_ for _ in ()).throw(ValueError("enough")))
+    assert cli.execute(["chat", "--model", "some/model", "hi"]) == 2
+    assert "HF_HUB_OFFLINE" not in os.environ

@@ -100,8 +100,9 @@ def test_prompts_that_cannot_be_are_sentences(instruct):
         instruct.generate([[]], 5)
     with pytest.raises(ValueError, match="sees 128"):
         instruct.complete("yellow " * 200)
-    with pytest.raises(ValueError, match="temperature is -1"):
-        instruct.complete("A", temperature=-1)
+    for settings in ({"temperature": -1}, {"temperature": 1, "top_k": 0}, {"temperature": 1, "top_p": 3}):
+        with pytest.raises(ValueError, match=f"{list(settings)[-1]} is"):
+            instruct.complete("A", **settings)
 
 
 def test_a_base_model_has_no_template_and_says_so(hub, monkeypatch):

@@ -92,9 +92,10 @@ def chat(
 ) -> int:
     """Talk with a small language model, the pocket one if none is named. It needs no network."""
     from workshop_utils import models, talk
-    from workshop_utils.profiles import setup
+    from workshop_utils.profiles import choose, setup
 
-    profile = setup("pocket" if model in models.POCKET else None, quiet=True)
+    # setup() closes the hub for the pocket profile; a model of the hub needs it open, on whatever machine.
+    profile = setup("pocket", quiet=True) if model in models.POCKET else choose()
     conversation = talk.Talk(models.load(model, profile), system, tokens, temperature, top_k, top_p, seed)
     if prompt:
         for piece in conversation.ask(prompt):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -248,8 +249,9 @@ class LanguageModel:
 
     @staticmethod
     def _sampling(temperature: float, top_k: int | None, top_p: float | None) -> dict[str, Any]:
-        if temperature < 0:
-            raise ValueError(f"temperature is {temperature}: choose 0 (always the likeliest token) or more")
+        from workshop_utils.sampling import check_sampling
+
+        check_sampling(temperature, top_k, top_p)
         if temperature == 0:
             return {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
         # transformers draws among 50 tokens unless it is told not to
@@ -295,12 +297,27 @@ def load(name: str, profile: Profile, quantisation: Any = None, dtype: Any = Non
     try:
         options["attn_implementation"] = attention(AutoConfig.from_pretrained(source).model_type)
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model = cast(Any, AutoModelForCausalLM.from_pretrained(source, **options))
+        with _no_bar(name in POCKET):  # four megabytes need no progress bar, four gigabytes do
+            model = cast(Any, AutoModelForCausalLM.from_pretrained(source, **options))
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelUnavailable(_why(name, source, error)) from error
     if quantisation is None:
         model = model.to(profile.device)
     return LanguageModel(name, model.eval(), tokenizer, source)
+
+
+@contextmanager
+def _no_bar(hidden: bool) -> Iterator[None]:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    if hidden:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if hidden and shown:
+            logging.enable_progress_bar()
 
 
 def attention(model_type: str) -> str:

@@ -36,6 +36,20 @@ class LayerCache:
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
 
+def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Refuse settings that nothing could be drawn with.
+
+    Raises:
+        ValueError: temperature below 0, top_k below 1, or top_p outside (0, 1].
+    """
+    if temperature < 0:
+        raise ValueError(f"temperature is {temperature}: choose 0 (always the likeliest token) or more")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k is {top_k}: at least one token must be left to draw from; None leaves all")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p is {top_p}: choose a probability above 0, up to 1")
+
+
 def reshape(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
     """Change the bets before the dice are thrown: temperature first, then top-k, then top-p.
 
@@ -49,17 +63,12 @@ def reshape(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, 
         (B, vocab_size) scores in float32; their softmax is drawn from, and what was cut off is minus infinity.
 
     Raises:
-        ValueError: temperature below 0, top_k below 1, or top_p outside (0, 1].
+        ValueError: as in check_sampling.
 
     Source: Fan et al., arXiv 1805.04833 (top-k); Holtzman et al., arXiv 1904.09751 (top-p). The order is that of
         transformers' generate.
     """
-    if temperature < 0:
-        raise ValueError(f"temperature is {temperature}: choose 0 (always the likeliest token) or more")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}: at least one token must be left to draw from; None leaves all")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p is {top_p}: choose a probability above 0, up to 1")
+    check_sampling(temperature, top_k, top_p)
     if temperature == 0:
         likeliest = logits.argmax(dim=-1, keepdim=True)
         return torch.full_like(logits, float("-inf"), dtype=torch.float32).scatter(-1, likeliest, 0.0)
@@ -93,7 +102,7 @@ def sample_next(
         (B,) token ids.
 
     Raises:
-        ValueError: as in reshape.
+        ValueError: as in check_sampling.
     """
     if temperature == 0:
         return logits.argmax(dim=-1)
