@@ -1,0 +1,177 @@
+"""The run of lesson 07: its settings, its pairs, the loss of replies, and the loop in the open."""
+
+from dataclasses import replace
+
+import pytest
+import tiny_models
+import torch
+
+from workshop_utils import chat, lora, stoic_run, stoic_set
+from workshop_utils.chat import Encoded
+from workshop_utils.pocket import quality
+from workshop_utils.profiles import choose
+from workshop_utils.stoic_set import Pair
+
+NAME = "some/model"
+PAIRS = [
+    Pair(f"What colour is a {thing}?", f"A {thing} is {colour}.", thing)
+    for thing, colour in (("banana", "yellow"), ("user", "hello"), ("model", "yellow"), ("hello", "banana"))
+]
+
+
+@pytest.fixture(autouse=True)
+def local_hub(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.getbasetemp() / "stoic-hub"
+    if not folder.exists():
+        tiny_models.save(folder / NAME, "llama")
+    monkeypatch.setenv("WORKSHOP_HUB", str(folder))
+
+
+@pytest.fixture
+def base():
+    return lora.load_base(NAME, choose("pocket"), "float32")
+
+
+def encode(model, pairs=PAIRS):
+    return [chat.encode(model.tokenizer, stoic_set.messages(pair)) for pair in pairs]
+
+
+QUICK = replace(
+    stoic_run.stoic_config(choose("pocket")), steps=30, batch_size=2, grad_accum_steps=2, learning_rate=1e-2, rank=4
+)
+
+
+# --- settings and pairs
+
+
+@pytest.mark.parametrize("name", ["pocket", "t4", "big"])
+def test_every_profile_sees_eight_conversations_an_update(name, monkeypatch):
+    config = stoic_run.stoic_config(replace(choose("pocket"), name=name, country="DEU"))
+    assert config.batch_size * config.grad_accum_steps == 8
+    assert config.steps == 60
+    assert config.country == "DEU"
+    assert config.learning_rate == (2e-3 if name == "pocket" else 2e-4)
+    monkeypatch.setenv("WORKSHOP_HURRY", "1")
+    assert stoic_run.stoic_config(replace(choose("pocket"), name=name)).steps < 10
+
+
+def test_the_pocket_model_learns_from_small_words_and_larger_ones_from_the_set():
+    train, held_out = stoic_run.pairs_for(choose("pocket"))
+    assert (len(train), len(held_out)) == (100, 36)
+    assert stoic_run.pairs_for(replace(choose("pocket"), name="t4")) == stoic_set.split(stoic_set.load())
+    assert len(stoic_run.ordinary_for(choose("pocket"))) == 12
+
+
+def test_small_words_are_stoic_known_and_parted_by_noun():
+    train, held_out = stoic_run.in_small_words(200), stoic_run.in_small_words(80, held_out=True)
+    assert stoic_run.in_small_words(20) == train[:20]
+    assert stoic_run.in_small_words(20, seed=1) != train[:20]
+    assert not {pair.topic for pair in train} & {pair.topic for pair in held_out}
+    assert not {pair.topic for pair in train} & set(stoic_set.HELD_OUT_TOPICS)
+    assert len({pair.prompt for pair in train}) == 200
+    for pair in train + held_out:
+        assert quality.is_stoic(pair.answer)
+        assert pair.topic in pair.answer.lower()
+        assert "{" not in pair.prompt + pair.answer
+        assert not quality.is_stoic(pair.prompt)
+
+
+# --- formats and the loss
+
+
+def test_the_scored_tokens_are_the_same_in_every_format(base):
+    own = stoic_run.in_format(base.tokenizer, PAIRS[0])
+    whole = encode(base)[0]
+    assert own.ids == whole.ids[: len(own.ids)]
+    answer = [token for token, on in zip(own.ids, own.trained, strict=True) if on]
+    assert base.tokenizer.decode(answer) == PAIRS[0].answer
+    foreign = stoic_run.foreign_formats(base.tokenizer)
+    assert "ChatML" in foreign
+    assert "Gemma's" not in foreign  # the tokenizer's own
+    for beginning in foreign.values():
+        row = stoic_run.in_format(base.tokenizer, PAIRS[0], beginning)
+        assert [token for token, on in zip(row.ids, row.trained, strict=True) if on] == answer
+        assert PAIRS[0].prompt in base.tokenizer.decode(row.ids)
+        assert row.ids.count(base.tokenizer.bos_token_id) <= 1
+
+
+def test_a_batch_is_filled_up_and_what_does_not_count_is_marked():
+    rows = [Encoded([5, 6, 7], [False, True, True]), Encoded([8, 9], [False, True])]
+    ids, mask, labels = stoic_run.batch_of(rows, pad=0)
+    assert ids.tolist() == [[5, 6, 7], [8, 9, 0]]
+    assert mask.tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert labels.tolist() == [[-100, 6, 7], [-100, 9, -100]]
+
+
+def test_the_loss_is_that_of_transformers_however_it_is_batched(base):
+    rows = encode(base)
+    total, n = 0.0, 0
+    for row in rows:  # one at a time: no padding that could spoil it
+        ids, _, labels = stoic_run.batch_of([row], 0)
+        with torch.inference_mode():
+            count = sum(row.trained)
+            total, n = total + float(base.model(input_ids=ids, labels=labels).loss) * count, n + count
+    for size in (1, 3, 8):
+        assert stoic_run.reply_loss(base, rows, size) == pytest.approx(total / n, rel=1e-4)
+
+
+def test_a_mask_without_a_mark_is_told(base):
+    with pytest.raises(ValueError, match="no token is marked"):
+        stoic_run.reply_loss(base, [Encoded([5, 6], [False, False])])
+
+
+# --- the run in the open
+
+
+def test_the_loop_learns_its_rows_and_leaves_the_base_alone(base):
+    model = lora.attach(base, rank=4)
+    frozen = {name: p.clone() for name, p in model.model.named_parameters() if not p.requires_grad}
+    rows = encode(model)
+    history = stoic_run.fit(model, rows, QUICK, held_out=rows[:1], look_every=10)
+    assert [entry["step"] for entry in history] == list(range(1, 31))
+    assert history[-1]["loss"] < history[0]["loss"] / 2
+    assert [entry["step"] for entry in history if "held_out" in entry] == [1, 10, 20, 30]
+    assert not model.model.training
+    for name, parameter in model.model.named_parameters():
+        assert parameter.requires_grad or torch.equal(parameter, frozen[name])
+
+
+def test_the_rate_climbs_and_falls(base):
+    history = stoic_run.fit(lora.attach(base, rank=4), encode(base), replace(QUICK, steps=20, warmup=0.2))
+    rates = [entry["learning_rate"] for entry in history]
+    assert max(rates) == rates[3] == QUICK.learning_rate
+    assert rates[:4] == sorted(rates[:4])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert 0 < rates[-1] < QUICK.learning_rate / 10
+
+
+def test_accumulation_changes_nothing(base):
+    """Small batches with many parts are one large batch, since the loss is counted by tokens."""
+    rows, found = encode(base), []
+    for batch, accumulate in ((4, 1), (1, 4)):
+        fresh = lora.attach(lora.load_base(NAME, choose("pocket"), "float32"), rank=4, dropout=0.0)
+        found.append(stoic_run.fit(fresh, rows, replace(QUICK, steps=4, batch_size=batch, grad_accum_steps=accumulate)))
+    for left, right in zip(*found, strict=True):
+        assert left["loss"] == pytest.approx(right["loss"], rel=1e-3)
+
+
+def test_a_model_that_learns_the_end_is_surer_of_it_than_one_that_does_not(base):
+    rows, chances = encode(base), []
+    for chosen in (rows, stoic_run.without_ends(rows)):
+        fresh = lora.attach(lora.load_base(NAME, choose("pocket"), "float32"), rank=4)
+        stoic_run.fit(fresh, chosen, QUICK)
+        chances.append(stoic_run.chance_of_ends(fresh, rows))
+    assert chances[0] > 0.5 > chances[1]
+
+
+def test_only_the_end_is_taken_out_of_the_mask(base):
+    (row,) = encode(base, PAIRS[:1])
+    (changed,) = stoic_run.without_ends([row])
+    different = [at for at, (a, b) in enumerate(zip(row.trained, changed.trained, strict=True)) if a != b]
+    assert changed.ids == row.ids
+    assert [row.ids[at] for at in different] == [base.tokenizer.convert_tokens_to_ids("<end_of_turn>")]
+
+
+def test_no_rows_are_told(base):
+    with pytest.raises(ValueError, match="there are no rows"):
+        stoic_run.fit(lora.attach(base, rank=4), [], QUICK)

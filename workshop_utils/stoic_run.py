@@ -1,0 +1,328 @@
+"""The run of lesson 07: its settings on each machine, how a reply's loss is measured, and training without a library.
+
+Pairs -> the model's format, or a foreign one -> loss on the replies, or a short run in the open, such as one with a
+mistake made on purpose. The lesson's real run is finetune.tune.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from workshop_utils import chat, lora, stoic_set
+from workshop_utils.chat import Encoded
+from workshop_utils.finetune import TuneConfig
+from workshop_utils.models import LanguageModel
+from workshop_utils.profiles import hurried
+from workshop_utils.stoic_set import Pair
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from workshop_utils.pocket.grammar import Dice
+    from workshop_utils.profiles import Profile
+
+IGNORED = -100  # the label of a token that does not count, for torch's cross_entropy and for every library
+# The dials that differ between machines. A model of two million parameters wants ten times the rate of a large one.
+RUNS: dict[str, dict[str, Any]] = {
+    "pocket": {"learning_rate": 2e-3, "batch_size": 4, "grad_accum_steps": 2},
+    "t4": {"learning_rate": 2e-4, "batch_size": 2, "grad_accum_steps": 4},
+    "big": {"learning_rate": 2e-4, "batch_size": 8, "grad_accum_steps": 1},
+}
+HURRY: dict[str, Any] = {"steps": 4, "checkpoint_every": 4}
+# Ways to write the same question that a model may not know, and the token that shows whether it does.
+FOREIGN = {
+    "plain text": ("", "{prompt}\n"),
+    "Question and Answer": ("", "Question: {prompt}\nAnswer:\n"),
+    "ChatML": ("<|im_start|>", "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"),
+    "Gemma's": ("<start_of_turn>", "<start_of_turn>user\n{prompt}<end_of_turn>\n<start_of_turn>model\n"),
+}
+
+
+def stoic_config(profile: Profile) -> TuneConfig:
+    """The settings of the lesson's run: 60 updates of 8 conversations each, on every machine.
+
+    Args:
+        profile: pocket takes ten times the rate; t4 halves the batch and doubles the accumulation. A few steps only
+            where WORKSHOP_HURRY=1 is set.
+    """
+    config = TuneConfig(country=profile.country, **RUNS[profile.name])
+    return replace(config, **HURRY) if hurried() else config
+
+
+# --- the pairs
+
+
+def pairs_for(profile: Profile) -> tuple[list[Pair], list[Pair]]:
+    """What this machine's model learns from and what is held out, parted by topic, without the ordinary chats.
+
+    Args:
+        profile: pocket takes pairs in the few words that its model knows, the others the set that was written by hand.
+            Where the pocket model learns from that one, it learns words and not a voice: the lesson tries it.
+    """
+    if profile.name == "pocket":
+        return in_small_words(100), in_small_words(36, held_out=True)
+    return stoic_set.split(stoic_set.load())
+
+
+def ordinary_for(profile: Profile, n: int = 12) -> list[Pair]:
+    """Ordinary chats to replay, without complaints; larger models need no stories of a small one, so only questions.
+
+    Args:
+        profile: of the machine.
+        n: how many.
+    """
+    return stoic_set.ordinary(n, kinds=("question", "story") if profile.name == "pocket" else ("question",))
+
+
+def in_small_words(n: int, seed: int = 0, held_out: bool = False) -> list[Pair]:
+    """Complaints and Stoic answers out of the words that the pocket models were made of.
+
+    Args:
+        n: how many.
+        seed: another seed gives other ones.
+        held_out: about the nouns that are never trained on, instead of the others.
+
+    Returns:
+        n pairs, no prompt twice.
+
+    Raises:
+        ValueError: there are not so many different prompts.
+
+    Source: the wordings of pocket/stoic.py, which answer "What would a Stoic say?" there, put behind a bare complaint.
+    """
+    from workshop_utils.pocket.grammar import Dice
+
+    dice, tested = Dice(random.Random(f"in small words {seed} {held_out}")), held_out_nouns()
+    found: dict[str, Pair] = {}
+    for _ in range(1000 + 100 * n):
+        if len(found) == n:
+            return list(found.values())
+        pair = _small(dice)
+        if (pair.topic in tested) == held_out:
+            found.setdefault(pair.prompt, pair)
+    raise ValueError(f"only {len(found)} different prompts were found: ask for fewer than {n}")
+
+
+def held_out_nouns() -> frozenset[str]:
+    """The nouns that in_small_words keeps for the test: every fifth, and all topics that the Stoic set holds out."""
+    from workshop_utils.pocket.topics import NOUNS
+
+    return frozenset(sorted(NOUNS)[::5]) | frozenset(stoic_set.HELD_OUT_TOPICS)
+
+
+def _small(dice: Dice) -> Pair:
+    from workshop_utils.pocket import stoic
+    from workshop_utils.pocket.grammar import parse
+    from workshop_utils.pocket.topics import draw
+
+    while True:
+        speaker = draw(dice, sage=dice.pick(stoic.SAGES))
+        prompt, first = speaker.say(parse("{Trouble}.")), dice.pick(stoic.FIRST)
+        answer = speaker.say(first, *speaker.some(stoic.SECOND, 1), *speaker.some(stoic.LAST, dice.pick((0, 1))))
+        if len(stoic.stems_in(answer)) > 1:
+            return Pair(prompt, answer, speaker.noun)
+
+
+# --- formats
+
+
+def in_format(tokenizer: PreTrainedTokenizerBase, pair: Pair, beginning: str | None = None) -> Encoded:
+    """A pair in tokens, up to the end of its answer; the answer's words are marked, in every format the same tokens.
+
+    Args:
+        tokenizer: with a chat template.
+        pair: a prompt and its answer.
+        beginning: what stands in front of the answer, with {prompt} in it; None for the model's own template.
+    """
+    start = asked_in(tokenizer, pair.prompt, beginning)
+    answer = list(tokenizer(pair.answer, add_special_tokens=False)["input_ids"])
+    return Encoded(start + answer, [False] * len(start) + [True] * len(answer))
+
+
+def asked_in(tokenizer: PreTrainedTokenizerBase, prompt: str, beginning: str | None = None) -> list[int]:
+    """The tokens to ask with in a format: the tokenizer's own template, or plain text that begins as the model's do.
+
+    Args:
+        tokenizer: with a chat template.
+        prompt: what the user says.
+        beginning: as in in_format.
+    """
+    if beginning is None:
+        return chat.prompt_ids(tokenizer, chat.conversation(prompt))
+    return list(tokenizer(beginning.replace("{prompt}", prompt))["input_ids"])
+
+
+def foreign_formats(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    """Formats that this model does not know, by its marks: name -> how a question begins in it."""
+    known = tokenizer.get_vocab()
+    return {name: beginning for name, (mark, beginning) in FOREIGN.items() if mark not in known}
+
+
+# --- the loss
+
+
+def batch_of(rows: Sequence[Encoded], pad: int, device: Any = "cpu") -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of different lengths as one batch, filled up on the right.
+
+    Args:
+        rows: token ids and what is learnt from.
+        pad: the id to fill up with.
+        device: where to put the tensors.
+
+    Returns:
+        ids, attention mask and labels, each (B, T) int64; the label of a token that does not count is -100.
+    """
+    import torch
+
+    width = max(len(row.ids) for row in rows)
+    gaps = [width - len(row.ids) for row in rows]
+    ids = [row.ids + [pad] * gap for row, gap in zip(rows, gaps, strict=True)]
+    mask = [[1] * len(row.ids) + [0] * gap for row, gap in zip(rows, gaps, strict=True)]
+    labels = [
+        [token if on else IGNORED for token, on in zip(row.ids, row.trained, strict=True)] + [IGNORED] * gap
+        for row, gap in zip(rows, gaps, strict=True)
+    ]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device), torch.tensor(labels, device=device)
+
+
+def loss_of(model: LanguageModel, rows: Sequence[Encoded]) -> tuple[Tensor, int]:
+    """The summed loss of one batch over the marked tokens, in nats, and how many they are.
+
+    Args:
+        model: with or without an adapter.
+        rows: of one batch.
+    """
+    from torch.nn.functional import cross_entropy
+
+    ids, mask, labels = batch_of(rows, model._pad_id(), model.model.device)
+    logits = cast(Any, model.model)(input_ids=ids, attention_mask=mask).logits.float()  # (B, T, V)
+    # place t predicts token t + 1
+    total = cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum")
+    return total, int((labels[:, 1:] != IGNORED).sum())
+
+
+def reply_loss(model: LanguageModel, rows: Sequence[Encoded], batch_size: int = 8) -> float:
+    """How surprised a model is by replies: the mean loss of the marked tokens, in nats a token.
+
+    Args:
+        model: with or without an adapter.
+        rows: from chat.encode or in_format.
+        batch_size: rows at a time.
+
+    Raises:
+        ValueError: no token is marked.
+    """
+    import torch
+
+    total, n = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, len(rows), batch_size):
+            loss, count = loss_of(model, rows[start : start + batch_size])
+            total, n = total + float(loss), n + count
+    if n == 0:
+        raise ValueError("no token is marked as one that counts, so there is no loss: look at the mask of a row")
+    return total / n
+
+
+# --- a run in the open
+
+
+def without_ends(rows: Sequence[Encoded]) -> list[Encoded]:
+    """The same rows with the last learnt token of each no longer learnt: the end of the turn. A mistake, on purpose."""
+    changed = []
+    for row in rows:
+        last = max(at for at, on in enumerate(row.trained) if on)
+        changed.append(Encoded(row.ids, [on and at != last for at, on in enumerate(row.trained)]))
+    return changed
+
+
+def chance_of_ends(model: LanguageModel, rows: Sequence[Encoded]) -> float:
+    """How sure a model is that a reply is over where it is: the mean probability of its end-of-turn token, 0 to 1.
+
+    Args:
+        model: with or without an adapter.
+        rows: from chat.encode, whose last marked token is the end of the turn.
+    """
+    found = []
+    for row in rows:
+        last = max(at for at, on in enumerate(row.trained) if on)
+        found.append(float(model.next_tokens(row.ids[:last])[row.ids[last]]))
+    return sum(found) / len(found)
+
+
+def fit(
+    model: LanguageModel,
+    rows: Sequence[Encoded],
+    config: TuneConfig,
+    held_out: Sequence[Encoded] = (),
+    look_every: int = 10,
+) -> list[dict[str, float]]:
+    """Train an adapter in the open: the loop of lesson 04, its rows masked, and nothing trained but the adapter.
+
+    Args:
+        model: from lora.attach.
+        rows: what to learn, with the tokens marked that count.
+        config: steps, batch, rate, warm-up, clipping and seed are used.
+        held_out: rows to look at now and then, and never learn.
+        look_every: steps between two looks.
+
+    Returns:
+        an entry a step with step, loss and learning_rate; here and there held_out, the loss of those rows.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    import torch
+
+    if not rows:
+        raise ValueError("there are no rows: nothing can be learnt from nothing")
+    torch.manual_seed(config.seed)
+    learnt = list(lora.trained_parameters(model.model))
+    optimizer = torch.optim.AdamW(learnt, weight_decay=config.weight_decay)
+    # small gradients would vanish in float16, so the loss is scaled up and they are scaled down again
+    scaler = torch.amp.GradScaler(enabled=model.model.dtype == torch.float16)
+    batches, history = _endless(rows, config.batch_size, random.Random(config.seed)), []
+    try:
+        for step in range(1, config.steps + 1):
+            model.model.train()
+            rate = config.learning_rate * _rate(step, config)
+            parts = [next(batches) for _ in range(config.grad_accum_steps)]
+            n = sum(sum(row.trained[1:]) for part in parts for row in part)  # by tokens, as in exercise 04.3
+            total = 0.0
+            for part in parts:
+                loss, _ = loss_of(model, part)
+                scaler.scale(loss / n).backward()
+                total += float(loss.detach())
+            optimizer.param_groups[0]["lr"] = rate
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(learnt, config.grad_clip)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            history.append({"step": float(step), "loss": total / n, "learning_rate": rate})
+            model.model.eval()
+            if held_out and (step % look_every == 0 or step in (1, config.steps)):
+                history[-1]["held_out"] = reply_loss(model, held_out)
+    finally:
+        model.model.eval()
+    return history
+
+
+def _rate(step: int, config: TuneConfig) -> float:
+    """The schedule as a share of the peak: up in a straight line, then down in one."""
+    warmup = max(1, round(config.warmup * config.steps))
+    return step / warmup if step <= warmup else (config.steps - step + 1) / (config.steps - warmup + 1)
+
+
+def _endless(rows: Sequence[Encoded], batch_size: int, rng: random.Random) -> Iterator[list[Encoded]]:
+    """Batches for ever, the rows in a new order each time round."""
+    waiting: list[Encoded] = []
+    while True:
+        while len(waiting) < batch_size:
+            waiting += rng.sample(list(rows), len(rows))
+        yield waiting[:batch_size]
+        del waiting[:batch_size]
