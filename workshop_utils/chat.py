@@ -38,6 +38,7 @@ GEMMA_TEMPLATE = """\
     {{- "<start_of_turn>model\\n" -}}
 {%- endif -%}
 """
+_refusals: dict[str, bool] = {}  # by template
 # What ends a turn, in the formats that the workshop meets.
 TURN_ENDS = (END_OF_TURN, "<|im_end|>", "<|eot_id|>", "<|end|>", "</s>", "<eos>", "<|endoftext|>")
 
@@ -67,14 +68,17 @@ def conversation(*texts: str, system: str = "") -> list[dict[str, str]]:
 
 
 def refuses_system(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Say whether the chat template refuses a system role, as Gemma's does."""
-    from jinja2 import TemplateError
+    """Say whether the chat template refuses a system role, as Gemma's does, or drops it without a word."""
+    template = str(getattr(tokenizer, "chat_template", None))
+    if template not in _refusals:  # asked for every row of a data set
+        from jinja2 import TemplateError
 
-    try:
-        rendered = tokenizer.apply_chat_template(conversation("b", system="aWordOfItsOwn"), tokenize=False)
-    except TemplateError:
-        return True
-    return "aWordOfItsOwn" not in str(rendered)  # some templates drop it without a word
+        try:
+            rendered = tokenizer.apply_chat_template(conversation("b", system="aWordOfItsOwn"), tokenize=False)
+            _refusals[template] = "aWordOfItsOwn" not in str(rendered)
+        except TemplateError:
+            _refusals[template] = True
+    return _refusals[template]
 
 
 def fold_system(messages: Messages) -> list[dict[str, str]]:
