@@ -35,10 +35,11 @@ def test_memory_is_stacked_and_each_model_has_its_unit():
 
 
 def test_the_memory_of_a_gpu_is_drawn_only_where_it_can_be_compared():
-    small, large = plots_tune.memory(COSTS).axes
-    assert "a T4" not in [text.get_text() for text in small.texts]
+    figure = plots_tune.memory(COSTS)
+    small, large = figure.axes
+    assert not small.lines
     assert [line.get_xdata()[0] for line in large.lines] == [16]
-    assert "a T4" in [text.get_text() for text in large.texts]
+    assert "a T4, 16 GB" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_levels_are_lines_on_the_weights():

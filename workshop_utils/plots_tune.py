@@ -46,15 +46,14 @@ def memory(costs: Mapping[str, Mapping[str, Mapping[str, float]]], limit: float 
         for place, total in enumerate(totals):
             ax.annotate(_size(total), (total / scale, place), (4, 0), textcoords="offset points", va="center")
         if limit <= 3 * max(totals):
-            ax.axvline(limit / scale, color="black", linestyle=":")
-            ax.annotate(name, (limit / scale, -0.45), (4, 0), textcoords="offset points", va="bottom", fontsize="small")
+            ax.axvline(limit / scale, color="black", linestyle=":", label=f"{name}, {_size(limit)}")
         ax.set_title(model, loc="left", fontsize="medium")
         ax.set(xlabel=unit, ylabel="way of training")
         ax.grid(False, axis="y")
         ax.margins(x=0.14)
         ax.invert_yaxis()
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(parts), frameon=False, fontsize="small")
+    shown = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return figure
 
 
