@@ -58,6 +58,8 @@ def test_a_run_teaches_and_leaves_adapter_and_figures(tmp_path, name):
     assert after == [again.reply(prompt, 15) for prompt in prompts]
     assert before == [lora.load_base(name, choose("pocket")).reply(prompt, 15) for prompt in prompts]
     assert before != after
+    stops = tuned.model.model.get_base_model().generation_config.eos_token_id
+    assert stops == lora.load_base(name, choose("pocket")).model.generation_config.eos_token_id
     assert sum("yellow" in text for text in after) > sum("yellow" in text for text in before)
 
 
@@ -158,3 +160,11 @@ def test_settings_that_make_no_sense_are_named(changes):
     (name,) = changes
     with pytest.raises(ValueError, match=name):
         TuneConfig(**changes)
+
+
+def test_a_run_prints_one_line_and_no_warnings(tmp_path, capfd):
+    tune(fresh(), ROWS, QUICK, tmp_path, choose("pocket"))
+    out, err = capfd.readouterr()
+    assert "{" not in out  # transformers prints a dictionary a step
+    assert "step 4/4  loss" in out
+    assert not [line for line in err.splitlines() if "Loading weights" not in line and line.strip()], err

@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -143,7 +144,7 @@ def tune(
     last = get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None
     began = time.perf_counter()
     try:
-        with track_energy(config.country) as tuned.energy:
+        with track_energy(config.country) as tuned.energy, _quiet_libraries():
             trainer.train(resume_from_checkpoint=last)
     finally:
         model.model.eval()
@@ -188,18 +189,41 @@ def _same_run(folder: Path, config: TuneConfig, n_rows: int, resume: bool) -> No
 def _trainer(tuned: Tuned, rows: list[dict[str, Any]], profile: Profile, quiet: bool) -> SFTTrainer:
     """TRL's trainer with the settings that are right here, each for a reason."""
     from datasets import Dataset
+    from transformers import PrinterCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    trainer = SFTTrainer(
-        model=cast(Any, tuned.model.model),
-        args=_arguments(tuned.config, tuned.folder, profile),
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tuned.model.tokenizer,
-        callbacks=[_watch(quiet)],
-    )
+    base = cast(Any, tuned.model.model).get_base_model()
+    stops = base.generation_config.eos_token_id
+    with _quiet_libraries():
+        trainer = SFTTrainer(
+            model=cast(Any, tuned.model.model),
+            args=_arguments(tuned.config, tuned.folder, profile),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tuned.model.tokenizer,
+            callbacks=[_watch(quiet)],
+        )
+    trainer.remove_callback(PrinterCallback)  # a dictionary a step
+    base.generation_config.eos_token_id = stops  # the trainer put the tokenizer's one in the place of all
     keep_float32(cast(Any, trainer.model))
     return trainer
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """No progress bars over a hundred rows, and no warning about tokens that are put right again below."""
+    import datasets
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if not bars:
+            datasets.enable_progress_bars()
 
 
 def _arguments(config: TuneConfig, folder: Path, profile: Profile) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,8 @@ def load_base(name: str, profile: Profile, precision: str = "nf4") -> LanguageMo
     if precision == "float16" and profile.device == "cpu":
         raise ValueError("float16 on a CPU is five times slower and overflows: take float32 or bfloat16 there")
     if precision in ("nf4", "int8"):
+        # Without a GPU it looks on the hub for a faster kernel, and warns that it found none.
+        logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
         loaded = models.load(name, profile, _quantisation(precision, profile))
         keep_unpacked(loaded.model)
     else:
