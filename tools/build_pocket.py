@@ -56,7 +56,7 @@ BASE = TrainConfig(
     eval_every=500, eval_batches=40, checkpoint_every=500, seed=1, log_every=50,
 )  # fmt: skip
 INSTRUCT = replace(BASE, steps=5_000, muon_lr=0.008, learning_rate=3e-3, seed=2)
-PRACTICE = replace(INSTRUCT, steps=2_000, muon_lr=0.006, learning_rate=2e-3, seed=3)
+PRACTICE = replace(INSTRUCT, steps=1_200, muon_lr=0.006, learning_rate=2e-3, seed=3)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,17 +135,46 @@ def messages_of(turns: Iterable[Chat]) -> list[dict[str, str]]:
     return chat.conversation(*(text for one in turns for text in (one.prompt, one.reply)))
 
 
-def _split(rows: Iterable[tuple[str, list[int], Any]], encoding: tiktoken.Encoding) -> tuple[Rows, Rows]:
-    """Training and validation rows, by what a document says."""
-    parts: dict[str, list[tuple[list[int], Any]]] = {"train": [], "val": []}
-    for text, ids, trained in rows:
-        parts[split_of(text)].append((ids, trained))
-    train_rows, val_rows = (Rows(part, fingerprint(encoding), encoding.n_vocab) for part in parts.values())
-    print(f"{len(train_rows):,} rows, {len(train_rows.ids):,} tokens; {len(val_rows):,} for validation", flush=True)
-    return train_rows, val_rows
+class Split:
+    """Training and validation rows, by what a document says; made when the first batch is drawn.
+
+    A stage that is finished draws none, so that going on after an interruption costs no minutes.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, list[int], Any]], encoding: tiktoken.Encoding) -> None:
+        self.source, self.encoding = rows, encoding
+        self.made: dict[str, Rows] = {}
+
+    def part(self, name: str) -> Rows:
+        """The rows of "train" or "val"."""
+        if not self.made:
+            parts: dict[str, list[tuple[list[int], Any]]] = {"train": [], "val": []}
+            for text, ids, trained in self.source:
+                parts[split_of(text)].append((ids, trained))
+            self.made = {n: Rows(p, fingerprint(self.encoding), self.encoding.n_vocab) for n, p in parts.items()}
+            sizes = ", ".join(f"{len(rows):,} rows of {n}" for n, rows in self.made.items())
+            print(f"{sizes}, {len(self.made['train'].ids):,} tokens to train on", flush=True)
+        return self.made[name]
 
 
-def _train(start: Any, rows: tuple[Rows, Rows], config: TrainConfig, folder: Path) -> Run:
+class Part:
+    """One half of a Split, as `train` wants its batches."""
+
+    def __init__(self, split: Split, name: str) -> None:
+        self.split, self.name = split, name
+        self.fingerprint, self.vocab_size = fingerprint(split.encoding), split.encoding.n_vocab
+
+    def batch(self, how: str, batch_size: int, block_size: int, generator: torch.Generator) -> Any:
+        """As Rows.batch."""
+        return self.split.part(self.name).batch(how, batch_size, block_size, generator)
+
+
+def _split(rows: Iterable[tuple[str, list[int], Any]], encoding: tiktoken.Encoding) -> tuple[Part, Part]:
+    split = Split(rows, encoding)
+    return Part(split, "train"), Part(split, "val")
+
+
+def _train(start: Any, rows: tuple[Part, Part], config: TrainConfig, folder: Path) -> Run:
     torch.manual_seed(config.seed)
     model = start(SHAPE)
     if config.device == "cpu":
