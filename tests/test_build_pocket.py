@@ -16,7 +16,6 @@ from workshop_utils.pocket import card  # noqa: E402
 from workshop_utils.profiles import choose  # noqa: E402
 
 SMALL = ["--documents", "600", "--conversations", "300", "--base-steps", "3", "--instruct-steps", "2"]
-SMALL += ["--practice-steps", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +56,7 @@ def test_the_instruct_model_is_the_base_model_trained_on(made):
     base, instruct = built(made, "base"), built(made, "instruct")
     assert base["tokenizer"] == instruct["tokenizer"]
     assert base["sha256"] != instruct["sha256"]
-    assert len({stage["seed"] for one in (base, instruct) for stage in one["training"]}) == 3
-    assert instruct["run"]["steps_done"] == 4
+    assert instruct["training"]["seed"] != base["training"]["seed"]
 
 
 def test_only_the_replies_and_their_ends_are_learnt():
@@ -77,7 +75,7 @@ def test_only_the_replies_and_their_ends_are_learnt():
 def test_run_again_it_trains_nothing_and_writes_the_same_weights(made, capsys):
     before = [built(made, kind)["sha256"] for kind in ("base", "instruct")]
     assert tool.main([*SMALL, "--out", str(made / "models"), "--work", str(made / "work")]) == 0
-    assert capsys.readouterr().out.count("already finished") == 3
+    assert capsys.readouterr().out.count("already finished") == 2
     assert [built(made, kind)["sha256"] for kind in ("base", "instruct")] == before
 
 

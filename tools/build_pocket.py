@@ -1,7 +1,6 @@
 """Make the pocket models: tokenizer, base model, instruct model, and write them into the package.
 
-python tools/build_pocket.py [--device cuda] [--base-steps N] [--instruct-steps N]
-    [--practice-steps N] [--out FOLDER] [--work FOLDER]
+python tools/build_pocket.py [--device cuda] [--base-steps N] [--instruct-steps N] [--out FOLDER] [--work FOLDER]
 
 Stopped at any time, the same command goes on where it was. Everything comes from seeds: the same command on the same
 kind of machine gives the same weights. Measure what was made with bench/pocket_quality.py before it is committed.
@@ -56,7 +55,6 @@ BASE = TrainConfig(
     eval_every=500, eval_batches=40, checkpoint_every=500, seed=1, log_every=50,
 )  # fmt: skip
 INSTRUCT = replace(BASE, steps=5_000, muon_lr=0.008, learning_rate=3e-3, seed=2)
-PRACTICE = replace(INSTRUCT, steps=1_200, muon_lr=0.006, learning_rate=2e-3, seed=3)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,20 +69,14 @@ def main(arguments: list[str] | None = None) -> int:
     base_config = replace(BASE, steps=options.base_steps, **device)
     base_run = _train(GPT, base_rows, base_config, work / "base")
     tokenizer = to_transformers(encoding)
-    _write(out / "base", "pocket-base", work / "base", [base_run], tokenizer, encoding, ("<eos>",))
+    _write(out / "base", "pocket-base", work / "base", base_run, tokenizer, encoding, ("<eos>",))
 
     tokenizer.chat_template = chat.GEMMA_TEMPLATE
     instruct_rows = _split(_conversation_rows(tokenizer, options.conversations), encoding)
     instruct_config = replace(INSTRUCT, steps=options.instruct_steps, **device)
     run = _train(lambda shape: load_model(work / "base"), instruct_rows, instruct_config, work / "instruct")
-
-    # A second pass with more questions: what has one right answer takes the most practice.
-    n_practice = options.conversations * options.practice_steps // options.instruct_steps
-    practice_rows = _split(_conversation_rows(tokenizer, n_practice, seed=1, shares=chats.PRACTICE), encoding)
-    practice_config = replace(PRACTICE, steps=options.practice_steps, **device)
-    practice = _train(lambda shape: load_model(work / "instruct"), practice_rows, practice_config, work / "practice")
     stops = ("<eos>", chat.END_OF_TURN)
-    _write(out / "instruct", "pocket-instruct", work / "practice", [run, practice], tokenizer, encoding, stops)
+    _write(out / "instruct", "pocket-instruct", work / "instruct", run, tokenizer, encoding, stops)
     return 0
 
 
@@ -93,7 +85,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--base-steps", type=int, default=BASE.steps)
     parser.add_argument("--instruct-steps", type=int, default=INSTRUCT.steps)
-    parser.add_argument("--practice-steps", type=int, default=PRACTICE.steps)
     parser.add_argument("--documents", type=int, default=N_DOCUMENTS, help="of the base corpus")
     parser.add_argument("--conversations", type=int, default=N_CONVERSATIONS)
     parser.add_argument("--out", type=Path, default=MODELS, help="where the models go")
@@ -121,11 +112,9 @@ def _document_rows(encoding: tiktoken.Encoding, n: int) -> Iterator[tuple[str, l
         yield text, [bos, *encoding.encode_ordinary(text), eos], None
 
 
-def _conversation_rows(
-    tokenizer: PreTrainedTokenizerBase, n: int, seed: int = 0, shares: dict[str, float] | None = None
-) -> Iterator[tuple[str, list[int], list[bool]]]:
+def _conversation_rows(tokenizer: PreTrainedTokenizerBase, n: int) -> Iterator[tuple[str, list[int], list[bool]]]:
     """Conversations in the chat template, of which only the replies are learnt."""
-    for turns in chats.conversations(n, seed, shares=shares):
+    for turns in chats.conversations(n):
         encoded = chat.encode(tokenizer, messages_of(turns))
         yield turns[0].prompt + turns[0].reply, encoded.ids, encoded.trained
 
@@ -186,7 +175,7 @@ def _write(
     folder: Path,
     name: str,
     checkpoints: Path,
-    runs: list[Run],
+    run: Run,
     tokenizer: PreTrainedTokenizerBase,
     encoding: tiktoken.Encoding,
     stops: tuple[str, ...],
@@ -204,21 +193,17 @@ def _write(
     llama.generation_config = GenerationConfig(**ids)
     llama.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    last, energy = runs[-1], sum((run.energy for run in runs[1:]), runs[0].energy)
+    summary = run.summary()
     built = {
         "name": name,
         "parameters": model.num_params(),
         "sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
         "tokenizer": fingerprint(encoding),
         "gpt": model.config.to_dict(),
-        "training": [run.config.to_dict() for run in runs],
-        "run": {
-            "best_val_loss": last.best_val_loss,
-            **{key: sum(getattr(run, key) for run in runs) for key in ("steps_done", "seconds", "tokens")},
-            "energy": energy.to_dict(),
-        },
+        "training": run.config.to_dict(),
+        "run": {name: summary[name] for name in ("best_val_loss", "steps_done", "seconds", "tokens", "energy")},
         "command": " ".join(["python tools/build_pocket.py", *sys.argv[1:]]),
-        "machine": card.machine(last.config.device),
+        "machine": card.machine(run.config.device),
     }
     write_text_atomically(json.dumps(built, indent=1) + "\n", folder / card.BUILT)
     card.write(folder)

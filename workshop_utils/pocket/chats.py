@@ -27,46 +27,30 @@ KINDS: dict[str, tuple[Callable[..., Chat], float]] = {
     "refusal": (refusal, 0.07),
     "stoic": (stoic, 0.07),
 }
-# For a second, shorter pass: more of what has one right answer, since that takes the most practice.
-PRACTICE = {
-    "advice": 0.12,
-    "question": 0.41,
-    "styled": 0.06,
-    "story": 0.08,
-    "any story": 0.01,
-    "list": 0.12,
-    "rewrite": 0.07,
-    "greeting": 0.02,
-    "refusal": 0.05,
-    "stoic": 0.06,
-}
 FURTHER_TURNS = 0.2  # chance that a conversation goes on, after each reply
 LONG = ("story", "any story")  # nothing follows on a story, or the row would be too long
 
 
-def chat(rng: random.Random, held_out: bool = False, shares: dict[str, float] | None = None) -> Chat:
-    """One exchange of any kind, in the shares of KINDS or in others."""
-    shares = shares or {kind: share for kind, (_, share) in KINDS.items()}
-    return KINDS[rng.choices(list(shares), list(shares.values()))[0]][0](rng, held_out)
+def chat(rng: random.Random, held_out: bool = False) -> Chat:
+    """One exchange of any kind."""
+    kinds, shares = list(KINDS), [share for _, share in KINDS.values()]
+    return KINDS[rng.choices(kinds, shares)[0]][0](rng, held_out)
 
 
-def conversations(
-    n: int, seed: int = 0, held_out: bool = False, shares: dict[str, float] | None = None
-) -> Iterator[tuple[Chat, ...]]:
+def conversations(n: int, seed: int = 0, held_out: bool = False) -> Iterator[tuple[Chat, ...]]:
     """The first n conversations of a seed, of one to four exchanges, none twice.
 
     Args:
         n: how many; a longer run begins with the shorter one.
         seed: another seed gives other conversations.
         held_out: ask in wordings that no model is trained on.
-        shares: of the kinds; those of KINDS if None.
     """
     rng = random.Random(f"chats {seed}")
     seen: set[int] = set()
     while len(seen) < n:
-        turns = [chat(rng, held_out, shares)]
+        turns = [chat(rng, held_out)]
         while len(turns) < 4 and turns[-1].kind not in LONG and rng.random() < FURTHER_TURNS:
-            turns.append(chat(rng, held_out, shares))
+            turns.append(chat(rng, held_out))
         made = tuple(turns)
         key = hash(tuple((one.prompt, one.reply) for one in made))
         if key not in seen:
