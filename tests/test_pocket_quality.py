@@ -83,7 +83,9 @@ WRONG: dict[str, dict[str, Callable[[Chat], str]]] = {
         "a letter goes on": lambda chat: complaint(letters.letter, chat),
     },
     "question": {
-        "another answer": lambda chat: chat.reply.replace(chat.truth["answer"], other_answer(chat)),
+        "another answer": lambda chat: re.sub(
+            re.escape(chat.truth["answer"]), other_answer(chat), chat.reply, flags=re.I
+        ),
         "two answers": lambda chat: chat.reply.rstrip(".") + f" or {other_answer(chat)}.",
         "right in the second sentence": lambda chat: f"That is a good question. {chat.reply}",
         "the next question of a sheet": lambda chat: ask(random.Random(chat.prompt), chat.truth["relation"]),

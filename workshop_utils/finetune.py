@@ -140,6 +140,8 @@ def tune(
         print(
             f"{tuned.trainable:,} of {tuned.parameters:,} numbers are trained: {tuned.trainable / tuned.parameters:.2%}"
         )
+    base = cast(Any, model.model).get_base_model()
+    stops = base.generation_config.eos_token_id
     trainer = _trainer(tuned, rows, profile, quiet)
     last = get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None
     began = time.perf_counter()
@@ -148,6 +150,7 @@ def tune(
             trainer.train(resume_from_checkpoint=last)
     finally:
         model.model.eval()
+        base.generation_config.eos_token_id = stops  # the trainer puts the tokenizer's one in the place of all
     tuned.seconds, tuned.steps_done = time.perf_counter() - began, trainer.state.global_step
     tuned.history = [entry for entry in map(_entry, trainer.state.log_history) if entry]
     tuned.peak_bytes = _peak_bytes(profile)
@@ -193,8 +196,6 @@ def _trainer(tuned: Tuned, rows: list[dict[str, Any]], profile: Profile, quiet: 
     from trl.trainer.sft_trainer import SFTTrainer
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    base = cast(Any, tuned.model.model).get_base_model()
-    stops = base.generation_config.eos_token_id
     with _quiet_libraries():
         trainer = SFTTrainer(
             model=cast(Any, tuned.model.model),
@@ -204,7 +205,6 @@ def _trainer(tuned: Tuned, rows: list[dict[str, Any]], profile: Profile, quiet: 
             callbacks=[_watch(quiet)],
         )
     trainer.remove_callback(PrinterCallback)  # a dictionary a step
-    base.generation_config.eos_token_id = stops  # the trainer put the tokenizer's one in the place of all
     keep_float32(cast(Any, trainer.model))
     return trainer
 
