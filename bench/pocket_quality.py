@@ -16,7 +16,7 @@ from common import OUT, Row, machine, one_core, options, report, row
 from workshop_utils import models
 from workshop_utils.files import write_text_atomically
 from workshop_utils.intervals import wilson
-from workshop_utils.models import Generated, LanguageModel
+from workshop_utils.language_model import Generated, LanguageModel
 from workshop_utils.pocket import card, quality, stories
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.profiles import setup
@@ -43,7 +43,7 @@ def base_rows(base: LanguageModel, samples: int) -> list[Row]:
             chats = quality.prompts(kind, max(2, samples // len(quality.ASKED_OF_BASE)), seed)
             prompts = [base.ids(chat.prompt) for chat in chats]
             texts = base.generate(prompts, 60, TEMPERATURE, seed=seed)
-            continued += [not quality.answers(chat, made.text) for chat, made in zip(chats, texts, strict=True)]
+            continued += [not quality.tries_to_answer(chat, made.text) for chat, made in zip(chats, texts, strict=True)]
         opening = base.ids(stories.PROMPT)
         made = base.generate([opening] * samples, 300, TEMPERATURE, seed=seed)
         told += [stories.score(stories.PROMPT + one.text) for one in made]
@@ -76,6 +76,8 @@ def instruct_rows(instruct: LanguageModel, samples: int) -> list[Row]:
     everything = [made for pairs in replies.values() for _, made in pairs]
     unknown, n_words = quality.unknown_share([made.text for made in everything], quality.known_words(100 * samples))
 
+    replies["note"] = ask(instruct, "note", samples)  # not counted above: its animals have names that do not exist
+
     def right(kind: str) -> list[bool]:
         return [quality.answers(chat, made.text) for chat, made in replies[kind]]
 
@@ -89,6 +91,7 @@ def instruct_rows(instruct: LanguageModel, samples: int) -> list[Row]:
         | {"spread": list(wilson(unknown, n_words)), "samples": n_words},
         share("stoic_unasked", [quality.is_stoic(made.text) for _, made in ordinary], "ours <= 0.02"),
         share("stoic_asked", [quality.is_stoic(made.text) for _, made in replies["stoic"]]),
+        share("instruct_notes", right("note")),
         share("instruct_lists", right("list")),
         share("instruct_rewrites", right("rewrite")),
         share("instruct_refuses", right("refusal")),

@@ -15,7 +15,17 @@ from workshop_utils import models  # noqa: E402
 from workshop_utils.pocket import card  # noqa: E402
 from workshop_utils.profiles import choose  # noqa: E402
 
-SMALL = ["--documents", "600", "--conversations", "300", "--base-steps", "3", "--instruct-steps", "2"]
+SMALL = [
+    "--new-tokenizer",
+    "--documents",
+    "600",
+    "--conversations",
+    "300",
+    "--base-steps",
+    "3",
+    "--instruct-steps",
+    "2",
+]
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +92,9 @@ def test_run_again_it_trains_nothing_and_writes_the_same_weights(made, capsys):
 def test_the_card_of_a_fresh_model_does_not_claim_scores(made):
     for kind in ("base", "instruct"):
         assert "Not measured yet" in (made / "models" / kind / "README.md").read_text()
+
+
+def test_the_tokenizer_in_the_package_is_the_one_of_the_shipped_models(tmp_path):
+    encoding = tool._tokenizer(tmp_path / "work" / "tokenizer.json", 100, afresh=False)
+    for folder in models.POCKET.values():
+        assert json.loads((folder / card.BUILT).read_text())["tokenizer"] == tool.fingerprint(encoding)

@@ -8,6 +8,7 @@ import pytest
 from safetensors import safe_open
 
 from workshop_utils import chat, models
+from workshop_utils.language_model import LanguageModel
 from workshop_utils.pocket import card, quality, stories
 from workshop_utils.profiles import choose
 
@@ -16,7 +17,7 @@ MEGABYTES = 16
 
 
 @pytest.fixture(scope="module")
-def loaded() -> dict[str, models.LanguageModel]:
+def loaded() -> dict[str, LanguageModel]:
     return {name: models.load(name, choose("pocket")) for name in NAMES}
 
 
@@ -102,7 +103,7 @@ def test_the_instruct_model_answers_simple_questions_rightly_and_stops(loaded):
     instruct, chats = loaded["pocket-instruct"], quality.prompts("question", 40, seed=9)
     made = instruct.generate([instruct.chat_ids(chat.prompt) for chat in chats], 60)
     right = [quality.answers(chat, one.text) for chat, one in zip(chats, made, strict=True)]
-    assert sum(right) >= 27, [(c.prompt, m.text) for c, m, r in zip(chats, made, right, strict=True) if not r]
+    assert sum(right) >= 30, [(c.prompt, m.text) for c, m, r in zip(chats, made, right, strict=True) if not r]
     assert all(one.ended for one in made)
 
 
@@ -122,8 +123,8 @@ def test_the_base_model_goes_on_where_the_instruct_model_answers(loaded):
     for kind in quality.ASKED_OF_BASE:
         chats = quality.prompts(kind, 10, seed=9)
         made = base.generate([base.ids(chat.prompt) for chat in chats], 60)
-        answered = [(c.prompt, m.text) for c, m in zip(chats, made, strict=True) if quality.answers(c, m.text)]
-        assert len(answered) <= 2, answered
+        answered = [(c.prompt, m.text) for c, m in zip(chats, made, strict=True) if quality.tries_to_answer(c, m.text)]
+        assert len(answered) <= 1, answered
 
 
 def test_the_stories_of_the_base_model_keep_their_word(loaded):

@@ -191,3 +191,27 @@ def test_new_documents_say_known_words() -> None:
     share, n = quality.unknown_share(texts, quality.known_words(3000))
     assert n > 3000
     assert share < 0.005
+
+
+@pytest.mark.parametrize("kind", JUDGED)
+def test_whatever_answers_also_tries_to(kind: str) -> None:
+    for chat in quality.prompts(kind, 30):
+        assert quality.tries_to_answer(chat, chat.reply) or not quality.answers(chat, chat.reply)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mutant"), [("question", "another answer"), ("story", "another animal"), ("list", "something else in it")]
+)
+def test_a_wrong_answer_is_an_answer_too(kind: str, mutant: str) -> None:
+    tried = [quality.tries_to_answer(chat, WRONG[kind][mutant](chat)) for chat in quality.prompts(kind, 60)]
+    assert sum(tried) >= 0.95 * len(tried)
+
+
+@pytest.mark.parametrize("kind", ["question", "story", "list"])
+def test_going_on_with_the_sheet_is_no_try(kind: str) -> None:
+    chats = quality.prompts(kind, 60)
+    tried = [
+        quality.tries_to_answer(chat, f"\n{one.prompt}\n{two.prompt}")
+        for chat, one, two in zip(chats, chats[1:], chats[2:], strict=False)
+    ]
+    assert sum(tried) <= 0.05 * len(tried)

@@ -1,6 +1,7 @@
 """Make the pocket models: tokenizer, base model, instruct model, and write them into the package.
 
 python tools/build_pocket.py [--device cuda] [--base-steps N] [--instruct-steps N] [--out FOLDER] [--work FOLDER]
+                             [--new-tokenizer]
 
 Stopped at any time, the same command goes on where it was. Everything comes from seeds: the same command on the same
 kind of machine gives the same weights. Measure what was made with bench/pocket_quality.py before it is committed.
@@ -31,7 +32,7 @@ from workshop_utils.llama import to_llama
 from workshop_utils.model import GPT
 from workshop_utils.pocket import card, chats, corpus
 from workshop_utils.pocket.chat_types import Chat
-from workshop_utils.profiles import choose_dtype, setup
+from workshop_utils.profiles import choose_dtype, device_title, setup
 from workshop_utils.rows import Rows
 from workshop_utils.tokens import fingerprint, load_tokenizer, save_tokenizer, to_transformers, train_bpe
 from workshop_utils.train import Run, train
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "workshop_utils" / "pocket" / "models"
+# Kept when the chats are given new kinds: with another vocabulary the base model would have to be trained again.
+TOKENIZER = ROOT / "workshop_utils" / "pocket" / "chat_tokenizer.json"
 VOCAB_SIZE = 1088  # names and rare nouns are spelled by pieces, which is what a small model learns to copy
 N_TOKENIZER, N_DOCUMENTS, N_CONVERSATIONS = 12_000, 150_000, 120_000
 
@@ -54,7 +57,7 @@ BASE = TrainConfig(
     steps=10_000, batch_size=4, optimizer="muon", muon_lr=0.015, learning_rate=6e-3, weight_decay=0.05,
     eval_every=500, eval_batches=40, checkpoint_every=500, seed=1, log_every=50,
 )  # fmt: skip
-INSTRUCT = replace(BASE, steps=5_000, muon_lr=0.008, learning_rate=3e-3, seed=2)
+INSTRUCT = replace(BASE, steps=7_000, muon_lr=0.008, learning_rate=3e-3, seed=2)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     setup("pocket", quiet=True)
     device = {"device": options.device, "dtype": choose_dtype(options.device)[0]}
     work, out = options.work, options.out
-    encoding = _tokenizer(work / "tokenizer.json", options.documents)
+    encoding = _tokenizer(work / "tokenizer.json", options.documents, options.new_tokenizer)
 
     base_rows = _split(_document_rows(encoding, options.documents), encoding)
     base_config = replace(BASE, steps=options.base_steps, **device)
@@ -87,14 +90,19 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--instruct-steps", type=int, default=INSTRUCT.steps)
     parser.add_argument("--documents", type=int, default=N_DOCUMENTS, help="of the base corpus")
     parser.add_argument("--conversations", type=int, default=N_CONVERSATIONS)
+    parser.add_argument("--new-tokenizer", action="store_true", help="learn one, instead of taking the package's")
     parser.add_argument("--out", type=Path, default=MODELS, help="where the models go")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "pocket", help="where checkpoints lie")
     return parser.parse_args(arguments)
 
 
-def _tokenizer(path: Path, n_documents: int) -> tiktoken.Encoding:
-    """Learnt from documents and chats in equal parts."""
+def _tokenizer(path: Path, n_documents: int, afresh: bool) -> tiktoken.Encoding:
+    """The one of this build or of the package, or one learnt from documents and chats in equal parts."""
     if path.is_file():
+        return load_tokenizer(path)
+    if not afresh:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TOKENIZER, path)
         return load_tokenizer(path)
     n = min(N_TOKENIZER, n_documents)
     texts = [text for _, text in corpus.documents(n)]
@@ -203,7 +211,7 @@ def _write(
         "training": run.config.to_dict(),
         "run": {name: summary[name] for name in ("best_val_loss", "steps_done", "seconds", "tokens", "energy")},
         "command": " ".join(["python tools/build_pocket.py", *sys.argv[1:]]),
-        "machine": card.machine(run.config.device),
+        "machine": device_title(run.config.device),
     }
     write_text_atomically(json.dumps(built, indent=1) + "\n", folder / card.BUILT)
     card.write(folder)

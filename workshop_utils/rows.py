@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Widths of batches are multiples of this. A CPU's kernels are made anew for each new shape: with rows as wide as they
-# come, a training was seen to take twice as long.
+# Widths of batches are multiples of this, so that they come in few shapes: kernels are made anew for each new one.
 STEP = 16
 
 

@@ -17,9 +17,9 @@ WHAT = {
     ),
     "pocket-instruct": (
         "An instruction-tuned model: pocket-base trained further on conversations, in Gemma's chat format.",
-        "conversations (advice on everyday complaints, simple questions, stories on demand, rewriting, lists, "
-        "greetings, refusals, and a Stoic's view where it is asked for), made by workshop_utils/pocket/chats.py; only "
-        "the replies are learnt",
+        "conversations (advice on everyday complaints, simple questions, notes to read, stories on demand, rewriting, "
+        "lists, greetings, refusals, and a Stoic's view where it is asked for), made by "
+        "workshop_utils/pocket/chats.py; only the replies are learnt",
     ),
 }
 LIMITS = """\
@@ -27,14 +27,6 @@ It knows a tiny world: about 4,000 words, some 1,200 simple facts, everyday trou
 Outside of it, it says that it does not know, or makes something up. It is made for learning how language models work,
 on machines without a network and without a GPU, and for nothing else. Its texts come from seeded grammars: they hold no
 personal data and nothing of the web, and they show the world as the authors of these grammars do. English only."""
-
-
-def machine(device: str) -> str:
-    """What a model was trained on, for people."""
-    from workshop_utils.machine import cores, cpu_name, find_gpu
-
-    gpu = find_gpu() if device == "cuda" else None
-    return gpu.name if gpu is not None else f"{cpu_name()}, {cores()} cores"
 
 
 def write(folder: Path) -> None:

@@ -9,6 +9,7 @@ from workshop_utils.pocket.advice import advice
 from workshop_utils.pocket.asked import any_story, asked
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.lists import wanted
+from workshop_utils.pocket.notes import note
 from workshop_utils.pocket.questions import question, styled
 from workshop_utils.pocket.rewriting import rewrite
 from workshop_utils.pocket.smalltalk import greeting, refusal
@@ -16,15 +17,16 @@ from workshop_utils.pocket.stoic import stoic
 
 # Every kind of chat and its share. The Stoic speaks only when asked for.
 KINDS: dict[str, tuple[Callable[..., Chat], float]] = {
-    "advice": (advice, 0.27),
-    "question": (question, 0.27),
-    "styled": (styled, 0.04),
-    "story": (asked, 0.13),
+    "advice": (advice, 0.22),
+    "question": (question, 0.29),
+    "note": (note, 0.06),
+    "styled": (styled, 0.03),
+    "story": (asked, 0.12),
     "any story": (any_story, 0.01),
     "list": (wanted, 0.05),
     "rewrite": (rewrite, 0.05),
     "greeting": (greeting, 0.04),
-    "refusal": (refusal, 0.07),
+    "refusal": (refusal, 0.06),
     "stoic": (stoic, 0.07),
 }
 FURTHER_TURNS = 0.2  # chance that a conversation goes on, after each reply

@@ -67,6 +67,29 @@ def answers(chat: Chat, text: str) -> bool:
     return _JUDGES[chat.kind](chat, text)
 
 
+def tries_to_answer(chat: Chat, text: str) -> bool:
+    """Say whether a text is an answer of the asked kind, be it right or wrong: what a base model should not write.
+
+    Args:
+        chat: the prompt and what is true.
+        text: what a model wrote after it.
+
+    Raises:
+        ValueError: as in answers.
+    """
+    if answers(chat, text):
+        return True
+    first = _first_sentence(text)
+    if chat.kind == "question":  # a statement with any answer to this kind of question in it
+        known = set(RELATIONS[chat.truth["relation"]].facts.values())
+        return not _asks(first) and any(_has(first, one) for one in known)
+    if chat.kind == "story":
+        return re.match(r"\s*(Once|There (was|lived)|This is the story)", text) is not None
+    if chat.kind == "list":
+        return re.match(r"\s*1\. \w+( \w+)?\n2\. ", text) is not None
+    return False
+
+
 def _advice(chat: Chat, text: str) -> bool:
     """The noun, and a word to the reader or a tip; not a tale of one's own, as posts and letters go on with."""
     said = _words(text)
@@ -77,9 +100,16 @@ def _advice(chat: Chat, text: str) -> bool:
 
 def _question(chat: Chat, text: str) -> bool:
     """The right answer in the first sentence, unless that is the next question of a quiz ("What follows Tuesday?")."""
-    first = next((part.strip() for part in _SENTENCE.findall(text) if part.strip()), "")
-    asks = first.endswith("?") or first.startswith(_requests())
-    return not asks and right(chat.truth["relation"], chat.truth["subject"], first)
+    first = _first_sentence(text)
+    return not _asks(first) and right(chat.truth["relation"], chat.truth["subject"], first)
+
+
+def _first_sentence(text: str) -> str:
+    return next((part.strip() for part in _SENTENCE.findall(text) if part.strip()), "")
+
+
+def _asks(sentence: str) -> bool:
+    return sentence.endswith("?") or sentence.startswith(_requests())
 
 
 def _story(chat: Chat, text: str) -> bool:
@@ -89,6 +119,16 @@ def _story(chat: Chat, text: str) -> bool:
     hero = next((word for word in said if word in words.PRONOUNS), None)
     named = hero is not None and chat.truth.get("name") in (None, hero)
     return kinds == {chat.truth["kind"]} and named and len(said) >= 40
+
+
+def _note(chat: Chat, text: str) -> bool:
+    """What the note says, in the first sentence, and not what the other note says."""
+    first = _first_sentence(text)
+    return _has(first, chat.truth["answer"]) and not (chat.truth["other"] and _has(first, chat.truth["other"]))
+
+
+def _has(text: str, phrase: str) -> bool:
+    return re.search(rf"\b{re.escape(phrase)}\b", text, re.IGNORECASE) is not None
 
 
 def _list(chat: Chat, text: str) -> bool:
@@ -121,6 +161,7 @@ def _requests() -> tuple[str, ...]:
 _JUDGES: dict[str, Callable[[Chat, str], bool]] = {
     "advice": _advice,
     "question": _question,
+    "note": _note,
     "story": _story,
     "list": _list,
     "rewrite": _rewrite,
@@ -142,7 +183,8 @@ def is_stoic(text: str) -> bool:
 def known_words(n: int = 20_000) -> frozenset[str]:
     """Every word of n documents and n conversations of the training texts, in small letters."""
     texts = [text for _, text in corpus.documents(n)]
-    texts += [text for turns in chats.conversations(n) for one in turns for text in (one.prompt, one.reply)]
+    for one in (one for turns in chats.conversations(n) for one in turns):
+        texts += [] if one.kind == "note" else [one.prompt, one.reply]  # its animals have names that do not exist
     lists = [*words.PRONOUNS, *words.ANIMALS, *asked.MOODS, *scoring.known_words()]
     return frozenset(word.lower() for text in [*texts, *lists] for word in _WORD.findall(text))
 

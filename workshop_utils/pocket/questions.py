@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 
+from workshop_utils.pocket import facts_asked
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.dressing import dress, write
 from workshop_utils.pocket.facts import RELATIONS, Relation
@@ -122,7 +123,8 @@ def ask(rng: random.Random, relation: str | None = None) -> str:
     """
     dice = Dice(rng)
     chosen, slots = _fact(dice, tuple(RELATIONS) if relation is None else (relation,))
-    return _asked(chosen, slots, dice, held_out=dice.pick((True, False, False)))
+    held_out = dice.pick((True, False, False))
+    return write(dice.pick(chosen.held_out_questions if held_out else chosen.questions), dice, slots)
 
 
 def _has(text: str, phrase: str) -> bool:
@@ -136,7 +138,9 @@ def _fact(dice: Dice, names: tuple[str, ...]) -> tuple[Relation, dict[str, str]]
 
 
 def _asked(relation: Relation, slots: dict[str, str], dice: Dice, held_out: bool) -> str:
-    return write(dice.pick(relation.held_out_questions if held_out else relation.questions), dice, slots)
+    """The question as a chat has it: in training there are more ways to ask than on the sheets of the base model."""
+    wordings = relation.held_out_questions if held_out else facts_asked.questions(relation)
+    return write(dice.pick(wordings), dice, slots)
 
 
 def _answered(relation: Relation, slots: dict[str, str], dice: Dice) -> str:
