@@ -13,13 +13,16 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 LESSONS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-BENCHES ?= imports generate tokenise train_throughput char_shakespeare lesson04 pocket_quality
+BENCHES ?= imports generate tokenise train_throughput char_shakespeare lesson04 pocket_quality stoic_tuning
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NEWEST := .venv-newest
+UNSLOTH := .venv-unsloth
+# The release that computes without a GPU; people with one get the version of pyproject.toml.
+UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test test-newest lab lint format notebooks bench constraints clean
+.PHONY: help venv workshop test test-newest test-unsloth lab lint format notebooks bench constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +57,13 @@ test-newest: ## Run the unit tests on the newest releases that the ranges allow,
 	@$(NEWEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager "$(TORCH)" -e '.[dev]'
 	@$(NEWEST)/bin/python -m pip list --outdated || true
 	@$(NEWEST)/bin/python -m pytest -m "not lessons" $(PYTEST_ARGS)
+
+# Without its dependencies: they would bring torchvision, xformers and triton, which only a GPU needs.
+test-unsloth: $(STAMP) ## Prove that the Unsloth backend runs, on the CPU, in .venv-unsloth
+	$(call create,$(UNSLOTH))
+	@$(UNSLOTH)/bin/python -m pip install --quiet -c constraints.txt -e '.[finetune]' tyro json5 nest-asyncio structlog protobuf
+	@$(UNSLOTH)/bin/python -m pip install --quiet --no-deps unsloth==$(UNSLOTH_CPU) unsloth-zoo==$(UNSLOTH_CPU)
+	@$(BIN)/python -m pytest tests/test_backends.py $(PYTEST_ARGS)
 
 lab: $(STAMP) ## Open the lessons in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -1,5 +1,6 @@
 """Fine-tuning: what is learnt from, in which precision, resumed, stopped in time, and seen before and after."""
 
+import contextlib
 import json
 from dataclasses import replace
 
@@ -7,7 +8,8 @@ import pytest
 import tiny_models
 import torch
 
-from workshop_utils import chat, finetune, lora
+from workshop_utils import chat, finetune, lora, sft
+from workshop_utils.energy import Energy
 from workshop_utils.finetune import TuneConfig, TuningStopped, before_after, tune
 from workshop_utils.profiles import choose
 
@@ -17,7 +19,7 @@ ROWS = [
     for thing, colour in (("banana", "yellow"), ("user", "yellow"), ("model", "yellow"), ("hello", "yellow"))
 ] * 2
 QUICK = TuneConfig(
-    steps=4, batch_size=2, grad_accum_steps=1, learning_rate=1e-2, rank=4, checkpoint_every=2, country=""
+    steps=4, batch_size=2, grad_accum_steps=1, learning_rate=1e-2, rank=4, checkpoint_every=2, eval_every=4, country=""
 )
 
 
@@ -66,9 +68,8 @@ def test_a_run_teaches_and_leaves_adapter_and_figures(tmp_path, name):
 def test_trl_learns_exactly_what_show_mask_shows(tmp_path):
     # One <bos>, the prompt only read, the end of the turn learnt. (TRL learns the line break behind it as well.)
     model = fresh()
-    tuned = finetune.Tuned(model, QUICK, tmp_path)
-    rows = [finetune._row(model, messages, 512, 0) for messages in ROWS]
-    trainer = finetune._trainer(tuned, rows, choose("pocket"), quiet=True)
+    rows = finetune._rows(model, ROWS, QUICK, "row")
+    trainer = sft.build_trainer(model, QUICK, tmp_path, rows, [], choose("pocket"), quiet=True)
     ours = chat.encode(model.tokenizer, ROWS[0])
     batch = trainer.data_collator([trainer.train_dataset[0]])
     ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
@@ -81,9 +82,8 @@ def test_trl_learns_exactly_what_show_mask_shows(tmp_path):
 
 def test_the_adapter_is_trained_in_float32_although_trl_casts_it(tmp_path):
     model = fresh()
-    trainer = finetune._trainer(
-        finetune.Tuned(model, QUICK, tmp_path), [finetune._row(model, ROWS[0], 512, 0)], choose("pocket"), True
-    )
+    rows = finetune._rows(model, ROWS[:1], QUICK, "row")
+    trainer = sft.build_trainer(model, QUICK, tmp_path, rows, [], choose("pocket"), quiet=True)
     assert {p.dtype for p in lora.trained_parameters(trainer.model)} == {torch.float32}
 
 
@@ -96,7 +96,7 @@ def test_the_adapter_is_trained_in_float32_although_trl_casts_it(tmp_path):
     ],
 )
 def test_precision_follows_the_profile_and_nothing_else(device, dtype, expected):
-    flags = finetune.precision_flags(replace(choose("pocket"), device=device, dtype=dtype))
+    flags = sft.precision_flags(replace(choose("pocket"), device=device, dtype=dtype))
     assert (flags["bf16"], flags["fp16"], flags["use_cpu"]) == expected
 
 
@@ -109,16 +109,55 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_happened(tmp_path
         return ""
 
     with monkeypatch.context() as patch:
-        patch.setattr(finetune, "_problem", stop)
+        patch.setattr(sft, "problem_of", stop)
         with pytest.raises(KeyboardInterrupt):
             tune(fresh(), ROWS, QUICK, tmp_path / "parts", choose("pocket"), quiet=True)
     parts = tune(fresh(), ROWS, QUICK, tmp_path / "parts", choose("pocket"), quiet=True)
     assert [entry["step"] for entry in parts.history] == [1, 2, 3, 4]
     assert parts.history[-1]["loss"] == pytest.approx(whole.history[-1]["loss"], abs=1e-3)
+    spent = json.loads((tmp_path / "parts" / finetune.SPENT).read_text())
+    assert parts.seconds == spent["seconds"] > 0
     for left, right in zip(
         lora.trained_parameters(whole.model.model), lora.trained_parameters(parts.model.model), strict=True
     ):
         assert torch.allclose(left, right, atol=1e-4)
+
+
+def test_seconds_and_energy_of_both_parts_are_added_up(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def one_kilowatt_hour(country):
+        energy = Energy()
+        try:
+            yield energy
+        finally:
+            energy.kwh, energy.kind = 1.0, "estimated"  # filled in at the end, as the real one is
+
+    def stop(entry):
+        if entry["step"] == 3:
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(finetune, "track_energy", one_kilowatt_hour)
+    with monkeypatch.context() as patch:
+        patch.setattr(sft, "problem_of", stop)
+        with pytest.raises(KeyboardInterrupt):
+            tune(fresh(), ROWS, QUICK, tmp_path, choose("pocket"), quiet=True)
+    first = json.loads((tmp_path / finetune.SPENT).read_text())
+    parts = tune(fresh(), ROWS, QUICK, tmp_path, choose("pocket"), quiet=True)
+    assert parts.energy.kwh == 2.0
+    assert parts.seconds > first["seconds"] > 0
+
+
+def test_held_out_rows_are_looked_at_and_not_learnt(tmp_path):
+    looked = tune(fresh(dropout=0), ROWS[:2], QUICK, tmp_path / "a", choose("pocket"), held_out=ROWS[2:4], quiet=True)
+    blind = tune(fresh(dropout=0), ROWS[:2], QUICK, tmp_path / "b", choose("pocket"), quiet=True)
+    seen = {entry["step"]: entry["held_out"] for entry in looked.history if "held_out" in entry}
+    assert set(seen) == {0.0, 4.0}
+    assert seen[4.0] < seen[0.0]
+    losses = [[entry["loss"] for entry in tuned.history if "loss" in entry] for tuned in (looked, blind)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)  # looking changes nothing
+    with pytest.raises(ValueError, match="held-out row 0: the last turn"):
+        tune(fresh(), ROWS, QUICK, tmp_path / "c", choose("pocket"), held_out=[ROWS[0][:1]], quiet=True)
 
 
 def test_a_run_that_is_there_is_not_written_over(tmp_path):

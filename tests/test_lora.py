@@ -8,7 +8,8 @@ import pytest
 import tiny_models
 import torch
 
-from workshop_utils import lora, models
+from workshop_utils import lora
+from workshop_utils.language_model import LanguageModel
 from workshop_utils.profiles import choose
 
 NAME = "some/model"
@@ -29,7 +30,7 @@ def local_hub(hub, monkeypatch):
     monkeypatch.setenv("WORKSHOP_HUB", str(hub))
 
 
-def gradients(model: models.LanguageModel) -> torch.Tensor:
+def gradients(model: LanguageModel) -> torch.Tensor:
     """The gradient of one batch in all trained parameters, as one vector."""
     ids = torch.tensor([model.chat_ids(PROMPT)])
     model.model.zero_grad()
@@ -102,7 +103,7 @@ def test_what_makes_no_sense_is_a_sentence():
 # --- on the disk
 
 
-def tuned_a_little(seed: int = 0) -> models.LanguageModel:
+def tuned_a_little(seed: int = 0) -> LanguageModel:
     tuned = lora.attach(lora.load_base(NAME, choose("pocket"), "float32"))
     with torch.no_grad():
         for parameter in lora.trained_parameters(tuned.model):

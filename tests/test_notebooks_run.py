@@ -128,15 +128,26 @@ def test_a_lesson_runs_with_its_exercises_untouched_and_again_with_them_solved(p
 
 
 @pytest.mark.lessons
-def test_lesson_01_runs_along_the_path_of_the_t4_profile_on_models_from_a_local_folder(machine, tmp_path):
-    # Gemma's real architecture, template and roles with random weights: what is said is noise, but every cell runs.
-    for name in models.GEMMA:
-        tiny_models.save(tmp_path / name, "gemma2", template=name.endswith("-it"), max_position_embeddings=1024)
-    (path,) = [path for path in LESSONS if path.name.startswith("01")]
+@pytest.mark.parametrize(
+    ("number", "profile", "family", "names"),
+    [
+        ("01", "t4", "gemma2", models.GEMMA),
+        ("07", "t4", "gemma2", models.GEMMA),
+        ("07", "big", "qwen2", models.PAIRS["big"]),
+    ],
+)
+def test_a_lesson_runs_along_the_path_of_a_gpu_on_models_from_a_local_folder(
+    number, profile, family, names, machine, tmp_path
+):
+    # The real architectures, templates and roles with random weights: what is said is noise, but every cell runs.
+    for name in names:
+        templated = name.lower().endswith(("-it", "-instruct"))
+        tiny_models.save(tmp_path / name, family, template=templated, max_position_embeddings=1024)
+    (path,) = [path for path in LESSONS if path.name.startswith(number)]
     env = machine["env"] | {"WORKSHOP_HUB": str(tmp_path)}
-    outcome = kernel.execute(nbformat.read(path, as_version=4), "t4", machine["cwd"], env)
+    outcome = kernel.execute(nbformat.read(path, as_version=4), profile, machine["cwd"], env)
     assert outcome.status == "passed", f"cell {outcome.cell}: {outcome.error}"
-    assert "google/gemma-2-2b and google/gemma-2-2b-it" in shown(outcome.notebook.cells[2])
+    assert " and ".join(names) in shown(outcome.notebook.cells[2])
 
 
 @pytest.mark.lessons

@@ -1,7 +1,5 @@
 """What is found is what shares its rare words with the question."""
 
-import math
-
 import pytest
 
 from workshop_utils.retrieve import NOTES, Notes
@@ -21,15 +19,6 @@ def test_the_note_that_fits_comes_first(question, part):
     found = Notes(NOTES).find(question, n=3)
     assert part in found[0].text
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-
-
-def test_vectors_are_those_of_scikit_learn():
-    # TfidfVectorizer().fit(["the cat sat", "the dog"]), by its documented formula: ln((1 + n) / (1 + df)) + 1, length 1
-    notes = Notes(["the cat sat", "the dog"])
-    rare, common = math.log(3 / 2) + 1, 1.0
-    length = math.sqrt(2 * rare**2 + common**2)
-    assert notes.vectors[0] == pytest.approx({"the": common / length, "cat": rare / length, "sat": rare / length})
-    assert notes.find("the cat sat")[0].score == pytest.approx(1)
 
 
 def test_a_rare_word_counts_more_than_a_common_one():

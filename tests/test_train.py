@@ -1,5 +1,6 @@
 """The loop learns, and does so in the right units: every trick is compared with the plain way."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -194,6 +195,25 @@ def test_a_finished_run_is_loaded_and_not_trained_again(data, tmp_path, capsys):
     assert "already finished: step 12 of 12" in capsys.readouterr().out
     assert torch.equal(weights(first.model), weights(again.model))
     assert [e["loss"] for e in again.history] == [e["loss"] for e in first.history]
+
+
+def test_a_run_that_goes_on_keeps_the_energy_of_what_was_done_before(data, tmp_path, monkeypatch):
+    from workshop_utils.energy import Energy
+
+    @contextlib.contextmanager
+    def one_kilowatt_hour(country):
+        energy = Energy()
+        yield energy
+        energy.kwh, energy.kind = 1.0, "estimated"  # filled in at the end, as the real one is
+
+    def interrupt(step, model, history):
+        if step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(train_module, "track_energy", one_kilowatt_hour)
+    assert train_quietly(data, out_dir=tmp_path, on_step=interrupt).stopped == "interrupted"
+    assert train_quietly(data, out_dir=tmp_path, resume=True).energy.kwh == 2.0
+    assert train_quietly(data, out_dir=tmp_path, resume=True).energy.kwh == 2.0  # only loaded
 
 
 def test_best_last_and_milestones_are_kept_and_the_rest_is_deleted(data, tmp_path, monkeypatch):

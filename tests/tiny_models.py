@@ -21,10 +21,25 @@ SHAPE: dict[str, Any] = {
 }
 
 
-def tokenizer() -> Any:
-    """A byte-level tokenizer with Gemma's special tokens and template."""
-    made = to_transformers(train_bpe(TEXTS, 320, at_most=True, special_tokens=chat.GEMMA_SPECIALS))
-    made.chat_template = chat.GEMMA_TEMPLATE
+# As Qwen2.5's: ChatML, no token at the beginning, and a system prompt of its own where none is given.
+QWEN_SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+QWEN_TEMPLATE = """\
+{%- if messages[0].role != "system" -%}
+{{- "<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n" -}}
+{%- endif -%}
+{%- for message in messages -%}
+{{- "<|im_start|>" + message.role + "\\n" + message.content + "<|im_end|>\\n" -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- "<|im_start|>assistant\\n" -}}{%- endif -%}"""
+
+
+def tokenizer(family: str = "llama") -> Any:
+    """A byte-level tokenizer with the special tokens and the template of Qwen2.5, or else of Gemma."""
+    specials = QWEN_SPECIALS if family == "qwen2" else chat.GEMMA_SPECIALS
+    made = to_transformers(train_bpe(TEXTS, 320, at_most=True, special_tokens=specials))
+    made.chat_template = QWEN_TEMPLATE if family == "qwen2" else chat.GEMMA_TEMPLATE
+    if family == "qwen2":
+        made.pad_token, made.eos_token = QWEN_SPECIALS[0], QWEN_SPECIALS[2]
     return made
 
 
@@ -46,7 +61,7 @@ def save(folder: Path, family: str = "llama", template: bool = True, **changes: 
         "qwen2": (Qwen2Config, Qwen2ForCausalLM, {}),
     }
     config_class, model_class, extra = classes[family]
-    made = tokenizer()
+    made = tokenizer(family)
     ids = {"bos_token_id": made.bos_token_id, "pad_token_id": made.pad_token_id, "eos_token_id": made.eos_token_id}
     torch.manual_seed(0)
     model = model_class(config_class(vocab_size=len(made), initializer_range=0.3, **SHAPE | changes, **extra, **ids))

@@ -35,8 +35,9 @@ def resolve(requirements: list[str], constraints: Path | None) -> dict[str, str]
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
-        command += ["--python-version", OLDEST_PYTHON, "--only-binary=:all:", "--report", str(report), *requirements]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--target", folder]
+        command += ["--ignore-installed", "--python-version", OLDEST_PYTHON, "--only-binary=:all:"]
+        command += ["--report", str(report), *requirements]
         if constraints is not None:
             command += ["--constraint", str(constraints)]
         if subprocess.run(command).returncode != 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import re
 import struct
 from collections.abc import Iterator
@@ -103,7 +104,7 @@ def _normalised_outputs(outputs: list[NotebookNode], count: int | None) -> list[
 
 def _normalised_data(kind: str, data: str) -> str:
     if kind == "image/png":
-        return base64.b64encode(strip_png(base64.b64decode(data))).decode() + "\n"
+        return base64.b64encode(small_png(base64.b64decode(data))).decode() + "\n"
     return _neutral(data) if isinstance(data, str) else data
 
 
@@ -126,7 +127,23 @@ def _neutral(text: str) -> str:
     return text
 
 
-def strip_png(png: bytes) -> bytes:
+def small_png(png: bytes) -> bytes:
+    """The picture in at most 256 colours, a third of the size for drawings, without the chunks that hold text or times.
+
+    A picture that has a palette already keeps it, so that a second time changes nothing.
+    """
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(png))
+    if picture.mode != "P":
+        written = io.BytesIO()
+        flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA")).convert("RGB")
+        flat.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+        png = written.getvalue()
+    return _strip_png(png)
+
+
+def _strip_png(png: bytes) -> bytes:
     """Drop the chunks of a PNG that hold text or times; the picture stays the same."""
     kept, at = [png[:8]], 8
     while at < len(png):

@@ -1,4 +1,4 @@
-"""Fine-tune a model on conversations: LoRA on a frozen base, with TRL's SFTTrainer and every known trap disarmed.
+"""Fine-tune a model on conversations: LoRA on a frozen base, trained by TRL's SFTTrainer.
 
 Conversations -> the tokenizer's own template -> loss on the replies -> an adapter, a history and an energy bill.
 """
@@ -6,34 +6,26 @@ Conversations -> the tokenizer's own template -> loss on the replies -> an adapt
 from __future__ import annotations
 
 import json
-import math
-import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from workshop_utils import chat, lora
+from workshop_utils import backends, chat, lora, sft
 from workshop_utils.config import Config
 from workshop_utils.energy import Energy, track_energy
 from workshop_utils.files import write_text_atomically
-from workshop_utils.models import LanguageModel
+from workshop_utils.language_model import LanguageModel
+from workshop_utils.profiles import peak_memory_bytes
+from workshop_utils.sft import TuningStopped
 
 if TYPE_CHECKING:
-    from torch import nn
-    from transformers import TrainerCallback
-    from trl.trainer.sft_trainer import SFTTrainer
-
     from workshop_utils.profiles import Profile
 
-RESULT = "result.json"
-EXPLODES = 1e3  # a gradient norm above this, before clipping, is no longer learning
-
-
-class TuningStopped(RuntimeError):
-    """Fine-tuning cannot go on; the message says at which step, why, and what to change."""
+__all__ = ["TuneConfig", "Tuned", "TuningStopped", "before_after", "stream_before_after", "tune"]
+RESULT = "result.json"  # the figures of a finished run
+SPENT = "spent.json"  # what was used up to an interruption
 
 
 @dataclass(frozen=True)
@@ -52,12 +44,14 @@ class TuneConfig(Config):
     grad_clip: float = 1.0  # largest norm of a gradient
     max_length: int = 512  # tokens of a conversation at most; a longer one is refused, never cut
     checkpoint_every: int = 20  # updates between two checkpoints
+    eval_every: int = 10  # updates between two looks at the held-out conversations
     gradient_checkpointing: bool = False  # compute activations twice instead of keeping them
     seed: int = 0
     country: str = "GBR"  # where the electricity comes from; "" = do not track energy
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "grad_accum_steps", "rank", "alpha", "max_length", "checkpoint_every"):
+        numbers = ("steps", "batch_size", "grad_accum_steps", "rank", "alpha", "max_length")
+        for name in (*numbers, "checkpoint_every", "eval_every"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a whole number of at least 1")
         if not self.learning_rate > 0:
@@ -74,7 +68,8 @@ class Tuned:
     model: LanguageModel
     config: TuneConfig
     folder: Path
-    history: list[dict[str, float]] = field(default_factory=list)  # step, loss, learning_rate, grad_norm
+    # step, loss, learning_rate, grad_norm, and here and there held_out
+    history: list[dict[str, float]] = field(default_factory=list)
     steps_done: int = 0
     seconds: float = 0.0
     energy: Energy = field(default_factory=Energy)
@@ -83,13 +78,13 @@ class Tuned:
     adapter_bytes: int = 0
     base_bytes: int = 0  # of the base in memory, as it was quantised
     peak_bytes: int = 0  # of memory, on the GPU where there is one
-    backend: str = "transformers"
 
     def summary(self) -> dict[str, Any]:
         """The figures, as plain values for JSON."""
         names = ("history", "steps_done", "seconds", "trainable", "parameters", "adapter_bytes", "base_bytes")
-        values: dict[str, Any] = {name: getattr(self, name) for name in (*names, "peak_bytes", "backend")}
-        return values | {"base": self.model.name, "config": self.config.to_dict(), "energy": self.energy.to_dict()}
+        values: dict[str, Any] = {name: getattr(self, name) for name in (*names, "peak_bytes")}
+        values |= {"base": self.model.name, "backend": self.model.backend}
+        return values | {"config": self.config.to_dict(), "energy": self.energy.to_dict()}
 
     def __str__(self) -> str:
         share = self.trainable / max(1, self.parameters)
@@ -106,6 +101,7 @@ def tune(
     config: TuneConfig,
     folder: Path | str,
     profile: Profile,
+    held_out: Sequence[chat.Messages] = (),
     resume: bool = True,
     quiet: bool = False,
 ) -> Tuned:
@@ -117,6 +113,7 @@ def tune(
         config: steps, rate, batch and the rest.
         folder: for checkpoints, adapter and result.json.
         profile: says where and in which precision.
+        held_out: conversations to look at before the first step and every eval_every steps, and never to learn.
         resume: go on from the last checkpoint in the folder; a finished run is only loaded.
         quiet: print nothing.
 
@@ -130,7 +127,7 @@ def tune(
     from transformers.trainer_utils import get_last_checkpoint
 
     folder = Path(folder)
-    rows = [_row(model, messages, config.max_length, number) for number, messages in enumerate(conversations)]
+    rows, looks = _rows(model, conversations, config, "row"), _rows(model, held_out, config, "held-out row")
     if not rows:
         raise ValueError("there are no conversations: nothing can be learnt from nothing")
     _same_run(folder, config, len(rows), resume)
@@ -142,18 +139,25 @@ def tune(
         )
     base = cast(Any, model.model).get_base_model()
     stops = base.generation_config.eos_token_id
-    trainer = _trainer(tuned, rows, profile, quiet)
+    trainer = sft.build_trainer(model, config, folder, rows, looks, profile, quiet)
     last = get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None
-    began = time.perf_counter()
+    if last is not None:
+        tuned.seconds, tuned.energy = _spent(folder)
+    began, earlier = time.perf_counter(), tuned.energy
+    backends.ready_to_train(model.model, model.backend)
     try:
-        with track_energy(config.country) as tuned.energy, _quiet_libraries():
+        with track_energy(config.country) as energy, sft.quiet_libraries():
             trainer.train(resume_from_checkpoint=last)
     finally:
-        model.model.eval()
+        backends.ready_to_answer(model.model, model.backend)
         base.generation_config.eos_token_id = stops  # the trainer puts the tokenizer's one in the place of all
-    tuned.seconds, tuned.steps_done = time.perf_counter() - began, trainer.state.global_step
-    tuned.history = [entry for entry in map(_entry, trainer.state.log_history) if entry]
-    tuned.peak_bytes = _peak_bytes(profile)
+        tuned.seconds += time.perf_counter() - began
+        tuned.energy = earlier + energy
+        spent = {"seconds": tuned.seconds, "energy": tuned.energy.to_dict()}
+        write_text_atomically(json.dumps(spent, indent=1) + "\n", folder / SPENT)
+    tuned.steps_done = trainer.state.global_step
+    tuned.history = sft.history_of(trainer.state.log_history)
+    tuned.peak_bytes = peak_memory_bytes(profile.device)
     tuned.adapter_bytes = lora.save(model, folder)
     write_text_atomically(json.dumps(tuned.summary(), indent=1) + "\n", folder / RESULT)
     if not quiet:
@@ -161,11 +165,29 @@ def tune(
     return tuned
 
 
-def _row(model: LanguageModel, messages: chat.Messages, max_length: int, number: int) -> dict[str, Any]:
-    """A row as TRL wants it, checked by the one place that knows conversations."""
-    chat.encode(model.tokenizer, messages, max_length, row=number)
-    folded = chat.fold_system(messages) if chat.refuses_system(model.tokenizer) else list(messages)
-    return {"prompt": folded[:-1], "completion": folded[-1:]}
+def _rows(model: LanguageModel, conversations: Sequence[chat.Messages], config: TuneConfig, what: str) -> sft.Rows:
+    """Rows as TRL wants them, checked by the one place that knows conversations."""
+    found = []
+    for number, messages in enumerate(conversations):
+        try:
+            chat.encode(model.tokenizer, messages, config.max_length, row=number)
+        except ValueError as error:
+            raise ValueError(str(error).replace("row", what, 1)) from None
+        folded = chat.fold_system(messages) if chat.refuses_system(model.tokenizer) else list(messages)
+        found.append({"prompt": folded[:-1], "completion": folded[-1:]})
+    return found
+
+
+def _spent(folder: Path) -> tuple[float, Energy]:
+    """Seconds and energy of the same run before it was interrupted.
+
+    What a killed process used after its last start is lost: nobody was left to write it down.
+    """
+    path = folder / SPENT
+    if not path.is_file():
+        return 0.0, Energy()
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return float(found["seconds"]), Energy(**found["energy"])
 
 
 def _same_run(folder: Path, config: TuneConfig, n_rows: int, resume: bool) -> None:
@@ -189,159 +211,10 @@ def _same_run(folder: Path, config: TuneConfig, n_rows: int, resume: bool) -> No
     write_text_atomically(json.dumps(settings, indent=1) + "\n", path)
 
 
-def _trainer(tuned: Tuned, rows: list[dict[str, Any]], profile: Profile, quiet: bool) -> SFTTrainer:
-    """TRL's trainer with the settings that are right here, each for a reason."""
-    from datasets import Dataset
-    from transformers import PrinterCallback
-    from trl.trainer.sft_trainer import SFTTrainer
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    with _quiet_libraries():
-        trainer = SFTTrainer(
-            model=cast(Any, tuned.model.model),
-            args=_arguments(tuned.config, tuned.folder, profile),
-            train_dataset=Dataset.from_list(rows),
-            processing_class=tuned.model.tokenizer,
-            callbacks=[_watch(quiet)],
-        )
-    trainer.remove_callback(PrinterCallback)  # a dictionary a step
-    keep_float32(cast(Any, trainer.model))
-    return trainer
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """No progress bars over a hundred rows, and no warning about tokens that are put right again below."""
-    import datasets
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), datasets.are_progress_bars_disabled()
-    logging.set_verbosity_error()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if not bars:
-            datasets.enable_progress_bars()
-
-
-def _arguments(config: TuneConfig, folder: Path, profile: Profile) -> Any:
-    from trl.trainer.sft_config import SFTConfig
-
-    return SFTConfig(
-        output_dir=str(folder),
-        max_steps=config.steps,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.grad_accum_steps,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=math.ceil(config.warmup * config.steps),
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.grad_clip,
-        **cast(Any, precision_flags(profile)),
-        max_length=config.max_length,
-        packing=False,
-        completion_only_loss=True,
-        gradient_checkpointing=config.gradient_checkpointing,
-        logging_steps=1,
-        save_strategy="steps",
-        save_steps=config.checkpoint_every,
-        save_total_limit=2,
-        seed=config.seed,
-        data_seed=config.seed,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=profile.device == "cuda",
-    )
-
-
-def precision_flags(profile: Profile) -> dict[str, bool]:
-    """Mixed precision for the trainer, whose defaults are bf16 and whatever GPU there is.
-
-    Args:
-        profile: it decided by compute capability; torch.cuda.is_bf16_supported() says yes on a T4, which emulates bf16.
-    """
-    on_gpu = profile.device == "cuda"
-    return {
-        "bf16": on_gpu and profile.dtype == "bfloat16",
-        "fp16": on_gpu and profile.dtype == "float16",
-        "use_cpu": not on_gpu,
-    }
-
-
-def keep_float32(model: nn.Module) -> None:
-    """Make the adapter float32 again, which TRL casts to bf16 on a quantised base.
-
-    On a T4, under fp16, the GradScaler cannot unscale bf16 gradients and stops the run; and in bf16 small updates of a
-    LoRA matrix are lost.
-    """
-    for parameter in lora.trained_parameters(model):
-        parameter.data = parameter.data.float()
-
-
-def _watch(quiet: bool) -> TrainerCallback:
-    """A callback that prints one line a step and stops a run that has gone wrong."""
-    from transformers import TrainerCallback
-
-    class Watch(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-            entry = _entry((logs or {}) | {"step": state.global_step})
-            if entry is None:
-                return
-            problem = _problem(entry)
-            if problem:
-                raise TuningStopped(problem)
-            if not quiet:
-                end = "\n" if state.global_step >= state.max_steps else "\r"
-                print(
-                    f"step {state.global_step}/{state.max_steps}  loss {entry['loss']:.2f}  "
-                    f"rate {entry['learning_rate']:.1e}  gradient {entry['grad_norm']:.2f}   ",
-                    end=end,
-                    flush=True,
-                )
-
-    return Watch()
-
-
-def _entry(logs: dict[str, Any]) -> dict[str, float] | None:
-    if "loss" not in logs:
-        return None
-    names = ("step", "loss", "learning_rate", "grad_norm")
-    return {name: float(logs[name]) for name in names if name in logs}
-
-
-def _problem(entry: dict[str, float]) -> str:
-    """What is wrong with a step, "" if nothing."""
-    step, advice = int(entry["step"]), "halve learning_rate, or lengthen warmup, and start in another folder"
-    if not math.isfinite(entry["loss"]):
-        return f"the loss is {entry['loss']} at step {step}: the updates have thrown the adapter off; {advice}"
-    norm = entry.get("grad_norm", 0.0)
-    if not math.isfinite(norm) or norm > EXPLODES:
-        return f"the gradient's norm is {norm:,.0f} at step {step}, where 1 is usual: it explodes; {advice}"
-    return ""
-
-
 def _base_bytes(model: LanguageModel) -> int:
     """Memory of the frozen weights, without the adapter."""
     learnt = sum(p.numel() * p.element_size() for p in lora.trained_parameters(model.model))
     return int(model.model.get_memory_footprint()) - learnt
-
-
-def _peak_bytes(profile: Profile) -> int:
-    """The most memory that was in use: on the GPU by torch, else by this process."""
-    if profile.device == "cuda":
-        import torch
-
-        return int(torch.cuda.max_memory_allocated())
-    try:
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    except ImportError:  # Windows
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
 
 
 # --- before and after

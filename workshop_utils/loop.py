@@ -123,10 +123,21 @@ class Loop:
         for name in ("history", "best_step", "steps_done", "seconds", "tokens"):
             setattr(self.run, name, state["run"][name])
         self.run.best_val_loss = state["run"]["best_val_loss"] if self.run.best_step else math.inf
-        self.run.energy = Energy(**state["run"]["energy"])
+        self.run.energy = self.energy_so_far(state)
         self.since = (self.run.seconds, self.run.tokens)
         if self.run.steps_done < self.config.steps:
             self.say(f"resumed after step {self.run.steps_done:,} from {folder}")
+
+    def energy_so_far(self, state: dict[str, Any]) -> Energy:
+        """The bill up to a checkpoint: that of run.json where the run ended there, since the checkpoint came first.
+
+        What a killed process used after its last start is lost: nobody was left to write it down.
+        """
+        assert self.out_dir is not None  # there is a checkpoint in it
+        path = self.out_dir / "run.json"
+        ended = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        found = ended if ended.get("steps_done") == state["step"] else state["run"]
+        return Energy(**found["energy"])
 
     def choose_attention(self) -> None:
         """Take the attention that is faster at the size of a real batch."""

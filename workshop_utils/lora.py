@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from workshop_utils import models
+from workshop_utils import backends, models
 from workshop_utils.files import write_text_atomically
-from workshop_utils.models import LanguageModel, ModelUnavailable
+from workshop_utils.language_model import LanguageModel
+from workshop_utils.models import ModelUnavailable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,9 @@ class AdapterError(RuntimeError):
     """An adapter cannot be used; the message says which, why, and what to do."""
 
 
-def load_base(name: str, profile: Profile, precision: str = "nf4") -> LanguageModel:
+def load_base(
+    name: str, profile: Profile, precision: str = "nf4", backend: str = "transformers", max_length: int = 512
+) -> LanguageModel:
     """Load a model to be fine-tuned, its weights frozen in the asked precision.
 
     Args:
@@ -40,6 +42,8 @@ def load_base(name: str, profile: Profile, precision: str = "nf4") -> LanguageMo
         profile: says where to compute, and in which 16 bits products are made.
         precision: "nf4" (4 bits, the quantisation constants quantised again), "int8", "bfloat16", "float16" or
             "float32".
+        backend: "transformers" or "unsloth", from backends.choose_backend.
+        max_length: tokens of a conversation at most; only Unsloth asks for it.
 
     Raises:
         ModelUnavailable: as in models.load.
@@ -54,8 +58,15 @@ def load_base(name: str, profile: Profile, precision: str = "nf4") -> LanguageMo
     if precision == "float16" and profile.device == "cpu":
         raise ValueError("float16 on a CPU is five times slower and overflows: take float32 or bfloat16 there")
     if precision in ("nf4", "int8"):
-        # Without a GPU it looks on the hub for a faster kernel, and warns that it found none.
-        logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+        backends.quiet_bitsandbytes()
+    if backend == "unsloth":
+
+        def make(source: str) -> tuple[Any, Any]:
+            return backends.load_with_unsloth(source, models.dtype_of(profile), precision, max_length)
+
+        loaded = models.load_by(name, make, backend)
+        keep_unpacked(loaded.model)
+    elif precision in ("nf4", "int8"):
         loaded = models.load(name, profile, _quantisation(precision, profile))
         keep_unpacked(loaded.model)
     else:
@@ -147,9 +158,12 @@ def attach(base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float 
     if isinstance(base.model, PeftModel):
         raise ValueError("this model has an adapter already: load the base again for a fresh one")
     torch.manual_seed(seed)
-    config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=target_modules(base.model), task_type="CAUSAL_LM"
-    )
+    targets = target_modules(base.model)
+    if base.backend == "unsloth":
+        adapted = backends.attach_with_unsloth(base.model, rank, alpha, dropout, seed, targets)
+        backends.ready_to_answer(adapted, base.backend)
+        return replace(base, model=adapted)
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, task_type="CAUSAL_LM")
     model = get_peft_model(base.model, config).eval()  # fresh layers come in training mode, their dropout at work
     return replace(base, model=cast(Any, model))
 
@@ -216,25 +230,27 @@ def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
     from peft import PeftModel
     from safetensors import SafetensorError
 
+    from workshop_utils.profiles import short_path
+
     folder = Path(folder)
     try:
         belongs = json.loads((folder / BELONGS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise AdapterError(
-            f"{folder} holds no adapter of this workshop ({error}): train one, or check the path"
+            f"{short_path(folder)} holds no adapter of this workshop ({error}): train one, or check the path"
         ) from error
     found = fingerprint_of(base)
     for part, what in (("base", "weights"), ("tokenizer", "tokenizer")):
         if belongs.get(part) != found[part]:
             raise AdapterError(
-                f"the adapter in {folder} was trained on {belongs.get('name')} with other {what} than those of "
-                f"{base.name} here: its numbers only make sense on top of that model. Load {belongs.get('name')}, the "
-                "same version, or train the adapter again"
+                f"the adapter in {short_path(folder)} was trained on {belongs.get('name')} with other {what} than "
+                f"those of {base.name} here: its numbers only make sense on top of that model. Load "
+                f"{belongs.get('name')}, the same version, or train the adapter again"
             )
     try:
         model = PeftModel.from_pretrained(base.model, folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise AdapterError(f"the adapter in {folder} is damaged ({error}): train it again") from error
+        raise AdapterError(f"the adapter in {short_path(folder)} is damaged ({error}): train it again") from error
     return replace(base, model=cast(Any, model.eval()))
 
 

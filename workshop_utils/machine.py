@@ -223,6 +223,36 @@ def memory_in_use() -> str:
     )
 
 
+def peak_memory_bytes(device: str) -> int:
+    """The most memory that was in use so far: on the GPU, in torch's books, or of this process."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    try:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    except ImportError:  # Windows
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+
+
+def give_back_gpu_memory() -> None:
+    """Hand what torch keeps for later back to the GPU; does nothing where none was used."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def device_title(device: str) -> str:
+    """Name what computes, for people: the GPU, or the processor and its cores."""
+    gpu = find_gpu() if device == "cuda" else None
+    return gpu.name if gpu is not None else f"{cpu_name()}, {cores()} cores"
+
+
 def _cgroup(name: str) -> str:
     try:
         return (CGROUP / name).read_text().strip()

@@ -6,6 +6,7 @@ looking, this module does the choosing.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -19,15 +20,18 @@ from workshop_utils.machine import (
     cores,
     cpu_bf16_speedup,
     cpu_name,
+    device_title,
     find_gpu,
     free_disk_bytes,
     free_memory_bytes,
+    give_back_gpu_memory,
     has_token,
     home,
     hub_folder,
     hub_reachable,
     memory_in_use,
     peak_flops,
+    peak_memory_bytes,
     share_cores,
     short_path,
     take_colab_token,
@@ -41,8 +45,10 @@ __all__ = [
     "choose_dtype",
     "cores",
     "cpu_bf16_speedup",
+    "device_title",
     "free_disk_bytes",
     "free_memory_bytes",
+    "give_back_gpu_memory",
     "has_token",
     "home",
     "hub_folder",
@@ -50,6 +56,7 @@ __all__ = [
     "hurried",
     "memory_in_use",
     "peak_flops",
+    "peak_memory_bytes",
     "setup",
     "short_path",
 ]
@@ -209,6 +216,9 @@ def setup(name: str | None = None, quiet: bool = False) -> Profile:
     profile = choose(name)
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # torchao, which transformers imports, says what it cannot load without a GPU, and upsets torch's pytree
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     _switch_hub(profile)
     if profile.device == "cpu":
         import torch

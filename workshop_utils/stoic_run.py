@@ -1,20 +1,19 @@
-"""The run of lesson 07: its settings on each machine, how a reply's loss is measured, and training without a library.
+"""The run of lesson 07: its settings on each machine, its pairs, and how surprised a model is by replies.
 
-Pairs -> the model's format, or a foreign one -> loss on the replies, or a short run in the open, such as one with a
-mistake made on purpose. The lesson's real run is finetune.tune.
+Pairs -> the model's format, or a foreign one -> loss on the replies. The run itself is finetune.tune.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from workshop_utils import chat, lora, stoic_set
+from workshop_utils import chat, stoic_set
 from workshop_utils.chat import Encoded
 from workshop_utils.finetune import TuneConfig
-from workshop_utils.models import LanguageModel
+from workshop_utils.language_model import LanguageModel
 from workshop_utils.profiles import hurried
 from workshop_utils.stoic_set import Pair
 
@@ -226,103 +225,3 @@ def reply_loss(model: LanguageModel, rows: Sequence[Encoded], batch_size: int = 
     if n == 0:
         raise ValueError("no token is marked as one that counts, so there is no loss: look at the mask of a row")
     return total / n
-
-
-# --- a run in the open
-
-
-def without_ends(rows: Sequence[Encoded]) -> list[Encoded]:
-    """The same rows with the last learnt token of each no longer learnt: the end of the turn. A mistake, on purpose."""
-    changed = []
-    for row in rows:
-        last = max(at for at, on in enumerate(row.trained) if on)
-        changed.append(Encoded(row.ids, [on and at != last for at, on in enumerate(row.trained)]))
-    return changed
-
-
-def chance_of_ends(model: LanguageModel, rows: Sequence[Encoded]) -> float:
-    """How sure a model is that a reply is over where it is: the mean probability of its end-of-turn token, 0 to 1.
-
-    Args:
-        model: with or without an adapter.
-        rows: from chat.encode, whose last marked token is the end of the turn.
-    """
-    found = []
-    for row in rows:
-        last = max(at for at, on in enumerate(row.trained) if on)
-        found.append(float(model.next_tokens(row.ids[:last])[row.ids[last]]))
-    return sum(found) / len(found)
-
-
-def fit(
-    model: LanguageModel,
-    rows: Sequence[Encoded],
-    config: TuneConfig,
-    held_out: Sequence[Encoded] = (),
-    look_every: int = 10,
-) -> list[dict[str, float]]:
-    """Train an adapter in the open: the loop of lesson 04, its rows masked, and nothing trained but the adapter.
-
-    Args:
-        model: from lora.attach.
-        rows: what to learn, with the tokens marked that count.
-        config: steps, batch, rate, warm-up, clipping and seed are used.
-        held_out: rows to look at now and then, and never learn.
-        look_every: steps between two looks.
-
-    Returns:
-        an entry a step with step, loss and learning_rate; here and there held_out, the loss of those rows.
-
-    Raises:
-        ValueError: there are no rows.
-    """
-    import torch
-
-    if not rows:
-        raise ValueError("there are no rows: nothing can be learnt from nothing")
-    torch.manual_seed(config.seed)
-    learnt = list(lora.trained_parameters(model.model))
-    optimizer = torch.optim.AdamW(learnt, weight_decay=config.weight_decay)
-    # small gradients would vanish in float16, so the loss is scaled up and they are scaled down again
-    scaler = torch.amp.GradScaler(enabled=model.model.dtype == torch.float16)
-    batches, history = _endless(rows, config.batch_size, random.Random(config.seed)), []
-    try:
-        for step in range(1, config.steps + 1):
-            model.model.train()
-            rate = config.learning_rate * _rate(step, config)
-            parts = [next(batches) for _ in range(config.grad_accum_steps)]
-            n = sum(sum(row.trained[1:]) for part in parts for row in part)  # by tokens, as in exercise 04.3
-            total = 0.0
-            for part in parts:
-                loss, _ = loss_of(model, part)
-                scaler.scale(loss / n).backward()
-                total += float(loss.detach())
-            optimizer.param_groups[0]["lr"] = rate
-            scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(learnt, config.grad_clip)
-            scaler.step(optimizer)
-            scaler.update()
-            optimizer.zero_grad()
-            history.append({"step": float(step), "loss": total / n, "learning_rate": rate})
-            model.model.eval()
-            if held_out and (step % look_every == 0 or step in (1, config.steps)):
-                history[-1]["held_out"] = reply_loss(model, held_out)
-    finally:
-        model.model.eval()
-    return history
-
-
-def _rate(step: int, config: TuneConfig) -> float:
-    """The schedule as a share of the peak: up in a straight line, then down in one."""
-    warmup = max(1, round(config.warmup * config.steps))
-    return step / warmup if step <= warmup else (config.steps - step + 1) / (config.steps - warmup + 1)
-
-
-def _endless(rows: Sequence[Encoded], batch_size: int, rng: random.Random) -> Iterator[list[Encoded]]:
-    """Batches for ever, the rows in a new order each time round."""
-    waiting: list[Encoded] = []
-    while True:
-        while len(waiting) < batch_size:
-            waiting += rng.sample(list(rows), len(rows))
-        yield waiting[:batch_size]
-        del waiting[:batch_size]

@@ -61,6 +61,7 @@ def load(path: str | Path | None = None) -> list[Pair]:
         ValueError: it is empty, or not UTF-8, or a row is not as it should be; file, line and field are named.
     """
     from workshop_utils.data import read_text
+    from workshop_utils.profiles import short_path
 
     path = FILE if path is None else Path(path)
     pairs: list[Pair] = []
@@ -69,12 +70,12 @@ def load(path: str | Path | None = None) -> list[Pair]:
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        pair = _checked(line, f"{path}, line {number}")
+        pair = _checked(line, f"{short_path(path)}, line {number}")
         first = lines_of.setdefault(tuple(words(pair.prompt)), number)
         if first != number:
             raise ValueError(
-                f'{path}, line {number}, field "prompt": {pair.prompt!r} already stands in line {first}, and a model '
-                "learns nothing from a prompt with two answers but to waver; change one of them, or take it out"
+                f'{short_path(path)}, line {number}, field "prompt": {pair.prompt!r} already stands in line {first}, '
+                "and a model learns nothing from a prompt with two answers but to waver; change one, or take it out"
             )
         pairs.append(pair)
     return pairs

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from workshop_utils import chat
 
 if TYPE_CHECKING:
-    from workshop_utils.models import LanguageModel
+    from workshop_utils.language_model import LanguageModel
 
 GREETING = "Say something. /new begins a new conversation, /bye (or Ctrl-D) ends it."
 

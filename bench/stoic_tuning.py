@@ -1,0 +1,134 @@
+"""The fine-tuning of lesson 07: is the tuned model the more Stoic one, does it stay on the subject, what is forgotten?
+
+The pocket profile's run of 60 steps, once for each seed, and what its model then says to complaints about things that
+it was never trained on: at a temperature, both with and without the adapter, and asked in formats that are not its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from common import Row, options, report, row
+
+from workshop_utils import finetune, lora, stoic_run, stoic_set
+from workshop_utils.intervals import bootstrap, wilson
+from workshop_utils.language_model import LanguageModel
+from workshop_utils.pocket import quality
+from workshop_utils.profiles import Profile, setup
+from workshop_utils.stoic_score import stoic_score
+
+TEMPERATURE = 0.6
+SEEDS = (0, 1, 2)
+# Plain peft in a fresh process, without anything of ours but the path of the base.
+RELOAD = """
+import json, sys, torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+base, adapter, ids = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter).eval()
+with torch.no_grad():
+    torch.save(model(torch.tensor([ids])).logits[0], sys.argv[4])
+"""
+
+
+def mean(name: str, values: Sequence[float], goal: str = "") -> Row:
+    """The line of a mean with its bootstrap interval."""
+    return row(name, sum(values) / len(values), goal=goal) | {"spread": list(bootstrap(values)), "samples": len(values)}
+
+
+def tuned_with(seed: int, profile: Profile, folder: Path, steps: int | None) -> finetune.Tuned:
+    """The lesson's run with another seed."""
+    config = replace(stoic_run.stoic_config(profile), seed=seed)
+    config = replace(config, steps=steps or config.steps)
+    train, _ = stoic_run.pairs_for(profile)
+    rows = [stoic_set.messages(pair) for pair in train + stoic_run.ordinary_for(profile)]
+    model = lora.attach(lora.load_base(profile.models[1], profile), seed=seed)
+    return finetune.tune(model, rows, config, folder, profile, quiet=True)
+
+
+def reload_difference(model: LanguageModel, base_source: str, adapter: Path, profile: Profile) -> float:
+    """The largest difference of logits to a fresh process that loads the adapter with plain peft, in float32."""
+    import torch
+
+    ours = lora.load(lora.load_base(model.name, profile, "float32"), adapter)
+    ids = ours.chat_ids("My kettle broke this morning.")
+    with tempfile.NamedTemporaryFile(suffix=".pt") as file:
+        command = [sys.executable, "-c", RELOAD, base_source, str(adapter), json.dumps(ids), file.name]
+        subprocess.run(command, check=True, capture_output=True)
+        theirs = torch.load(file.name)
+    with torch.no_grad():
+        return float((ours.model(torch.tensor([ids])).logits[0] - theirs).abs().max())
+
+
+def main() -> None:
+    """Measure and report."""
+    args = options(__doc__).parse_args()
+    profile = setup("pocket")
+    n = 4 if args.quick else None
+    held_out = stoic_run.pairs_for(profile)[1][:n]
+    by_hand = stoic_set.split(stoic_set.load())[1][:n]
+    asked = quality.prompts("question", n or 200)
+    known = quality.known_words(500 if args.quick else 20_000)
+    seconds, scores, named, texts, right, formats = [], {}, [], [], [], {}
+    for seed in SEEDS[: 1 if args.quick else None]:
+        folder = Path(tempfile.mkdtemp())
+        began = time.perf_counter()
+        tuned = tuned_with(seed, profile, folder, 2 if args.quick else None)
+        seconds.append(time.perf_counter() - began)
+        for name, pairs in (("", held_out), ("_by_hand", by_hand)):
+            prompts = [pair.prompt for pair in pairs]
+            before, after = finetune.before_after(tuned.model, prompts, 80, temperature=TEMPERATURE, seed=seed)
+            found = [[stoic_score(text) for text in side] for side in (before, after)]
+            scores.setdefault(name, []).extend(zip(*found, strict=True))
+            if not name:
+                named += [pair.topic in text.lower() for pair, text in zip(pairs, after, strict=True)]
+                texts += after
+        answers = finetune.before_after(
+            tuned.model, [one.prompt for one in asked], 40, temperature=TEMPERATURE, seed=seed
+        )
+        right += list(zip(*[map(quality.answers, asked, side) for side in answers], strict=True))
+        for name, beginning in ({"own": None} | stoic_run.foreign_formats(tuned.model.tokenizer)).items():
+            rows = [stoic_run.asked_in(tuned.model.tokenizer, pair.prompt, beginning) for pair in held_out]
+            made = tuned.model.generate(rows, 80, temperature=TEMPERATURE, seed=seed)
+            formats.setdefault(name, []).extend(stoic_score(one.text) for one in made)
+        print(f"seed {seed}: {tuned}\n  {held_out[0].prompt} -> {texts[-len(held_out)]}", flush=True)
+    unknown, words = quality.unknown_share(texts, known)
+    kept = sum(after for _, after in right) / max(1, sum(before for before, _ in right))
+    rows = [
+        row("minutes", max(seconds) / 60, goal="ours <= 2") | {"samples": len(seconds)},
+        mean("more_stoic", [float(after > before) for before, after in scores[""]], "ours >= 0.9"),
+        mean("more_stoic_by_hand", [float(after > before) for before, after in scores["_by_hand"]]),
+        mean("score_before", [before for before, _ in scores[""]]),
+        mean("score_after", [after for _, after in scores[""]]),
+        mean("topic_named", list(map(float, named)), "ours >= 0.5"),
+        row("out_of_vocabulary", unknown, goal="ours <= 0.02") | {"spread": list(wilson(unknown, words))},
+        mean("questions_before", [float(before) for before, _ in right]),
+        mean("questions_after", [float(after) for _, after in right]),
+        row("questions_kept", kept, goal="ours >= 0.9"),
+        *[mean(f"score_asked_in_{name.replace(' ', '_')}", found) for name, found in formats.items()],
+        row("adapter_megabytes", tuned.adapter_bytes / 1e6, tuned.base_bytes / 1e6, "lower"),
+        row(
+            "reload_difference",
+            reload_difference(tuned.model, tuned.model.source, tuned.folder, profile),
+            goal="ours <= 1e-3",
+        ),
+    ]
+    notes = (
+        f"{len(held_out)} held-out prompts in small words (by_hand: {len(by_hand)} written by people) with each of the "
+        f"seeds {', '.join(map(str, SEEDS))} of tuning and sampling, temperature {TEMPERATURE}; scores are "
+        "stoic_score, 0 to 100; intervals are of the bootstrap, 95%, of out_of_vocabulary Wilson's. questions: "
+        f"{len(asked)} simple ones, kept is after / before. adapter_megabytes: the peer is the base in NF4. "
+        "minutes: loading, 60 steps and saving. reload_difference: of logits, plain peft in a fresh process, float32."
+    )
+    report("stoic_tuning", rows, args, notes)
+
+
+if __name__ == "__main__":
+    main()
