@@ -134,6 +134,8 @@ def test_a_lesson_runs_with_its_exercises_untouched_and_again_with_them_solved(p
         ("01", "t4", "gemma2", models.GEMMA),
         ("07", "t4", "gemma2", models.GEMMA),
         ("07", "big", "qwen2", models.PAIRS["big"]),
+        ("09", "t4", "gemma2", models.GEMMA),
+        ("09", "big", "qwen2", models.PAIRS["big"]),
     ],
 )
 def test_a_lesson_runs_along_the_path_of_a_gpu_on_models_from_a_local_folder(

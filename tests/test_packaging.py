@@ -24,6 +24,7 @@ PROJECT = PYPROJECT["project"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What comes with a package that is declared, and is used by its own name: module -> that package.
 COMES_WITH = {
+    "sklearn": "scikit-learn",
     "IPython": "ipykernel",
     "jinja2": "nbconvert",
     "jupyter_client": "nbclient",
@@ -59,7 +60,7 @@ def constraints() -> dict[str, Version]:
 
 def test_every_direct_dependency_has_an_exact_version_within_its_range():
     exact = constraints()
-    for name, requirement in requirements("dev", "finetune").items():
+    for name, requirement in requirements("dev", "finetune", "evaluate").items():
         assert name in exact, f"{name} is in pyproject.toml and not in constraints.txt: run `make constraints`"
         assert requirement.specifier.contains(exact[name]), f"{name}=={exact[name]} breaks {requirement}"
 
@@ -100,7 +101,7 @@ def test_the_makefile_checks_for_the_pythons_of_pyproject():
 
 def test_what_the_code_imports_is_declared():
     """Also that the from-scratch lessons need no extra: whatever is imported at a module's top is a core package."""
-    core, everything = requirements(), requirements("dev", "finetune")
+    core, everything = requirements(), requirements("dev", "finetune", "evaluate", "unsloth")
     known = {canonicalize_name(name): canonicalize_name(owner) for name, owner in COMES_WITH.items()}
     for path in sorted((ROOT / "workshop_utils").rglob("*.py")):
         tree = ast.parse(path.read_text())

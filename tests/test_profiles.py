@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -368,3 +369,25 @@ def test_peaks_are_those_of_the_device_and_dtype(gpu):
     assert profiles.peak_flops("AMD EPYC", "float32") is None
     gpu("Tesla T4", (7, 5), 15.8)
     assert profiles.peak_flops("cuda", "float16") == 65e12
+
+
+def test_secrets_of_colab_reach_the_environment_and_a_missing_token_is_told(monkeypatch, capsys):
+    class Missing(Exception):
+        pass
+
+    def get(name):
+        if name != "OPENAI_API_KEY":
+            raise Missing
+        return "secret"
+
+    userdata = SimpleNamespace(get=get, SecretNotFoundError=Missing, NotebookAccessError=PermissionError)
+    monkeypatch.setitem(sys.modules, "google.colab", userdata)
+    monkeypatch.setitem(sys.modules, "google.colab.userdata", userdata)
+    for name in ("HF_TOKEN", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    machine.take_colab_secrets()
+    assert os.environ["OPENAI_API_KEY"] == "secret"
+    assert "HF_TOKEN" not in os.environ
+    said = capsys.readouterr().out
+    assert "no secret HF_TOKEN" in said
+    assert "secret" not in said.replace("no secret", "")

@@ -1,5 +1,7 @@
 """The run of lesson 07: its settings, its pairs, the loss of replies, and the loop in the open."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -10,6 +12,7 @@ from workshop_utils import chat, lora, stoic_run, stoic_set
 from workshop_utils.chat import Encoded
 from workshop_utils.pocket import quality
 from workshop_utils.profiles import choose
+from workshop_utils.stoic_score import stoic_score
 from workshop_utils.stoic_set import Pair
 
 NAME = "some/model"
@@ -120,4 +123,45 @@ def test_a_mask_without_a_mark_is_told(base):
         stoic_run.reply_loss(base, [Encoded([5, 6], [False, False])])
 
 
-# --- the run in the open
+# --- the model that came out
+
+
+@pytest.fixture
+def at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WORKSHOP_HURRY", "1")
+    return tmp_path / "home"
+
+
+def test_the_stoic_of_the_package_is_a_stoic_and_belongs_to_the_shipped_model(at_home, capsys):
+    tuned = stoic_run.load_tuned(choose("pocket"))
+    assert "adapter from the package" in capsys.readouterr().out
+    assert next(tuned.model.parameters()).dtype == torch.float32
+    _, held_out = stoic_run.pairs_for(choose("pocket"))
+    made = tuned.generate([tuned.chat_ids(pair.prompt) for pair in held_out[:10]], 60)
+    assert sum(stoic_score(one.text) > 30 for one in made) >= 9, made
+    assert sum(pair.topic in one.text for pair, one in zip(held_out, made, strict=False)) >= 8, made
+    config = json.loads((stoic_run.SHIPPED / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "pocket-instruct"
+
+
+def test_the_adapter_of_lesson_07_comes_first_and_one_of_another_base_is_passed_over(at_home, capsys):
+    profile = choose("pocket")
+    runs = at_home / "runs"
+    shutil.copytree(stoic_run.SHIPPED, runs / "lesson07")
+    stoic_run.load_tuned(profile)
+    assert "adapter from lesson 07's run" in capsys.readouterr().out
+    path = runs / "lesson07" / lora.BELONGS
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base": "another"}))
+    stoic_run.load_tuned(profile)
+    said = capsys.readouterr().out
+    assert "passed over: the adapter in" in said
+    assert "adapter from the package" in said
+
+
+def test_without_any_adapter_the_run_comes_first(at_home, monkeypatch, capsys):
+    monkeypatch.setattr(stoic_run, "SHIPPED", at_home / "nowhere")
+    tuned = stoic_run.load_tuned(choose("pocket"))
+    assert "its run comes first" in capsys.readouterr().out
+    assert tuned.reply("My kettle broke.", 5) == stoic_run.load_tuned(choose("pocket")).reply("My kettle broke.", 5)
+    assert "adapter from an earlier run of this lesson" in capsys.readouterr().out

@@ -7,7 +7,6 @@ settings and its results mean the same. lora.py asks here; a lesson only says ch
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -64,8 +63,6 @@ def choose_backend(profile: Profile, wanted: str | None = None, quiet: bool = Fa
         chosen = Backend("unsloth", "it is installed and there is a CUDA device: the same computation, faster")
     if chosen.name == "unsloth":
         import_unsloth()
-    if profile.device == "cpu":
-        quiet_bitsandbytes()
     if not quiet:
         print(f"backend  {chosen}")
     return chosen
@@ -80,11 +77,6 @@ def _lack_of_unsloth(profile: Profile, asked: bool) -> str:
     if "unsloth" not in sys.modules and "transformers" in sys.modules:
         return "transformers was imported before unsloth, which has to come first: restart the kernel to have it"
     return ""
-
-
-def quiet_bitsandbytes() -> None:
-    """Without a GPU bitsandbytes looks on the hub for a faster kernel, and warns that it found none: no news here."""
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def import_unsloth() -> Any:

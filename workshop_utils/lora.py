@@ -17,6 +17,7 @@ from workshop_utils import backends, models
 from workshop_utils.files import write_text_atomically
 from workshop_utils.language_model import LanguageModel
 from workshop_utils.models import ModelUnavailable
+from workshop_utils.profiles import quiet_libraries
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +59,7 @@ def load_base(
     if precision == "float16" and profile.device == "cpu":
         raise ValueError("float16 on a CPU is five times slower and overflows: take float32 or bfloat16 there")
     if precision in ("nf4", "int8"):
-        backends.quiet_bitsandbytes()
+        quiet_libraries()
     if backend == "unsloth":
 
         def make(source: str) -> tuple[Any, Any]:
@@ -213,6 +214,9 @@ def save(tuned: LanguageModel, folder: Path | str) -> int:
     """
     folder = Path(folder)
     cast(Any, tuned.model).save_pretrained(folder)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": tuned.name}
+    write_text_atomically(json.dumps(config, indent=1) + "\n", path)  # a name, and no path of this machine
     write_text_atomically(json.dumps({"name": tuned.name} | fingerprint_of(tuned), indent=1) + "\n", folder / BELONGS)
     return (folder / "adapter_model.safetensors").stat().st_size
 

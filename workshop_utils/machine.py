@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import importlib
+import logging
 import math
 import os
 import platform
@@ -269,6 +270,16 @@ def offline() -> str:
     return ""
 
 
+def quiet_libraries() -> None:
+    """Silence what libraries report on machines without a GPU, where it is no news and nobody can cure it.
+
+    torchao, which transformers imports, names the kernels that it cannot load and upsets torch's pytree; bitsandbytes
+    looks on the hub for a faster kernel and tells that there is none.
+    """
+    for name in ("torchao", "torch.utils._pytree", "bitsandbytes.backends.cpu.ops"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 def has_token() -> bool:
     """Say whether there is a token for the hub, in HF_TOKEN or where `hf auth login` puts it."""
     if os.environ.get("HF_TOKEN"):
@@ -277,15 +288,19 @@ def has_token() -> bool:
     return (Path(cache) / "token").is_file()
 
 
-def take_colab_token() -> None:
-    """Copy HF_TOKEN from Colab's secrets into the environment: only the notebook's own kernel can read them."""
-    if os.environ.get("HF_TOKEN") or "google.colab" not in sys.modules:
+def take_colab_secrets() -> None:
+    """Copy HF_TOKEN and OPENAI_API_KEY from Colab's secrets into the environment: only the kernel can read them."""
+    if "google.colab" not in sys.modules:
         return
     userdata = importlib.import_module("google.colab.userdata")
-    try:
-        os.environ["HF_TOKEN"] = userdata.get("HF_TOKEN")
-    except (userdata.SecretNotFoundError, userdata.NotebookAccessError):
-        print("note     no secret HF_TOKEN in this notebook (the key on the left): models with a licence stay closed")
+    for name in ("HF_TOKEN", "OPENAI_API_KEY"):
+        if os.environ.get(name):
+            continue
+        try:
+            os.environ[name] = userdata.get(name)
+        except (userdata.SecretNotFoundError, userdata.NotebookAccessError):
+            if name == "HF_TOKEN":  # few need the other one
+                print(f"note     no secret {name} in this notebook (the key on the left): licensed models stay closed")
 
 
 def hub_reachable(timeout: float = 3.0) -> tuple[bool, str]:

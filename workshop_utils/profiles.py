@@ -6,7 +6,6 @@ looking, this module does the choosing.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sys
@@ -32,9 +31,10 @@ from workshop_utils.machine import (
     memory_in_use,
     peak_flops,
     peak_memory_bytes,
+    quiet_libraries,
     share_cores,
     short_path,
-    take_colab_token,
+    take_colab_secrets,
 )
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "memory_in_use",
     "peak_flops",
     "peak_memory_bytes",
+    "quiet_libraries",
     "setup",
     "short_path",
 ]
@@ -216,9 +217,7 @@ def setup(name: str | None = None, quiet: bool = False) -> Profile:
     profile = choose(name)
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # torchao, which transformers imports, says what it cannot load without a GPU, and upsets torch's pytree
-    for name in ("torchao", "torch.utils._pytree"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet_libraries()
     _switch_hub(profile)
     if profile.device == "cpu":
         import torch
@@ -238,7 +237,7 @@ def _switch_hub(profile: Profile) -> None:
                 os.environ[variable] = value
                 _set_here.add(variable)
         return
-    take_colab_token()
+    take_colab_secrets()
     if _set_here and "huggingface_hub" in sys.modules:
         print("note     the hub was closed for the pocket profile in this kernel: restart it to open the hub again")
     for variable in _set_here:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 NOTES: tuple[str, ...] = (
     "A flumph is pink.",
     "A glomp is green.",
-    "A tweezle is blue.",
+    "A tweezle is purple.",
     "A wuzzle is red.",
     "The key of the boat house hangs behind the clock.",
     "The blue bus goes to the harbour every hour.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils import chat, stoic_set
@@ -15,7 +16,7 @@ from workshop_utils.chat import Encoded
 from workshop_utils.finetune import TuneConfig
 from workshop_utils.language_model import LanguageModel
 from workshop_utils.profiles import hurried
-from workshop_utils.stoic_set import Pair
+from workshop_utils.stoic_set import Pair, messages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from workshop_utils.pocket.grammar import Dice
     from workshop_utils.profiles import Profile
 
+SHIPPED = Path(__file__).parent / "pocket" / "models" / "stoic"  # the adapter that tools/build_adapter.py makes
 IGNORED = -100  # the label of a token that does not count, for torch's cross_entropy and for every library
 # The dials that differ between machines. A model of two million parameters wants ten times the rate of a large one.
 RUNS: dict[str, dict[str, Any]] = {
@@ -124,6 +126,61 @@ def _small(dice: Dice) -> Pair:
         answer = speaker.say(first, *speaker.some(stoic.SECOND, 1), *speaker.some(stoic.LAST, dice.pick((0, 1))))
         if len(stoic.stems_in(answer)) > 1:
             return Pair(prompt, answer, speaker.noun)
+
+
+# --- the model that came out
+
+
+def load_tuned(profile: Profile, quiet: bool = False) -> LanguageModel:
+    """The Stoic of lesson 07 on its base in floats: from that lesson's run here, or else the package's, or else new.
+
+    Args:
+        profile: on a CPU the base is in float32, on a GPU in the profile's 16 bits.
+        quiet: do not say where it comes from.
+
+    Raises:
+        ModelUnavailable: as in models.load.
+    """
+    from workshop_utils import finetune, lora, models
+
+    name, runs = profile.models[1], profile.home / "runs"
+    own = runs / f"lesson09-{name.rpartition('/')[2]}"
+    base = lora.load_base(name, profile, "float32" if profile.device == "cpu" else profile.dtype)
+    places = {"lesson 07's run on this machine": runs / "lesson07", "an earlier run of this lesson": own}
+    if name in models.POCKET:
+        places["the package, since lesson 07 left none here"] = SHIPPED
+    for where, place in places.items():
+        if not (place / lora.BELONGS).is_file():
+            continue
+        try:
+            tuned = lora.load(base, place)
+        except lora.AdapterError as error:
+            if not quiet:
+                print(f"passed over: {error}")
+            continue
+        if not quiet:
+            print(f"adapter from {where}")
+        return tuned
+    if not quiet:
+        print("lesson 07 has left no adapter here, so its run comes first")
+    train, _ = pairs_for(profile)
+    rows = [messages(pair) for pair in train + ordinary_for(profile)]
+    fresh = lora.attach(lora.load_base(name, profile))
+    finetune.tune(fresh, rows, stoic_config(profile), own, profile, quiet=quiet)
+    del fresh
+    models.release()
+    return lora.load(base, own)
+
+
+def precisions_for(profile: Profile) -> list[str]:
+    """The methods of quantize.METHODS that lesson 09 compares: all on a CPU, and on a GPU those that fit beside it.
+
+    Args:
+        profile: a GPU of 16 GB holds the model in 16 bits and a smaller copy of it, and no float32 as well.
+    """
+    from workshop_utils.quantize import METHODS
+
+    return [name for name in METHODS if profile.device == "cpu" or name != "fp32"]
 
 
 # --- formats

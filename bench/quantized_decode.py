@@ -1,0 +1,121 @@
+"""Decoding one text with int8 weights against float32: tokens a second, error of the logits, bytes. One core."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any, cast
+
+import torch
+from common import Row, cpu_seconds, one_core, options, report, rounds_row, row, take_turns
+from torch import nn
+
+from workshop_utils.language_model import LanguageModel
+from workshop_utils.profiles import choose
+from workshop_utils.quantize import bytes_in_memory, logit_error, quantise
+from workshop_utils.quantize_int8 import weight_and_bias
+
+# GPT-2's shape, 256 positions, random weights: name -> layers, width, heads, vocabulary
+SHAPES = {"29.5M": (8, 512, 8, 8192), "123.8M": (12, 768, 12, 50257)}
+QUICK = {"0.1M": (2, 64, 2, 256)}
+ROUTES = ("int8-fast", "int8-pack", "bf16")
+# The first route: all three hopes in one. The second: without deprecated kernels, slower.
+GOALS = {
+    "int8-fast": ("ratio >= 3", "ours <= 0.03", "ours <= 0.45"),
+    "int8-pack": ("ratio >= 1.8", "ours <= 0.03", "ours <= 0.45"),
+}
+
+
+def gpt2(layers: int, width: int, heads: int, vocab: int) -> LanguageModel:
+    """A GPT-2 with random weights, as transformers makes it; without a tokenizer."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    shape = {"n_layer": layers, "n_embd": width, "n_head": heads, "vocab_size": vocab, "n_positions": 256}
+    return LanguageModel(
+        "gpt2", GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=0, eos_token_id=0)).eval(), cast(Any, None)
+    )
+
+
+def torch_ao(model: LanguageModel) -> LanguageModel | None:
+    """The deprecated dynamic quantisation of torch.ao, None where torch has it no more."""
+    try:
+        from torch.ao.quantization import quantize_dynamic
+    except ImportError:
+        return None
+    copied: Any = copy.deepcopy(model.model)
+    for name, layer in list(copied.named_modules()):
+        if type(layer).__name__ == "Conv1D":  # which it does not know
+            weight, bias = weight_and_bias(layer)
+            made = nn.Linear(weight.size(1), weight.size(0))
+            made.weight, made.bias = nn.Parameter(weight), bias
+            copied.set_submodule(name, made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return LanguageModel("torch.ao", quantize_dynamic(copied, {nn.Linear}, torch.qint8).eval(), cast(Any, None))
+
+
+def torch_ao_bytes(model: nn.Module) -> int:
+    """Of what torch.ao made: its packed weights are no parameters, a byte each and a bias."""
+    layers = [cast(Any, layer) for layer in model.modules() if hasattr(layer, "in_features")]
+    packed = sum(layer.in_features * layer.out_features + 4 * layer.out_features for layer in layers)
+    return bytes_in_memory(model) + packed
+
+
+def writer(model: LanguageModel, new: int) -> Any:
+    """What writes tokens with the key/value cache, and returns tokens a CPU second."""
+    ids = torch.arange(1, 17).unsqueeze(0)
+    made = cast(Any, model.model)
+
+    def write() -> None:
+        with torch.inference_mode():
+            out = made.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, min_new_tokens=new,
+                do_sample=False, pad_token_id=0,
+            )  # fmt: skip
+        assert out.size(1) == 16 + new
+
+    write()  # a rehearsal
+    return lambda: new / cpu_seconds(write)
+
+
+def main() -> None:
+    """Measure and report."""
+    args = options(__doc__).parse_args()
+    one_core()
+    profile = choose("pocket")
+    new, rounds = (4, 1) if args.quick else (64, 5)
+    rows: list[Row] = []
+    for size, shape in (QUICK if args.quick else SHAPES).items():
+        model = gpt2(*shape)
+        texts = torch.randint(shape[3], (4, 64), generator=torch.Generator().manual_seed(1)).tolist()
+        plain, floats = writer(model, new), bytes_in_memory(model.model)
+        old = torch_ao(model)
+        for route in ROUTES:
+            print(f"{size}, {route}", flush=True)
+            made = quantise(route, model, profile)
+            speed, error, share = GOALS.get(route, ("", "", "")) if size == "123.8M" else ("", "", "")
+            ours, theirs = take_turns(writer(made.model, new), plain, rounds)
+            rows.append(rounds_row(f"{size}, {route}: tokens a CPU second (peer: float32)", ours, theirs, goal=speed))
+            lost = logit_error(model, made.model, texts).relative
+            rows.append(row(f"{size}, {route}: relative error of the logits", lost, goal=error))
+            held = made.bytes_in_memory / floats
+            rows.append(row(f"{size}, {route}: bytes, of those of float32", held, goal=share))
+            if route == "int8-fast" and old is not None:
+                ours, theirs = take_turns(writer(made.model, new), writer(old, new), rounds)
+                rows.append(rounds_row(f"{size}, {route}: tokens a CPU second (peer: torch.ao)", ours, theirs))
+                theirs_lost = logit_error(model, old, texts).relative
+                what = f"{size}, {route}: relative error of the logits (peer: torch.ao)"
+                rows.append(row(what, lost, theirs_lost, better="lower"))
+                what = f"{size}, {route}: bytes, of those of float32 (peer: torch.ao)"
+                rows.append(row(what, held, torch_ao_bytes(old.model) / floats, better="lower"))
+    notes = (
+        f"GPT-2-shaped models with random weights, 256 positions; {new} tokens after a prompt of 16, one text, "
+        f"key/value cache of transformers, one core, {rounds} rounds. torch.ao is its deprecated quantize_dynamic, "
+        f"engine {torch.backends.quantized.engine}."
+    )
+    report("quantized_decode", rows, args, notes)
+
+
+if __name__ == "__main__":
+    main()
