@@ -1,0 +1,120 @@
+"""GGUF files: read back equal by transformers, and continued by llama.cpp with the same tokens."""
+
+import os
+
+import pytest
+import tiny_models
+import torch
+
+from workshop_utils import gguf_file, models
+from workshop_utils.language_model import LanguageModel
+from workshop_utils.profiles import choose
+
+PROMPT = "What colour is a banana?"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    return models.load("pocket-instruct", choose("pocket"), dtype=torch.float32)
+
+
+def tiny(folder, family, **changes) -> LanguageModel:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tiny_models.save(folder, family, **changes)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    if family == "qwen2":  # its biases start at 0, which would hide that they were lost
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name.endswith("bias"):
+                    parameter.normal_(std=0.3)
+    return LanguageModel(family, model, AutoTokenizer.from_pretrained(folder), str(folder))
+
+
+def logits(model, ids) -> torch.Tensor:
+    with torch.inference_mode():
+        return model.model(input_ids=torch.tensor([ids])).logits
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("family", ["llama", "qwen2"])
+def test_transformers_reads_it_back_without_a_difference(family, tied, tmp_path):
+    model = tiny(tmp_path / family, family, tie_word_embeddings=tied)
+    path = tmp_path / "out" / "model.gguf"
+    written = gguf_file.write_gguf(model.model, model.tokenizer, path, "f32")
+    assert written == 4 * sum(p.numel() for p in model.model.parameters())
+    again = gguf_file.read_gguf(path, model)
+    ids = model.ids(PROMPT)
+    assert torch.equal(logits(again, ids), logits(model, ids))
+    assert os.listdir(path.parent) == ["model.gguf"]
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("q8_0", 8.5), ("q4_0", 4.5)])
+def test_quantised_files_have_the_bits_that_they_promise(kind, bits, pocket, tmp_path):
+    written = gguf_file.write_gguf(pocket.model, pocket.tokenizer, tmp_path / "m.gguf", kind)
+    table = pocket.model.get_input_embeddings().weight.numel()
+    norms = sum(p.numel() for p in pocket.model.parameters() if p.dim() == 1)
+    blocks = pocket.n_parameters - table - norms
+    assert written == blocks * bits / 8 + table * 8.5 / 8 + norms * 4
+    assert written < (tmp_path / "m.gguf").stat().st_size < written + 100_000
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "pocket"])
+def test_llama_cpp_goes_on_with_the_same_tokens(family, pocket, tmp_path):
+    pytest.importorskip("xllamacpp", reason="xllamacpp, llama.cpp's server in Python, is not installed")
+    model = pocket if family == "pocket" else tiny(tmp_path / family, family)
+    path = tmp_path / "model.gguf"
+    gguf_file.write_gguf(model.model, model.tokenizer, path, "f32")
+    ids = model.chat_ids(PROMPT)
+    server = gguf_file.LlamaCpp(path, context=128)
+    with torch.inference_mode():
+        out = model.model.generate(
+            input_ids=torch.tensor([ids]),
+            attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+            max_new_tokens=24,
+            min_new_tokens=24 if family == "pocket" else None,
+            do_sample=False,
+            pad_token_id=0,
+        )[0, len(ids) :].tolist()
+    assert server.tokens(ids, 24)[: len(out)] == out
+    assert server.write(ids, 8) > 0
+    with pytest.raises(RuntimeError, match="refused"):
+        server.write(ids * 40, 8)
+
+
+def test_the_file_knows_its_tokenizer_and_template(pocket, tmp_path):
+    from gguf import GGUFReader
+
+    gguf_file.write_gguf(pocket.model, pocket.tokenizer, tmp_path / "m.gguf", "q8_0", name="a name")
+    fields = GGUFReader(tmp_path / "m.gguf").fields
+    assert fields["general.name"].contents() == "a name"
+    assert fields["tokenizer.chat_template"].contents() == pocket.tokenizer.chat_template
+    assert fields["tokenizer.ggml.eot_token_id"].contents() == pocket.tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    assert len(tokens) == pocket.model.config.vocab_size
+    assert tokens[pocket.tokenizer.bos_token_id] == pocket.tokenizer.bos_token
+    types = fields["tokenizer.ggml.token_type"].contents()
+    assert types[pocket.tokenizer.bos_token_id] == 3  # control: never shown, never made from text
+    assert types[300] == 1
+
+
+def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(pocket, tmp_path):
+    with pytest.raises(ValueError, match="q8_0"):
+        gguf_file.write_gguf(pocket.model, pocket.tokenizer, tmp_path / "m.gguf", "q5_k")
+    gemma = tiny(tmp_path / "gemma", "gemma2")
+    with pytest.raises(ValueError, match=r"gemma2.*convert_hf_to_gguf"):
+        gguf_file.write_gguf(gemma.model, gemma.tokenizer, tmp_path / "m.gguf")
+    llama = tiny(tmp_path / "llama", "llama")
+    llama.model.register_parameter("surprise", torch.nn.Parameter(torch.ones(2, 32)))
+    with pytest.raises(ValueError, match="surprise"):
+        gguf_file.write_gguf(llama.model, llama.tokenizer, tmp_path / "m.gguf")
+    assert not list(tmp_path.glob("*.gguf*")) + list(tmp_path.glob(".*"))
