@@ -22,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
-PACKAGES = ("slm-workshop", "torch", "numpy", "tiktoken", "tokenizers", "transformers", "datasets")
+PACKAGES = ("slm-workshop", "torch", "torchao", "numpy", "tiktoken", "tokenizers", "transformers", "datasets")
 INTRODUCTION = """\
 # Measured figures
 

@@ -592,3 +592,22 @@ def test_llama_cpp_with_a_key(tmp_path, monkeypatch):
             with pytest.raises(JudgeError, match=said) as caught:
                 EndpointJudge(url, "m", choose("pocket"), key_variable=variable).judge(PROMPT, STOIC, PLAIN)
             assert KEY not in str(caught.value)
+
+
+def test_the_environment_names_a_judge_or_none(monkeypatch):
+    from workshop_utils.judge_endpoint import judge_from_environment
+
+    for name in ("URL", "MODEL", "PRICES"):
+        monkeypatch.delenv(f"WORKSHOP_JUDGE_{name}", raising=False)
+    assert judge_from_environment(POCKET) is None
+    monkeypatch.setenv("WORKSHOP_JUDGE_URL", "http://127.0.0.1:1/v1")
+    with pytest.raises(ValueError, match="WORKSHOP_JUDGE_MODEL does not say"):
+        judge_from_environment(POCKET)
+    monkeypatch.setenv("WORKSHOP_JUDGE_MODEL", "m")
+    assert judge_from_environment(POCKET).model == "m"
+    monkeypatch.setenv("WORKSHOP_JUDGE_PRICES", "cheap")
+    with pytest.raises(ValueError, match="'cheap': write what a million"):
+        judge_from_environment(POCKET)
+    monkeypatch.setenv("WORKSHOP_JUDGE_PRICES", "0.15,0.60")
+    judge = judge_from_environment(POCKET)
+    assert (judge.price_in, judge.price_out) == (0.15, 0.60)

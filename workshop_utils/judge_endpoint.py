@@ -335,6 +335,36 @@ class EndpointJudge:
         return f"{server} cannot be asked ({type(error).__name__}: {said}): look at base_url and options"
 
 
+def judge_from_environment(profile: Profile) -> EndpointJudge | None:
+    """The judge that environment variables name, None where none is named.
+
+    WORKSHOP_JUDGE_URL and WORKSHOP_JUDGE_MODEL say which; WORKSHOP_JUDGE_PRICES what a million tokens cost, in and out,
+    as in "0.15,0.60" ("0,0" for free), and may be left out for a server on this machine.
+
+    Args:
+        profile: as in EndpointJudge.
+
+    Raises:
+        ValueError: the model is missing, or the prices are no two numbers; or as in EndpointJudge.
+        JudgeError: as in EndpointJudge.
+    """
+    url, model = os.environ.get("WORKSHOP_JUDGE_URL", ""), os.environ.get("WORKSHOP_JUDGE_MODEL", "")
+    if not url:
+        return None
+    if not model:
+        raise ValueError(
+            f"WORKSHOP_JUDGE_URL is {url!r}, and WORKSHOP_JUDGE_MODEL does not say which model to ask there"
+        )
+    prices = os.environ.get("WORKSHOP_JUDGE_PRICES", "")
+    try:
+        price_in, price_out = (float(part) for part in prices.split(",")) if prices else (None, None)
+    except ValueError:
+        raise ValueError(
+            f"WORKSHOP_JUDGE_PRICES is {prices!r}: write what a million tokens cost, in and out, as in 0.15,0.60"
+        ) from None
+    return EndpointJudge(url, model, profile, price_in=price_in, price_out=price_out)
+
+
 def _checked_url(url: str) -> tuple[str, bool]:
     """The address without a slash at the end, and whether it is this machine's.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -73,8 +74,9 @@ class Int8Codes(nn.Module):
         destination.update({prefix + name: tensor for name, tensor in self.saved().items()})
 
     def _load_from_state_dict(self, state: Any, prefix: str, metadata: Any, strict: bool, *lists: Any) -> None:
-        self.take(state.pop(prefix + "codes"), state.pop(prefix + "scales"))
+        codes, scales = state.pop(prefix + "codes"), state.pop(prefix + "scales")
         super()._load_from_state_dict(state, prefix, metadata, strict, *lists)
+        self.take(codes, scales)  # after the bias, which may be packed with them
 
 
 class Int8Linear(Int8Codes):
@@ -82,12 +84,12 @@ class Int8Linear(Int8Codes):
 
     Each input row is written as two rows of whole numbers, coarse and fine (x = largest / 63 * (coarse + fine / 126)),
     as one writes 3.14 as 3 and 14 hundredths. Two rows cost hardly more than one, since the weights are read once;
-    with one row, as dynamic quantisation has it, the inputs' rounding would double the error.
+    with one row, as dynamic quantisation has it, the inputs' rounding adds as much error as the weights'.
 
-    Source: the kernel under torch.ao.quantization's dynamic quantisation, which deprecated API is left out here. That
-        API has one scale for the whole weight and one coarse row: 2.8 times the error at about the same speed
-        (bench/quantized_decode.py).
+    Source: FBGEMM's kernel, which torch.ao.quantization uses too.
     """
+
+    pack_bias = False  # two rows would add it twice
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         super().__init__()
@@ -103,7 +105,7 @@ class Int8Linear(Int8Codes):
         zeros = torch.zeros(len(codes), dtype=torch.long)
         with _fbgemm():
             packed = torch._make_per_channel_quantized_tensor(codes, scales.flatten().double(), zeros, 0)
-            self.packed = torch.ops.quantized.linear_prepack(packed, None)
+            self.packed = torch.ops.quantized.linear_prepack(packed, self.bias if self.pack_bias else None)
 
     def saved(self) -> dict[str, Tensor]:
         """The codes as they were before they were packed."""
@@ -128,11 +130,62 @@ class Int8Linear(Int8Codes):
         return made.view(*x.shape[:-1], self.out_features)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Int8Linear:
-        copied = Int8Linear.__new__(Int8Linear)
+        copied = type(self).__new__(type(self))
         nn.Module.__init__(copied)
         copied.bias = None if self.bias is None else nn.Parameter(self.bias.clone(), requires_grad=False)
         copied.take(**self.saved())
         return copied.train(self.training)
+
+
+class Int8DynamicLinear(Int8Linear):
+    """The same weights, inputs in one row of 8 bits, scaled from its lowest to its highest number: dynamic int8.
+
+    A single row, as in decoding, is one call into C++. Of several rows that call would make one scale, which a single
+    outlier among them would spoil: they are scaled here, each for itself.
+
+    Source: the kernel of torch.ao.quantization.quantize_dynamic, a deprecated API that is left out here. It takes one
+        scale for all of a weight and 7 bits of an input, which is twice the error at the same speed
+        (bench/quantized_decode.py).
+    """
+
+    pack_bias = True
+
+    def take(self, codes: Tensor, scales: Tensor) -> None:
+        """Pack the codes and the bias, and note what a constant input would give."""
+        super().take(codes, scales)
+        self._narrow = overflows()
+        self._dynamic = torch.ops.quantized.linear_dynamic.default
+        self._sums = (codes.sum(1, dtype=torch.long) * scales.flatten().double()).float()
+
+    def held_bytes(self) -> int:
+        """The bytes of the sums, too."""
+        return super().held_bytes() + 4 * self.out_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out), float32."""
+        if x.numel() == self.in_features and x.dim() > 1:
+            return cast(Tensor, self._dynamic(x, self.packed, self._narrow))
+        rows = x.reshape(-1, self.in_features)
+        low, high = rows.amin(-1, keepdim=True).clamp_max(0), rows.amax(-1, keepdim=True).clamp_min(0)
+        step = ((high - low) / (127 if self._narrow else 255)).clamp_min(1e-30)
+        zero = (-low / step).round()  # the code of 0
+        product = self._multiply((rows / step).round() + zero, 1.0, 0, self.packed)
+        offset = zero * self._sums if self.bias is None else zero * self._sums + self.bias
+        made = (product - offset) * step
+        made = made if self.bias is None else made + self.bias
+        return made.view(*x.shape[:-1], self.out_features)
+
+
+@cache
+def overflows() -> bool:
+    """Whether the kernel loses large products of 8-bit inputs, as on CPUs without VNNI: then inputs get 7 bits."""
+    with _fbgemm():
+        full = torch._make_per_channel_quantized_tensor(
+            torch.full((8, 64), 127, dtype=torch.int8), torch.ones(8).double(), torch.zeros(8, dtype=torch.long), 0
+        )
+        packed = torch.ops.quantized.linear_prepack(full, None)
+        product = torch.ops.quantized.linear_dynamic(torch.ones(1, 64), packed, False)
+    return bool((product / (127 * 64) - 1).abs().max() > 0.01)
 
 
 class Int8PackLinear(Int8Codes):
@@ -196,12 +249,12 @@ def convert(model: nn.Module, linear: Callable[[Tensor, Tensor | None], Int8Code
     """Put int8 layers in the place of all linear layers, of the head, and of the embedding table, in place.
 
     Args:
-        model: a decoder of transformers, on a CPU; float32 for Int8Linear, bfloat16 for Int8PackLinear.
-        linear: Int8Linear or Int8PackLinear.
+        model: a decoder of transformers, on a CPU; in bfloat16 for Int8PackLinear, else in float32.
+        linear: the class of the layers.
 
     Returns:
         the model. Codes of a head that is tied to the embedding table are the table's: Int8PackLinear shares them;
-        Int8Linear keeps a second copy, packed, in memory, and neither saves them twice.
+        the others keep a second copy, packed, in memory; none saves them twice.
     """
     table = cast(Any, model).get_input_embeddings()
     scaled = getattr(table, "embed_scale", None) or getattr(table, "scalar_embed_scale", None)
@@ -212,12 +265,21 @@ def convert(model: nn.Module, linear: Callable[[Tensor, Tensor | None], Int8Code
     embedding = Int8Embedding(table.weight, table.weight.dtype)
     for name, layer in list(model.named_modules()):
         if isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D":
-            made = linear(*weight_and_bias(layer))
+            # The rounding of the head's inputs goes straight into the logits: two rows there, for one layer of many.
+            kind = Int8Linear if layer is head and linear is Int8DynamicLinear else linear
+            made = kind(*weight_and_bias(layer))
             if layer is head and tied:
                 made.take(embedding.codes, embedding.scales)
             model.set_submodule(name, made.train(layer.training))
     cast(Any, model).set_input_embeddings(embedding)
     return model
+
+
+LAYERS: dict[str, type[Int8Linear] | type[Int8PackLinear]] = {
+    "int8-pack": Int8PackLinear,
+    "int8-fast": Int8DynamicLinear,
+    "int8-fine": Int8Linear,
+}
 
 
 def is_tied(model: nn.Module) -> bool:

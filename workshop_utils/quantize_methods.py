@@ -72,8 +72,15 @@ METHODS: dict[str, Method] = {
             8,
             "dynamic",
             "FBGEMM",
-            "integer products of the weights with inputs in two rows, coarse and fine; head and embedding table are "
-            "int8, too",
+            "integer products in one call into C++; head and embedding table are int8, too",
+        ),
+        Method(
+            "int8-fine",
+            "int8 dynamic, two rows",
+            8,
+            "dynamic",
+            "FBGEMM",
+            "integer products with inputs in two rows, coarse and fine; head and embedding table are int8, too",
         ),
         Method("int8-static", "int8 static", 8, "static", "torchao", "the inputs' scales are fixed by calibration"),
         Method("int4-qat", "int4 QAT", 4, "trained", "torchao", "groups of 32, trained with the rounding switched on"),

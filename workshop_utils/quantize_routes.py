@@ -71,6 +71,8 @@ def quantise(
         raise ValueError(f"there is no method {method!r}: choose one of {', '.join(METHODS)}")
     import torch
 
+    from workshop_utils import quantize_int8
+
     if not isinstance(source, str | LanguageModel):
         source = source()
     if isinstance(source, LanguageModel):
@@ -82,7 +84,7 @@ def quantise(
         return _nf4(chosen, source, profile, double=method == "nf4-double")
     if method.startswith("gguf"):
         return _gguf(chosen, source, profile)
-    if method in ("int8-pack", "int8-fast"):
+    if method in quantize_int8.LAYERS:
         return _int8(chosen, source, profile)
     _need("torchao", chosen)
     try:
@@ -131,7 +133,7 @@ def _int8(method: Method, source: str | LanguageModel, profile: Profile) -> Quan
     made = plain(source, profile, torch.bfloat16 if pack else torch.float32)
     tied = quantize_int8.is_tied(made.model)
     try:
-        quantize_int8.convert(made.model, quantize_int8.Int8PackLinear if pack else quantize_int8.Int8Linear)
+        quantize_int8.convert(made.model, quantize_int8.LAYERS[method.name])
     except ValueError as error:
         raise Unavailable(str(error)) from error
     if not tied:

@@ -26,6 +26,7 @@ def save(made: Quantised, folder: Path) -> int:
     import torch
     from safetensors.torch import save_file
 
+    from workshop_utils.quantize_int8 import LAYERS
     from workshop_utils.quantize_methods import quiet_bars
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ def save(made: Quantised, folder: Path) -> int:
     elif made.method.library == "torchao":
         model.config.save_pretrained(folder)
         torch.save(_packed(model.state_dict()), folder / STATE)
-    elif made.method.name in ("int8-fast", "int8-pack"):
+    elif made.method.name in LAYERS:
         model.config.save_pretrained(folder)
         save_file(_once(model), folder / CODES)
     else:
@@ -64,6 +65,7 @@ def load(made: Quantised, folder: Path | str) -> Quantised:
     from transformers import AutoModelForCausalLM
 
     from workshop_utils import gguf_file, lora, models
+    from workshop_utils.quantize_int8 import LAYERS
     from workshop_utils.quantize_methods import quiet_bars
 
     folder = Path(folder)
@@ -73,7 +75,7 @@ def load(made: Quantised, folder: Path | str) -> Quantised:
         if made.file is not None:
             file = folder / made.file.name
             model = gguf_file.read_gguf(file, made.model).model
-        elif made.method.library == "torchao" or made.method.name in ("int8-fast", "int8-pack"):
+        elif made.method.library == "torchao" or made.method.name in LAYERS:
             model = _filled(made, folder)
         else:
             model = AutoModelForCausalLM.from_pretrained(
@@ -109,8 +111,7 @@ def _filled(made: Quantised, folder: Path) -> Any:
         state = _unpacked(torch.load(folder / STATE, weights_only=True), made)
         model.load_state_dict(state, assign=True)
         return model.to(old.device)
-    pack = made.method.name == "int8-pack"
-    quantize_int8.convert(model, quantize_int8.Int8PackLinear if pack else quantize_int8.Int8Linear)
+    quantize_int8.convert(model, quantize_int8.LAYERS[made.method.name])
     state = {name: quantize_int8.aligned(tensor) for name, tensor in load_file(folder / CODES).items()}
     head, table = _ends(model)
     for part in ("codes", "scales"):

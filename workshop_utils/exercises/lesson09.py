@@ -1,4 +1,4 @@
-"""The exercises of lesson 09, evaluation: references, inputs, mistakes that people make. 09.2 to 09.4: pieces09.py."""
+"""The exercises of lesson 09, evaluation: references, inputs, mistakes that people make. 09.4 to 09.6: pieces09.py."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ METRIC: Mistakes = {
 }
 
 
-# --- 09.5: perplexity
+# --- 09.3: perplexity
 
 
 def perplexity(log_probabilities: list[float]) -> float:
@@ -118,7 +118,7 @@ PERPLEXITY: Mistakes = {
 }
 
 
-# --- 09.6: could it be luck?
+# --- 09.2: could it be luck?
 
 
 def share_of_wins(a: list[float], b: list[float], draws: list[list[int]]) -> float:
@@ -183,7 +183,7 @@ EXERCISES = [
         **known(METRIC),
     ),
     Exercise(
-        "09.5",
+        "09.3",
         "perplexity",
         perplexity,
         cases=_log_probabilities,
@@ -191,7 +191,7 @@ EXERCISES = [
         **known(PERPLEXITY),
     ),
     Exercise(
-        "09.6",
+        "09.2",
         "bootstrap",
         share_of_wins,
         cases=_draws,

@@ -1,4 +1,4 @@
-"""Exercises 09.2 to 09.4 of lesson 09, from eight bits to the choice of a model, and how mistakes are recognised."""
+"""Exercises 09.4 to 09.6 of lesson 09, from eight bits to the choice of a model, and how mistakes are recognised."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _as_wrong(wrong: Callable[..., Any], args: Arguments, got: Any) -> bool:
     return same(got, made) is None
 
 
-# --- 09.2: eight bits, a scale a row
+# --- 09.4: eight bits, a scale a row
 
 
 def quantise_rows(W: Any) -> tuple[Any, Any]:
@@ -96,7 +96,7 @@ ROWS: Mistakes = {
 }
 
 
-# --- 09.3: the size of a block
+# --- 09.5: the size of a block
 
 
 def choose_block(errors: dict[int, float], limit: float) -> tuple[int, float]:
@@ -142,7 +142,7 @@ BLOCKS: dict[str, Callable[..., Any]] = {
 }
 
 
-# --- 09.4: which one would you ship?
+# --- 09.6: which one would you ship?
 
 
 def ship(rows: list[dict[str, Any]], megabytes: float) -> str:
@@ -205,7 +205,7 @@ SHIPPED: dict[str, Callable[..., Any]] = {
 
 PIECES = [
     Exercise(
-        "09.2",
+        "09.4",
         "scales",
         quantise_rows,
         cases=_matrices,
@@ -214,7 +214,7 @@ PIECES = [
         **known(ROWS),
     ),
     Exercise(
-        "09.3",
+        "09.5",
         "choice of a block",
         choose_block,
         wrong=BLOCKS,
@@ -223,7 +223,7 @@ PIECES = [
         praise="large blocks save scales, small ones keep an outlier's damage small. GGUF's Q4_0 takes 32: 4.5 bits.",
     ),
     Exercise(
-        "09.4",
+        "09.6",
         "choice",
         ship,
         wrong=SHIPPED,
