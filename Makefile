@@ -13,7 +13,7 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 LESSONS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-BENCHES ?= imports generate tokenise train_throughput char_shakespeare lesson04 pocket_quality quantized_decode stoic_tuning
+BENCHES ?= imports generate tokenise train_throughput streaming budget char_shakespeare lesson04 pocket_quality quantized_decode stoic_tuning
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NEWEST := .venv-newest
@@ -22,7 +22,7 @@ UNSLOTH := .venv-unsloth
 UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test test-newest test-unsloth lab lint format notebooks bench constraints clean
+.PHONY: help venv workshop test test-newest test-unsloth colab slides lab lint format notebooks bench constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,13 @@ test-unsloth: $(STAMP) ## Prove that the Unsloth backend runs, on the CPU, in .v
 	@$(UNSLOTH)/bin/python -m pip install --quiet -c constraints.txt -e '.[finetune]' tyro json5 nest-asyncio structlog protobuf
 	@$(UNSLOTH)/bin/python -m pip install --quiet --no-deps unsloth==$(UNSLOTH_CPU) unsloth-zoo==$(UNSLOTH_CPU)
 	@$(BIN)/python -m pytest tests/test_backends.py $(PYTEST_ARGS)
+
+colab: $(STAMP) ## Try Colab's first cell in an environment like Colab's, some minutes
+	@$(BIN)/python -m pytest tests/test_colab.py -k beside_what $(PYTEST_ARGS)
+
+slides: $(STAMP) ## Render the slides: HTML, PDF and notes in build/slides (needs node and chromium)
+	@cd slides && npm ci --silent
+	@$(BIN)/python tools/slides.py build
 
 lab: $(STAMP) ## Open the lessons in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -1,11 +1,13 @@
 """Write constraints.txt: the exact versions that everybody installs, so that all machines run what CI passed with.
 
 The ranges are in pyproject.toml; pip resolves them (nothing is installed) and this script writes down what it chose.
+A copy travels in the package, for Colab, where there is no checkout.
 """
 
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+FILE = ROOT / "constraints.txt"
+COPY = ROOT / "workshop_utils" / "data_files" / "constraints.txt"
 HEADER = """\
 # The exact versions that CI passed with. Written by `make constraints`; edit the ranges in pyproject.toml instead.
 # CUDA packages are missing on purpose: torch itself asks for the exact ones that it was built with.
@@ -61,11 +65,11 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["workshop"]
-    path = ROOT / "constraints.txt"
     project = f"{ROOT}[{','.join(settings['constraints-extras'])}]"
-    versions = resolve([project, *settings["constraints-limits"]], None if arguments.upgrade else path)
-    count = write(versions, path)
-    print(f"{path.name}: {count} versions. Now run `make test`, then commit it.")
+    versions = resolve([project, *settings["constraints-limits"]], None if arguments.upgrade else FILE)
+    count = write(versions, FILE)
+    shutil.copyfile(FILE, COPY)
+    print(f"{FILE.name}: {count} versions, also in the package. Now run `make test`, then commit both.")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,18 +56,31 @@ def save(out_dir: Path, step: int, model: GPT, training: dict[str, Tensor], stat
     Raises:
         CheckpointError: it cannot be written (disk full, no permission); earlier checkpoints are untouched.
     """
-    folder, temporary = out_dir / f"step-{step:06d}", out_dir / f".writing-{step:06d}"
     weights = {name: t.contiguous() for name, t in model.state_dict().items() if name != "lm_head.weight"}  # tied
+    with written_whole(out_dir, step, model, state) as temporary:
+        save_file(weights, temporary / FILES[0])
+        save_file(training, temporary / FILES[1])
+    return out_dir / f"step-{step:06d}"
+
+
+@contextmanager
+def written_whole(out_dir: Path, step: int, model: GPT, state: dict[str, Any]) -> Iterator[Path]:
+    """A folder to write a step's safetensors to; afterwards it gets state.json, checksums, and its name.
+
+    Raises:
+        CheckpointError: it cannot be written; earlier checkpoints are untouched.
+    """
+    folder, temporary = out_dir / f"step-{step:06d}", out_dir / f".writing-{step:06d}"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_file(weights, temporary / FILES[0])
-        save_file(training, temporary / FILES[1])
+        yield temporary
         state = state | {"step": step, "gpt": model.config.to_dict()}
-        state["sha256"] = {name: _sha256(temporary / name) for name in FILES}
+        files = sorted(temporary.rglob("*.safetensors"))
+        state["sha256"] = {path.relative_to(temporary).as_posix(): _sha256(path) for path in files}
         state["sha256"]["state"] = _state_digest(state)
         (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
-        for path in temporary.iterdir():
+        for path in temporary.rglob("*"):
             _flush(path)
         shutil.rmtree(folder, ignore_errors=True)  # only when the same step is written again
         temporary.rename(folder)
@@ -76,7 +91,6 @@ def save(out_dir: Path, step: int, model: GPT, training: dict[str, Tensor], stat
             f"the checkpoint of step {step} could not be written to {out_dir}: {error}. Earlier checkpoints are whole; "
             "free some space, then call train again with resume=True"
         ) from error
-    return folder
 
 
 def mark_best(out_dir: Path, step: int, val_loss: float) -> None:
@@ -106,7 +120,7 @@ def read(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder} is damaged: state.json cannot be read ({error})") from error
     if not intact:
         raise CheckpointError(f"{folder} is damaged: state.json is not what was written")
-    for name in FILES:
+    for name in sorted(set(sums) - {"state"}):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} is damaged: {name} is missing")
         if _sha256(folder / name) != sums[name]:
@@ -190,6 +204,12 @@ def load_model(
 
 def load_weights(model: GPT, folder: Path) -> None:
     """Copy the weights of a checkpoint into a model of the same shape."""
+    from workshop_utils import shards
+    from workshop_utils.distributed import is_sharded
+
+    if shards.in_folder(folder) or is_sharded(model):
+        shards.load_weights(model, folder)
+        return
     weights = load_file(folder / FILES[0])
     model.load_state_dict(weights | {"lm_head.weight": weights["transformer.wte.weight"]})
 
@@ -209,12 +229,15 @@ def pack_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> tuple[dict[
 def unpack_optimizer(
     optimizer: torch.optim.Optimizer, prefix: str, tensors: dict[str, Tensor], groups: list[Any]
 ) -> None:
-    """Put back what `pack_optimizer` took apart."""
+    """Put back what `pack_optimizer` took apart; whole tensors are cut where the parameters are in slices."""
+    from workshop_utils.shards import like
+
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(prefix + "."):
             _, i, key = name.split(".")
-            state.setdefault(int(i), {})[key] = value
+            state.setdefault(int(i), {})[key] = like(parameters[int(i)], value)
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 

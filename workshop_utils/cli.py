@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample` and `chat`.
+"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat` and `brand`.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -50,13 +50,16 @@ def run(
 
 @app.command()
 def train(
-    text: Annotated[Path, typer.Option(help="text file to learn from, UTF-8")],
-    out: Annotated[Path, typer.Option(help="folder for tokenizer, token files, config and checkpoints")],
+    text: Annotated[Path | None, typer.Option(help="text file to learn from, UTF-8")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for tokenizer, token files, config, checkpoints")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="optimiser updates [default: 1000]")] = None,
-    config: Annotated[Path | None, typer.Option(help='JSON: {"gpt": {...}, "training": {...}}')] = None,
+    config: Annotated[Path | None, typer.Option(help='JSON: {"gpt": {...}, "training": {...}, ...}')] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run in that folder")] = False,
 ) -> int:
-    """Train a GPT on a text of your own. Ctrl-C saves; --resume goes on."""
+    """Train a GPT on a text of your own. Ctrl-C saves; --resume goes on.
+
+    The JSON may name "data", "out" and "parallel" too, for runs in many processes: torchrun -m workshop_utils.cli train
+    """
     from workshop_utils.own_text import train_on_text
 
     train_on_text(text, out, steps, config, resume)
@@ -106,6 +109,32 @@ def chat(
     return 0
 
 
+@app.command()
+def brand(
+    name: Annotated[
+        str, typer.Argument(metavar="[OWNER/REPO[@TAG]]", help="on GitHub; the tag stays if left out")
+    ] = "",
+    check: Annotated[bool, typer.Option("--check", help="write nothing, say which addresses lead elsewhere")] = False,
+) -> int:
+    """Make badges, links and install lines lead to a repository, such as a fork; or check that they do."""
+    from workshop_utils import brand
+    from workshop_utils.machine import checkout
+
+    root = checkout()
+    if root is None:
+        raise FileNotFoundError("brand rewrites the files of a checkout, and there is none: clone the repository first")
+    if not (name or check):
+        raise ValueError("which repository? Give OWNER/REPO or OWNER/REPO@TAG, or --check")
+    home = brand.parse(name, brand.home_of(root).tag) if name else brand.home_of(root)
+    if check:
+        strays = brand.strays(root, home)
+        print("\n".join(f"{stray.path}:{stray.line}: {stray.text}" for stray in strays) or f"all lead to {home}")
+        return int(bool(strays))
+    changed = brand.rewrite(root, home)
+    print("\n".join(f"rewritten: {path}" for path in changed) or f"all lead to {home} already")
+    return 0
+
+
 def execute(arguments: Sequence[str]) -> int:
     """Run one command.
 
@@ -145,3 +174,7 @@ def _fail(message: str, code: int = 2) -> int:
 def main() -> None:
     """Entry point of the `workshop` command."""
     sys.exit(execute(sys.argv[1:]))
+
+
+if __name__ == "__main__":  # what torchrun starts: `-m workshop_utils.cli`
+    main()

@@ -21,8 +21,18 @@ from workshop_utils.tokens import fingerprint, for_profile
 
 if TYPE_CHECKING:
     from workshop_utils.profiles import Profile
+    from workshop_utils.streaming import StreamingTokenDataset
 
-__all__ = ["TokenFile", "documents", "prepare", "read_text", "split_of", "write_token_file", "write_token_files"]
+__all__ = [
+    "StreamingTokenDataset",
+    "TokenFile",
+    "documents",
+    "prepare",
+    "read_text",
+    "split_of",
+    "write_token_file",
+    "write_token_files",
+]
 
 TEXT_COLUMN = "text"
 # For each data set of the hub: the name of its configuration, and where those files lie in a copy of it.
@@ -32,6 +42,15 @@ HUB_SETS: dict[str, tuple[str | None, str]] = {
 }
 CURE = "take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network, or point WORKSHOP_HUB at a local copy"
 VAL_PERCENT = 2
+
+
+def __getattr__(name: str) -> Any:
+    """data.StreamingTokenDataset, which lives in streaming.py and itself needs this module."""
+    if name == "StreamingTokenDataset":
+        from workshop_utils.streaming import StreamingTokenDataset
+
+        return StreamingTokenDataset
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def read_text(path: str | Path) -> str:

@@ -7,28 +7,19 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from workshop_utils import checkpoints
+from workshop_utils import checkpoints, distributed, shards
+from workshop_utils.batches import Batches as Batches
+from workshop_utils.batches import batch_of, precision, unmoved
 from workshop_utils.config import TrainConfig
 from workshop_utils.energy import Energy
 from workshop_utils.files import write_text_atomically
 from workshop_utils.model import GPT, fastest_attention
 from workshop_utils.optimizers import make_optimizers
-
-
-class Batches(Protocol):
-    """What the loop asks of its data; `data.TokenFile` is the usual one."""
-
-    fingerprint: str
-    vocab_size: int
-
-    def batch(
-        self, how: str, batch_size: int, block_size: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]: ...
 
 
 class TrainingStopped(RuntimeError):
@@ -61,11 +52,17 @@ class Run:
 class Loop:
     """The parts of `train` that are no part of its story: state on the disk, one update, what is printed."""
 
-    def __init__(self, model: GPT, data: Batches, config: TrainConfig, out_dir: Path | None, quiet: bool) -> None:
-        self.model, self.data, self.config, self.out_dir, self.quiet = model, data, config, out_dir, quiet
+    def __init__(
+        self, model: GPT, data: Batches, config: TrainConfig, out_dir: Path | None, quiet: bool, parallel: str = "ddp"
+    ) -> None:
+        self.world = distributed.world()
+        self.world.use(config.device)
+        self.model, self.data, self.config, self.out_dir = model, data, config, out_dir
+        self.quiet = quiet or not self.world.is_main
         self.run = Run(model.to(config.device), config, out_dir=out_dir)
-        self.generator = torch.Generator().manual_seed(config.seed)  # order of the batches
-        torch.manual_seed(config.seed)  # dropout
+        self.module = distributed.wrap(model, parallel, config.device, self.world)  # what is called in training
+        self.generator = torch.Generator().manual_seed(config.seed)  # order of the batches, the same in all processes
+        torch.manual_seed(config.seed + self.world.rank)  # dropout
         self.optimizers = make_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(config.device, enabled=config.dtype == "float16")
         self.saved_best, self.since = 0, (0.0, 0)
@@ -78,22 +75,32 @@ class Loop:
                 f"the text's tokenizer has {self.data.vocab_size} tokens and the model {self.model.config.vocab_size}: "
                 "make the model with vocab_size=padded_vocab_size(encoding)"
             )
+        if distributed.is_sharded(self.model) and self.scaler.is_enabled():
+            raise ValueError(
+                "float16 and fsdp do not go together: an overflow in one process's slice would have to be seen by all; "
+                'set dtype="bfloat16", or parallel="ddp" if the model fits a GPU'
+            )
 
     def open(self, resume: bool) -> None:
         """Find an earlier part of this run, or make sure that nothing is written over."""
         if self.out_dir is None:
             return
+        found = self.world.from_main(lambda: self.find(resume))
+        if found is not None:
+            self.restore(*found)
+
+    def find(self, resume: bool) -> tuple[Path, dict[str, Any]] | None:
+        """The checkpoint to go on from, if any."""
+        assert self.out_dir is not None
         self.out_dir.mkdir(parents=True, exist_ok=True)
-        if not checkpoints.step_folders(self.out_dir):
-            return
-        if not resume:
+        resume = resume or distributed.restarted(self.out_dir)
+        if not resume and checkpoints.step_folders(self.out_dir):
             raise checkpoints.CheckpointError(
                 f"{self.out_dir} already holds checkpoints, which are not written over: pass resume=True to go on with "
                 "them, or choose another folder"
             )
-        found = checkpoints.newest(self.out_dir)
-        assert found is not None  # there are folders, so either one is whole or newest() has raised
-        self.restore(*found)
+        distributed.mark(self.out_dir)
+        return checkpoints.newest(self.out_dir)
 
     def restore(self, folder: Path, state: dict[str, Any]) -> None:
         """Put everything back as it was after the checkpoint's step."""
@@ -103,7 +110,14 @@ class Loop:
         if self.model.config.attention == "auto":  # go on with what was measured then, or the bits would differ
             self.model.use_attention(state["gpt"]["attention"])
             wanted["gpt"] = self.model.config.to_dict()
-        free = ("log_every", "checkpoint_every", "keep", "country")
+        free: tuple[str, ...] = ("log_every", "checkpoint_every", "keep", "country")
+        processes = state.get("processes", 1)
+        if processes != self.world.size:  # other processes may share the same rows out
+            for values, size in ((wanted, self.world.size), (earlier, processes)):
+                values["batch_size * grad_accum_steps * processes"] = (
+                    values["batch_size"] * values["grad_accum_steps"] * size
+                )
+            free += ("batch_size", "grad_accum_steps")
         changed = [name for name in wanted if name not in free and wanted[name] != earlier[name]]
         if changed:
             raise checkpoints.CheckpointError(
@@ -112,14 +126,19 @@ class Loop:
                 + "): resume goes on with the same run only. Change them back, or choose another folder"
             )
         checkpoints.load_weights(self.model, folder)
-        tensors = checkpoints.load_training(folder)
+        tensors = checkpoints.load_training(folder) | shards.load_optimizer(self.optimizers, folder)
         for i, optimizer in enumerate(self.optimizers):
             checkpoints.unpack_optimizer(optimizer, f"optimizer{i}", tensors, state["optimizers"][i])
         self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(tensors["rng.batches"])
-        torch.set_rng_state(tensors["rng.torch"])
-        if "rng.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["rng.cuda"])
+        mine = f".{self.world.rank}" if self.world.rank else ""
+        if f"rng.torch{mine}" in tensors:
+            torch.set_rng_state(tensors[f"rng.torch{mine}"])
+        else:  # there were fewer processes then: dice that none of them had
+            torch.manual_seed(self.config.seed + self.world.rank + 1_000_003 * state["step"])
+        if f"rng.cuda{mine}" in tensors and self.config.device == "cuda":
+            torch.cuda.set_rng_state(tensors[f"rng.cuda{mine}"])
+        self.restore_data(state.get("data", []), tensors)
         for name in ("history", "best_step", "steps_done", "seconds", "tokens"):
             setattr(self.run, name, state["run"][name])
         self.run.best_val_loss = state["run"]["best_val_loss"] if self.run.best_step else math.inf
@@ -127,6 +146,20 @@ class Loop:
         self.since = (self.run.seconds, self.run.tokens)
         if self.run.steps_done < self.config.steps:
             self.say(f"resumed after step {self.run.steps_done:,} from {folder}")
+
+    def restore_data(self, states: list[dict[str, Any]], tensors: dict[str, Tensor]) -> None:
+        """Set a stream to where it was; a token file has no place to go back to."""
+        if not states:
+            return
+        if len(states) not in (1, self.world.size):
+            raise checkpoints.CheckpointError(
+                f"{self.out_dir} holds a stream that was split between {len(states)} processes, and now there are "
+                f"{self.world.size}: go on with {len(states)} processes, or start in another folder"
+            )
+        i = self.world.rank if len(states) > 1 else 0
+        prefix = f"data.{i}."
+        buffers = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        cast("Any", self.data).load_state_dict(states[i] | buffers)
 
     def energy_so_far(self, state: dict[str, Any]) -> Energy:
         """The bill up to a checkpoint: that of run.json where the run ended there, since the checkpoint came first.
@@ -141,9 +174,11 @@ class Loop:
 
     def choose_attention(self) -> None:
         """Take the attention that is faster at the size of a real batch."""
-        x, _ = batch_of(self.data, self.model, self.config, torch.Generator().manual_seed(self.config.seed))
-        kind, reason = fastest_attention(
-            self.model.config, (x.size(0), x.size(1)), self.config.device, self.config.dtype
+        with unmoved(self.data):
+            x, _ = batch_of(self.data, self.model, self.config, torch.Generator().manual_seed(self.config.seed))
+        size = (x.size(0), x.size(1))
+        kind, reason = self.world.from_main(
+            lambda: fastest_attention(self.model.config, size, self.config.device, self.config.dtype)
         )
         self.model.use_attention(kind)
         self.say(f"attention: {kind} ({reason})")
@@ -154,16 +189,18 @@ class Loop:
         try:
             batches = [self.draw() for _ in range(config.grad_accum_steps)]
             counts = [int((y != -1).sum()) for _, y in batches]
-            loss = 0.0
-            for (x, y), count in zip(batches, counts, strict=True):
-                with precision(config):
-                    part = self.model(x, y)[1] * (count / sum(counts))  # by tokens: a mean of means would be wrong
-                self.scaler.scale(part).backward()
-                loss += part.item()
+            tokens = self.world.sum(sum(counts))
+            loss, size = 0.0, self.world.size  # times size: gradients are averaged over processes, not added
+            for i, ((x, y), count) in enumerate(zip(batches, counts, strict=True), start=1):
+                with distributed.exchange(self.module, last=i == len(batches)):
+                    with precision(config):
+                        part = self.module(x, y)[1] * (count / tokens * size)  # a mean of means would be wrong
+                    self.scaler.scale(part).backward()
+                loss += part.item() / size
+            loss = self.world.sum(loss)
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
-            limit = config.grad_clip or math.inf
-            grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
+            grad_norm = distributed.clip(self.model, config.grad_clip or math.inf)
             if not math.isfinite(loss) or (not math.isfinite(grad_norm) and not self.scaler.is_enabled()):
                 raise TrainingStopped(self.diverged(step, loss, lr))
             for optimizer in self.optimizers:
@@ -176,7 +213,7 @@ class Loop:
             if "can't allocate memory" not in str(error):
                 raise
             raise TrainingStopped(self.out_of_memory()) from error
-        return loss, grad_norm, sum(counts)
+        return loss, grad_norm, int(tokens)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """The next batch, on the model's device."""
@@ -226,7 +263,7 @@ class Loop:
         speed = run.tokens / max(run.seconds, 1e-9)
         eta = run.seconds / run.steps_done * (steps - run.steps_done)
         peak = peak_flops(self.config.device, self.config.dtype)
-        mfu = f"  MFU {speed * self.model.flops_per_token() / peak:.0%}" if peak else ""
+        mfu = f"  MFU {speed * self.model.flops_per_token() / peak / self.world.size:.0%}" if peak else ""
         return (
             f"step {run.steps_done:,}/{steps:,}  loss {entry['loss']:.2f}  rate {entry['lr']:.1e}  {speed:,.0f} tok/s"
             f"{mfu}  eta {int(eta // 60)}:{int(eta % 60):02d}   "
@@ -251,20 +288,41 @@ class Loop:
         best = run.best_step == run.steps_done
         if not (due or best or last or run.steps_done in milestones):
             return
-        tensors = {"rng.batches": self.generator.get_state(), "rng.torch": torch.get_rng_state()}
+        tensors = {"rng.batches": self.generator.get_state()}
+        mine = {"rng.torch": torch.get_rng_state()}
         if config.device == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+            mine["rng.cuda"] = torch.cuda.get_rng_state()
+        for rank, dice in enumerate(self.world.gather(mine)):
+            tensors |= {f"{name}.{rank}" if rank else name: value for name, value in dice.items()}
         groups = []
         for i, optimizer in enumerate(self.optimizers):
             packed, plain = checkpoints.pack_optimizer(optimizer, f"optimizer{i}")
             tensors |= packed
             groups.append(plain)
-        state = {"fingerprint": self.data.fingerprint, "training": config.to_dict(), "optimizers": groups}
+        state: dict[str, Any] = {"fingerprint": self.data.fingerprint, "training": config.to_dict()}
+        state["optimizers"] = groups
         state |= {"scaler": self.scaler.state_dict(), "run": run.summary() | {"history": run.history}}
-        checkpoints.save(self.out_dir, run.steps_done, self.model, tensors, state)
+        state |= {"processes": self.world.size, "data": []}
+        for i, place in enumerate(self.data_states()):
+            buffers = {key: value for key, value in place.items() if isinstance(value, Tensor)}
+            tensors |= {f"data.{i}.{key}": value for key, value in buffers.items()}
+            state["data"].append({key: value for key, value in place.items() if key not in buffers})
+        if distributed.is_sharded(self.model):
+            shards.save(self.out_dir, run.steps_done, self.model, tensors, state, self.world)
+        elif self.world.is_main:
+            checkpoints.save(self.out_dir, run.steps_done, self.model, tensors, state)
+        if not self.world.is_main:
+            return
         if best:
             checkpoints.mark_best(self.out_dir, run.best_step, run.best_val_loss)
         checkpoints.tidy(self.out_dir, config.keep, milestones)
+
+    def data_states(self) -> list[dict[str, Any]]:
+        """Where a stream is, plain values and tensors, once for each process that reads other rows; else nothing."""
+        if not hasattr(self.data, "state_dict"):
+            return []
+        states = self.world.gather(self.data.state_dict())
+        return states[:1] if self.world.shares(self.data) > 1 else states
 
     def close(self) -> None:
         """The last line, and the figures beside the checkpoints."""
@@ -272,26 +330,9 @@ class Loop:
         self.model.eval()
         val = f", best validation loss {run.best_val_loss:.3f} at step {run.best_step:,}" if run.best_step else ""
         self.say(f"{run.stopped} after {run.seconds:.0f} s{val}, {run.energy}")
-        if self.out_dir is not None:
+        if self.out_dir is not None and self.world.is_main:
             write_text_atomically(json.dumps(run.summary(), indent=1), self.out_dir / "run.json")
 
     def say(self, text: str, end: str = "\n") -> None:
         if not self.quiet:
             print(text, end=end, flush=True)
-
-
-def batch_of(data: Batches, model: GPT, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The next batch of a generator, x and y (B, T), on the device that the config names."""
-    x, y = data.batch(config.rows, config.batch_size, model.config.block_size, generator)
-    if config.device == "cpu":
-        return x, y
-    return (  # pinned memory lets the copy run beside the computation
-        x.pin_memory().to(config.device, non_blocking=True),
-        y.pin_memory().to(config.device, non_blocking=True),
-    )
-
-
-def precision(config: TrainConfig) -> torch.autocast:
-    """Mixed precision: products in config.dtype, weights and sums in float32; off when dtype is float32."""
-    dtype = getattr(torch, config.dtype)
-    return torch.autocast(config.device, dtype=dtype, enabled=config.dtype != "float32")

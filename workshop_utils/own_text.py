@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop_utils.config import GPTConfig, TrainConfig
+from workshop_utils.run_file import RunFile, read_json
 
 if TYPE_CHECKING:
     import tiktoken
@@ -51,7 +52,7 @@ class Settings:
         """
         if not (folder / CONFIG).is_file():
             raise FileNotFoundError(f"there is no run in {folder}: check the folder, or start one with workshop train")
-        values = _read_json(folder / CONFIG)
+        values = read_json(folder / CONFIG)
         gpt, training = GPTConfig.from_dict(values["gpt"]), TrainConfig.from_dict(values["training"])
         return cls(gpt, training, values.get("text_sha256", ""))
 
@@ -69,7 +70,7 @@ def read_settings(path: Path | None = None, steps: int | None = None) -> Setting
     """
     from workshop_utils import profiles
 
-    given = _read_json(path) if path is not None else {}
+    given = read_json(path) if path is not None else {}
     device = profiles.choose_device()
     found = {"device": device, "dtype": profiles.choose_dtype(device)[0], "country": profiles.choose("pocket").country}
     training = TRAINING | found | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
@@ -85,32 +86,22 @@ def _make(kind: Any, values: dict[str, Any], path: Path | None) -> Any:
         raise ValueError(f"{path} has a value of the wrong kind ({error}): write numbers without quotes") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """Read a config file, and make sure that it has the two parts, if any."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no config file at {path}: check the path")
-    try:
-        values = json.loads(path.read_bytes())
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        raise ValueError(f"{path} is no valid JSON ({error}): correct it there") from error
-    parts = ("gpt", "training", "text_sha256")
-    if not isinstance(values, dict) or set(values) - set(parts):
-        raise ValueError(f'{path} must be {{"gpt": {{...}}, "training": {{...}}}}: move its fields into these two')
-    if not all(isinstance(values.get(part, {}), dict) for part in parts[:2]):
-        raise ValueError(f'"gpt" and "training" of {path} must be objects, as in {{"gpt": {{"n_layer": 6}}}}')
-    return values
-
-
 def train_on_text(
-    text: Path, out: Path, steps: int | None = None, config: Path | None = None, resume: bool = False
+    text: Path | None,
+    out: Path | None,
+    steps: int | None = None,
+    config: Path | None = None,
+    resume: bool = False,
 ) -> Run:
     """Train a GPT on a text file, as one document cut into random windows; its last tenth is only for validation.
 
+    Under torchrun rank 0 makes the files, and all processes train.
+
     Args:
-        text: the file, UTF-8.
-        out: folder for everything that is made. A tokenizer that already lies in it is used.
+        text: the file, UTF-8; what the config names if None.
+        out: folder for everything that is made. A tokenizer that already lies in it is used. The config's if None.
         steps: optimiser updates; the config's if None.
-        config: JSON file with fields of GPTConfig and TrainConfig.
+        config: JSON file with fields of GPTConfig and TrainConfig, and more: see run_file.py.
         resume: go on with the run that was interrupted in out.
 
     Returns:
@@ -126,23 +117,67 @@ def train_on_text(
     share_cores()
     import torch
 
-    from workshop_utils.data import TokenFile, read_text
+    from workshop_utils.distributed import together
     from workshop_utils.model import GPT
-    from workshop_utils.tokens import load_tokenizer
     from workshop_utils.train import train
 
-    content = read_text(text)
-    digest = hashlib.sha256(content.encode()).hexdigest()
-    if resume:
-        settings = _settings_to_resume(out, digest, steps, config, text)
-    else:
+    with together() as here:
+        run, settings = here.from_main(lambda: _lay_out(RunFile.find(text, out, config), steps, config, resume))
+        train_data, val_data, _ = run.open_tokens()
+        torch.manual_seed(settings.training.seed)  # the first weights
+        return train(
+            GPT(settings.gpt),
+            train_data,
+            val_data,
+            settings.training,
+            out_dir=run.out,
+            resume=resume,
+            parallel=run.parallel,
+        )
+
+
+def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool) -> tuple[RunFile, Settings]:
+    """Make everything that the training needs, or find it made; the RunFile that comes back names token files."""
+    from workshop_utils.data import read_text
+    from workshop_utils.distributed import restarted
+
+    out = run.out
+    again = resume or (restarted(out) and (out / CONFIG).is_file())
+    if not again:
         _refuse_to_overwrite(out)
-        settings = read_settings(config, steps)
-        settings = _prepare(content, digest, out, settings, text)
-    encoding = load_tokenizer(out / TOKENIZER)
-    files = [TokenFile(out / f"{split}.tokens", encoding) for split in ("train", "val")]
-    torch.manual_seed(settings.training.seed)  # the first weights
-    return train(GPT(settings.gpt), files[0], files[1], settings.training, out_dir=out, resume=resume)
+    if run.text is None:
+        return run, _resumed(run, steps, config) if again else _lay_out_tokens(run, read_settings(config, steps))
+    content = read_text(run.text)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    if again:
+        settings = _settings_to_resume(run, digest, steps, config, by_hand=resume)
+    else:
+        settings = _prepare(content, digest, out, read_settings(config, steps), run.text)
+    run = replace(run, text=None, train=out / "train.tokens", val=out / "val.tokens", tokenizer=out / TOKENIZER)
+    return run, settings
+
+
+def _lay_out_tokens(run: RunFile, settings: Settings) -> Settings:
+    """Check token files that were made before, and keep their tokenizer and the settings beside the checkpoints."""
+    from workshop_utils.tokens import save_tokenizer
+
+    train, val, encoding = run.open_tokens()
+    if val is None:
+        print("no validation: the file names no token file for it")
+    if encoding is not None:
+        save_tokenizer(encoding, run.out / TOKENIZER)
+    settings = replace(settings, gpt=replace(settings.gpt, vocab_size=-(-train.vocab_size // 64) * 64))
+    run.out.mkdir(parents=True, exist_ok=True)
+    settings.save(run.out)
+    return settings
+
+
+def _resumed(run: RunFile, steps: int | None, config: Path | None) -> Settings:
+    """The settings that a run was begun with, and over them what its file says now; train() compares the two."""
+    begun, given = Settings.load(run.out), read_json(config) if config is not None else {}
+    training = begun.training.to_dict() | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
+    gpt = begun.gpt.to_dict() | given.get("gpt", {}) | {"vocab_size": begun.gpt.vocab_size}
+    return replace(begun, gpt=_make(GPTConfig, gpt, config), training=_make(TrainConfig, training, config))
 
 
 def _refuse_to_overwrite(out: Path) -> None:
@@ -152,12 +187,17 @@ def _refuse_to_overwrite(out: Path) -> None:
         raise ValueError(f"{out} already holds a run: go on with it by --resume, or choose another folder for --out")
 
 
-def _settings_to_resume(out: Path, digest: str, steps: int | None, config: Path | None, text: Path) -> Settings:
-    if config is not None:
+def _settings_to_resume(
+    run: RunFile, digest: str, steps: int | None, config: Path | None, by_hand: bool = True
+) -> Settings:
+    out = run.out
+    if config is not None and by_hand and not run.whole:
         raise ValueError(f"--config and --resume exclude each other: a resumed run goes on with {out / CONFIG}")
-    settings = Settings.load(out)
+    settings = _resumed(run, steps, config) if run.whole or not by_hand else Settings.load(out)
     if settings.text_sha256 != digest:
-        raise ValueError(f"{text} is not the text that {out} was trained on: give that one, or start in another folder")
+        raise ValueError(
+            f"{run.text} is not the text that {out} was trained on: give that one, or start in another folder"
+        )
     if steps not in (None, settings.training.steps):
         raise ValueError(
             f"the run in {out} was laid out for {settings.training.steps:,} steps, and its learning rate falls until "
@@ -168,8 +208,6 @@ def _settings_to_resume(out: Path, digest: str, steps: int | None, config: Path 
 
 def _prepare(content: str, digest: str, out: Path, settings: Settings, text: Path) -> Settings:
     """Make tokenizer, token files and config.json; return the settings with the vocabulary's real size."""
-    from dataclasses import replace
-
     from workshop_utils.data import write_token_file
     from workshop_utils.tokens import load_tokenizer, padded_vocab_size, save_tokenizer, train_bpe
 

@@ -18,11 +18,13 @@ from typing import Any
 
 import torch
 
+from workshop_utils import distributed
+from workshop_utils.batches import Batches as Batches
+from workshop_utils.batches import batch_of, precision, unmoved
 from workshop_utils.config import GPTConfig
 from workshop_utils.config import TrainConfig as TrainConfig
 from workshop_utils.energy import track_energy
-from workshop_utils.loop import Batches as Batches
-from workshop_utils.loop import Loop, batch_of, precision
+from workshop_utils.loop import Loop
 from workshop_utils.loop import Run as Run
 from workshop_utils.loop import TrainingStopped as TrainingStopped
 from workshop_utils.model import GPT
@@ -53,21 +55,23 @@ def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, 
         model: any GPT; its mode is left as it was.
         data: usually the validation file.
         config: says how batches are cut, on which device and in which precision.
-        batches: how many; config.eval_batches if None.
+        batches: how many; config.eval_batches if None. Of several processes each takes its rows, and all must call.
     """
     config = config or TrainConfig()
     generator = torch.Generator().manual_seed(1_000_003)  # its own dice: looking must not change the training
     total, count = 0.0, 0
     was_training = model.training
     model.eval()
-    for _ in range(batches or config.eval_batches):
-        x, y = batch_of(data, model, config, generator)
-        with precision(config):
-            loss = model(x, y)[1]
-        n = int((y != -1).sum())
-        total, count = total + float(loss) * n, count + n
+    with unmoved(data):
+        for _ in range(batches or config.eval_batches):
+            x, y = batch_of(data, model, config, generator)
+            with precision(config):
+                loss = model(x, y)[1]
+            n = int((y != -1).sum())
+            total, count = total + float(loss) * n, count + n
     model.train(was_training)
-    return total / max(count, 1)
+    here = distributed.world()
+    return here.sum(total) / max(here.sum(count), 1)
 
 
 def run_dir(name: str, gpt: GPTConfig, training: TrainConfig, fingerprint: str = "") -> Path:
@@ -87,8 +91,12 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     on_step: OnStep | None = None,
+    parallel: str = "ddp",
 ) -> Run:
     """Train a GPT. Ctrl-C (the stop button) saves and returns; a second one stops at once.
+
+    Under torchrun every process calls this with the same arguments; batch_size is of one process, everything that is
+    counted or printed is of all.
 
     Args:
         model: trained in place; its attention is set to what is fastest here if it is "auto".
@@ -97,9 +105,10 @@ def train(
         config: steps, rates, batch, precision and the rest.
         out_dir: folder for checkpoints; None keeps everything in memory.
         resume: go on from the last whole checkpoint in out_dir, bit for bit as if nothing had happened (CPU). A
-            finished run is only loaded.
+            finished run is only loaded. After a restart by torchrun this is so anyway.
         quiet: print nothing.
-        on_step: called as on_step(steps_done, model, history) after every update.
+        on_step: called as on_step(steps_done, model, history) after every update, in every process.
+        parallel: how several processes share the work: "ddp", or "fsdp" for models too large for one.
 
     Returns:
         the Run, with the model as it is after the last step (the best one is `checkpoints.load_model(out_dir)`).
@@ -108,8 +117,9 @@ def train(
         TrainingStopped: the loss is not finite, or memory ran out.
         CheckpointError: the folder belongs to another run or tokenizer, or cannot be written.
         ValueError: model and data do not go together.
+        DistributedError: the processes cannot work together.
     """
-    loop = Loop(model, train_data, config, Path(out_dir) if out_dir else None, quiet)
+    loop = Loop(model, train_data, config, Path(out_dir) if out_dir else None, quiet, parallel)
     loop.check()
     loop.open(resume)
     run = loop.run
@@ -132,11 +142,12 @@ def train(
                 loop.look(estimate_loss(model, val_data, config))
             if on_step is not None:
                 on_step(run.steps_done, model, run.history)
-            loop.checkpoint(last or bool(interrupted))
-            if interrupted and not last:
+            stop = loop.world.sum(len(interrupted)) > 0  # all processes stop after the same update
+            loop.checkpoint(last or stop)
+            if stop and not last:
                 run.stopped = "interrupted"
                 break
-    run.energy = run.energy + energy
+    run.energy = run.energy + loop.world.bill(energy)
     loop.close()
     return run
 

@@ -1,0 +1,305 @@
+"""The exercises of lesson 06, scaling up: references, inputs, mistakes that people make. 06.1 and 06.2: pieces06.py."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from workshop_utils.checks import Exercise
+from workshop_utils.exercises.pieces06 import PIECES
+from workshop_utils.exercises.pieces09 import Arguments, Mistakes, known
+
+# --- 06.3: bytes of a training
+
+
+def training_bytes(parameters: int, moment_bytes: int) -> dict[str, int]:
+    """What lies in memory before the first token: weights, gradients, and Adam's two averages."""
+    return {"weights": 4 * parameters, "gradients": 4 * parameters, "Adam": 2 * moment_bytes * parameters}
+
+
+def _sizes(rng: random.Random) -> Iterator[Arguments]:
+    for moment in (4, 1, 4):
+        yield 1_000_000 * rng.randrange(3, 2000), moment
+
+
+BYTES: Mistakes = {
+    "one average": (
+        lambda n, moment: training_bytes(n, moment) | {"Adam": moment * n},
+        "Adam keeps two averages for each parameter: of the gradient, and of its square.",
+    ),
+    "no gradients": (
+        lambda n, moment: {"weights": 4 * n, "Adam": 2 * moment * n},
+        "the gradients are missing: one number for each weight, float32, from the way back until the update.",
+    ),
+    "averages in float32": (
+        lambda n, moment: training_bytes(n, 4),
+        "Adam's averages take moment_bytes each, and that may be 1: it is what 8-bit Adam saves.",
+    ),
+    "weights in 16 bits": (
+        lambda n, moment: {"weights": 2 * n, "gradients": 2 * n, "Adam": 2 * moment * n},
+        "mixed precision multiplies in 16 bits, but weights and gradients are kept in float32: 4 bytes each.",
+    ),
+    "small weights as well": (
+        lambda n, moment: {"weights": moment * n, "gradients": moment * n, "Adam": 2 * moment * n},
+        "8-bit Adam makes only the averages small: weights and gradients stay at 4 bytes.",
+    ),
+    "parameters": (
+        lambda n, moment: {"weights": n, "gradients": n, "Adam": 2 * n},
+        "these are numbers. How many bytes has one of them?",
+    ),
+    "bits": (
+        lambda n, moment: {name: 8 * size for name, size in training_bytes(n, moment).items()},
+        "eight times too much: these are bits, and bytes were asked for.",
+    ),
+    "gigabytes": (
+        lambda n, moment: {name: size / 1e9 for name, size in training_bytes(n, moment).items()},
+        "these are gigabytes. Return bytes, so that nobody has to ask whether a giga is 10^9 or 2^30.",
+    ),
+    "the sum": (
+        lambda n, moment: sum(training_bytes(n, moment).values()),
+        'that is the sum. Return the parts, {"weights": ..., "gradients": ..., "Adam": ...}: each has its own cure.',
+    ),
+}
+
+
+# --- 06.4: hours and money
+
+
+def bill(
+    parameters: float, tokens: float, gpus: int, peak_flops: float, mfu: float, price: float
+) -> tuple[float, float]:
+    """Hours on the clock and dollars for all devices; 6 operations for each parameter and token."""
+    hours = 6 * parameters * tokens / (gpus * peak_flops * mfu) / 3600
+    return hours, hours * gpus * price
+
+
+def _runs(rng: random.Random) -> Iterator[Arguments]:
+    for gpus, peak, price in rng.sample([(8, 312e12, 1.79), (2, 989e12, 3.99), (4, 65e12, 0.35)], 3):
+        parameters = rng.randrange(100, 3000) * 1e6
+        yield parameters, 20 * parameters, gpus, peak, round(rng.uniform(0.2, 0.6), 2), price
+
+
+def _changed(**changes: Callable[..., float]) -> Callable[..., Any]:
+    """The bill with other hours or other dollars, made from its arguments."""
+
+    def wrong(parameters: float, tokens: float, gpus: int, peak: float, mfu: float, price: float) -> Any:
+        hours, _ = bill(parameters, tokens, gpus, peak, mfu, price)
+        given = {"N": parameters, "D": tokens, "n": gpus, "peak": peak, "mfu": mfu, "price": price, "hours": hours}
+        hours = changes["hours"](**given) if "hours" in changes else hours
+        dollars = changes["dollars"](**given | {"hours": hours}) if "dollars" in changes else hours * gpus * price
+        return hours, dollars
+
+    return wrong
+
+
+BILLS: Mistakes = {
+    "forward only": (
+        _changed(hours=lambda hours, **_: hours / 3),
+        "2 operations a parameter and token are the forward pass. The way back takes twice as much again: 6 in all.",
+    ),
+    "seconds": (
+        _changed(hours=lambda hours, **_: hours * 3600),
+        "these are seconds, and the price is for an hour: divide by 3600.",
+    ),
+    "at the peak": (
+        _changed(hours=lambda hours, mfu, **_: hours * mfu),
+        "no training reaches the peak of the data sheet. The device does peak_flops * mfu a second.",
+    ),
+    "mfu upside down": (
+        _changed(hours=lambda hours, mfu, **_: hours * mfu * mfu),
+        "you multiplied by mfu. A lower share of the peak must make it last longer: divide.",
+    ),
+    "one device": (
+        _changed(hours=lambda hours, n, **_: hours * n),
+        "that is how long one device would take. They share the work: divide by their number.",
+    ),
+    "one device is paid": (
+        _changed(dollars=lambda hours, price, **_: hours * price),
+        "the hours are right, the dollars pay for one device only. All of them run all the time.",
+    ),
+    "paid without hours": (
+        _changed(dollars=lambda n, price, **_: n * price),
+        "the dollars are those of one hour of all devices: times the hours.",
+    ),
+    "tokens left out": (
+        _changed(hours=lambda hours, D, **_: hours / D),
+        "that is the time for one token: there are more of them.",
+    ),
+    "swapped": (
+        lambda *args: bill(*args)[::-1],
+        "hours first, then dollars.",
+    ),
+}
+
+
+# --- 06.5: whose rows
+
+
+def rows_of(n_rows: int, rank: int, world_size: int) -> list[int]:
+    """Every world_size-th row, beginning at the own number."""
+    return list(range(rank, n_rows, world_size))
+
+
+def _worlds(rng: random.Random) -> Iterator[Arguments]:
+    for world_size in rng.sample((2, 3, 4, 8), 3):
+        yield world_size * rng.randrange(3, 9) + rng.randrange(1, world_size), world_size
+    yield 3, 4  # fewer rows than processes
+
+
+def _all_ranks(answer: Callable[[int, int, int], Iterable[int]], n_rows: int, world_size: int) -> list[list[int]]:
+    return [[int(row) for row in answer(n_rows, rank, world_size)] for rank in range(world_size)]
+
+
+def _fair(got: list[list[int]], expected: list[list[int]]) -> str | None:
+    """Any fair division is right: each row once, and nobody has two more than another."""
+    n_rows = sum(map(len, expected))
+    counted = sorted(row for rows in got for row in rows)
+    if [row for row in counted if not 0 <= row < n_rows]:
+        wrong = next(row for row in counted if not 0 <= row < n_rows)
+        return f"row {wrong} is read, and there are only rows 0 to {n_rows - 1}."
+    if len(set(counted)) < len(counted):
+        twice = next(row for row in counted if counted.count(row) > 1)
+        ranks = [rank for rank, rows in enumerate(got) if twice in rows]
+        return f"row {twice} is read more than once, by rank {' and '.join(map(str, ranks))}."
+    lost = sorted(set(range(n_rows)) - set(counted))
+    if lost:
+        return f"of {n_rows} rows, {len(lost)} are read by nobody: {', '.join(map(str, lost[:5]))}."
+    sizes = [len(rows) for rows in got]
+    if max(sizes) - min(sizes) > 1:
+        return f"the ranks read {sizes} rows: whoever has fewest waits for whoever has most."
+    return None
+
+
+def _rows_hint(args: Arguments, got: Any, expected: Any) -> str | None:
+    n_rows, world_size = args
+    problem = _fair(got, expected)
+    if problem is None:
+        return None
+    if all(rows == list(range(n_rows)) for rows in got):
+        return "every rank reads every row: that is the work of one process, done several times."
+    if got == [list(range(rank + 1, n_rows, world_size)) for rank in range(world_size)]:
+        return "ranks are counted from 0, and so are rows: with rank + 1 nobody reads row 0."
+    each = n_rows // world_size
+    if got == [list(range(rank * each, (rank + 1) * each)) for rank in range(world_size)]:
+        left = n_rows - each * world_size
+        return f"{n_rows} rows are no multiple of {world_size}: the last {left} of them fall to nobody."
+    if "more than once" in problem:
+        return f"{problem} Each rank has only its own number to tell it from the others: use it in every choice."
+    return problem
+
+
+def _drawn(n_rows: int, rank: int, world_size: int) -> list[int]:
+    return random.Random(rank).sample(range(n_rows), -(-n_rows // world_size))
+
+
+WHOSE: dict[str, Callable[..., list[int]]] = {
+    "all rows": lambda n, rank, size: list(range(n)),
+    "the rest is lost": lambda n, rank, size: list(range(rank * (n // size), (rank + 1) * (n // size))),
+    "beyond the end": lambda n, rank, size: list(range(rank * -(-n // size), (rank + 1) * -(-n // size))),
+    "the last one takes the rest": lambda n, rank, size: list(
+        range(rank * (n // size), n if rank == size - 1 else (rank + 1) * (n // size))
+    ),
+    "from 1": lambda n, rank, size: list(range(rank + 1, n, size)),
+    "drawn by each": _drawn,
+    "one step too far": lambda n, rank, size: list(range(rank, n, size + 1)),
+}
+
+
+# --- 06.6: how many steps
+
+
+def steps_for(tokens: int, tokens_per_update: int, batch_size: int, block_size: int, gpus: int) -> tuple[int, int]:
+    """Micro-batches to gather on each device, and updates until all tokens have been read."""
+    grad_accum_steps = tokens_per_update // (batch_size * block_size * gpus)
+    return grad_accum_steps, -(-tokens // tokens_per_update)
+
+
+def _plans(rng: random.Random) -> Iterator[Arguments]:
+    for gpus in rng.sample((2, 4, 8), 3):
+        batch, block, gather = rng.choice((4, 8, 16)), rng.choice((512, 1024, 2048)), rng.randrange(2, 9)
+        together = batch * block * gpus * gather
+        yield together * rng.randrange(100, 5000) + rng.randrange(1, together // 2), together, batch, block, gpus
+
+
+STEPS: Mistakes = {
+    "devices forgotten": (
+        lambda D, G, b, t, n: (G // (b * t), -(-D // G)),
+        "each device reads a micro-batch of its own at the same time: together they have so many times more tokens.",
+    ),
+    "rows for tokens": (
+        lambda D, G, b, t, n: (G // (b * n), -(-D // G)),
+        "tokens_per_update counts tokens, and batch_size counts rows: a row has block_size tokens.",
+    ),
+    "rounded down": (
+        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], D // G),
+        "the last tokens do not fill a whole update, but they are to be read: round the steps up.",
+    ),
+    "micro-steps": (
+        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], -(-D // (b * t * n))),
+        "those are forward passes. One step is one update, and an update gathers several of them.",
+    ),
+    "steps for each device": (
+        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], -(-D // (G // n))),
+        "all devices make the same update together: tokens_per_update is already that of all of them.",
+    ),
+    "not whole": (
+        lambda D, G, b, t, n: (G / (b * t * n), D / G),
+        "half a step cannot be made: // for the micro-batches, which come out even, and round the steps up.",
+    ),
+    "swapped": (
+        lambda D, G, b, t, n: steps_for(D, G, b, t, n)[::-1],
+        "first the micro-batches that each device gathers, then the steps.",
+    ),
+}
+
+
+def _whole(got: Any, expected: tuple[int, int]) -> str | None:
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        return "return two numbers: the micro-batches to gather, and the steps."
+    if any(not isinstance(value, int) for value in got):
+        return f"{tuple(got)} holds a number that is not whole."
+    if tuple(got) != expected:
+        return f"you have {tuple(got)}, it should be {expected}."
+    return None
+
+
+EXERCISES = [
+    *PIECES,
+    Exercise(
+        "06.3",
+        "bytes of a training",
+        training_bytes,
+        cases=_sizes,
+        praise="16 bytes a parameter, before the first token is read. Only the averages shrink with 8-bit Adam.",
+        **known(BYTES),
+    ),
+    Exercise(
+        "06.4",
+        "bill",
+        bill,
+        cases=_runs,
+        praise="more devices make it shorter and not dearer, as long as they do not wait for each other.",
+        **known(BILLS),
+    ),
+    Exercise(
+        "06.5",
+        "division of the rows",
+        rows_of,
+        wrong=WHOSE,
+        cases=_worlds,
+        apply=_all_ranks,
+        compare=_fair,
+        hint=_rows_hint,
+        praise="no row twice, none lost, and nobody waits for longer than one row.",
+    ),
+    Exercise(
+        "06.6",
+        "number of steps",
+        steps_for,
+        cases=_plans,
+        compare=_whole,
+        praise="steps, not epochs: a stream has no end, and no two devices agree on when theirs would be.",
+        **known(STEPS),
+    ),
+]

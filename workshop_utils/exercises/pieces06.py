@@ -1,0 +1,165 @@
+"""Exercises 06.1 and 06.2 of lesson 06, on the way of the text: which split a document belongs to, and packing."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Iterator
+
+from workshop_utils.checks import Exercise
+from workshop_utils.exercises.pieces09 import Arguments, Mistakes, known
+
+# --- 06.1: the split
+
+
+def split_of(text: str, val_percent: int) -> str:
+    """The same answer for the same text on every machine, in every order: a bucket of its checksum decides."""
+    return "val" if zlib.crc32(text.encode()) % 100 < val_percent else "train"
+
+
+def _texts(rng: random.Random) -> Iterator[Arguments]:
+    names = ["Mia", "Tom", "Ada", "Ben", "Zoë", "Łukasz"]
+    for percent in (10, 2, 30):
+        texts = [
+            f"Once upon a time {rng.choice(names)} had {rng.randrange(10**6)} {rng.choice(('cats', 'dogs', 'ideas'))}."
+            for _ in range(300)
+        ]
+        yield texts, percent
+
+
+def _each(answer: Callable[[str, int], str], texts: list[str], percent: int) -> list[str]:
+    return [answer(text, percent) for text in texts]
+
+
+def _by(bucket: Callable[[str], int]) -> Callable[[str, int], str]:
+    """A split by another bucket from 0 to 99."""
+    return lambda text, percent: "val" if bucket(text) < percent else "train"
+
+
+WRONG_SPLITS: dict[str, Callable[[str, int], str]] = {
+    "hash": _by(lambda text: hash(text) % 100),
+    "length": _by(lambda text: len(text) % 100),
+    "the beginning": _by(lambda text: zlib.crc32(text[:20].encode()) % 100),
+    "dice": lambda text, percent: random.choices(["val", "train"], [percent, 100 - percent])[0],
+    "one too many": lambda text, percent: "val" if zlib.crc32(text.encode()) % 100 <= percent else "train",
+    "swapped": lambda text, percent: "train" if zlib.crc32(text.encode()) % 100 < percent else "val",
+    "every so many": lambda text, percent: "val" if zlib.crc32(text.encode()) % percent == 0 else "train",
+    "buckets of ten": _by(lambda text: zlib.crc32(text.encode()) % 10),
+    "all of it": lambda text, percent: "train",
+}
+
+
+def _split_hint(args: Arguments, got: list[str], expected: list[str]) -> str | None:
+    texts, percent = args
+    if set(got) - {"train", "val"}:
+        return f'the answer is "train" or "val", and yours was {sorted(set(got) - {"train", "val"}, key=str)[0]!r}.'
+    for name, told in {
+        "length": "texts of equal length all fall into the same split: take a checksum of the whole text.",
+        "the beginning": "you look at the beginning only, and many texts begin alike: all of them fall together.",
+        "one too many": f"buckets are 0 to 99, so {percent} of them are those below {percent}: < and not <=.",
+        "swapped": 'the labels are swapped: the few held-out ones are "val".',
+        "every so many": f"% {percent} == 0 holds one in {percent}, which is a share of {100 / percent:.0f} percent.",
+        "buckets of ten": "% 10 leaves only ten buckets: with 100, a bucket is a percent.",
+        "all of it": "everything is in one split: what would you measure on?",
+    }.items():
+        if got == _each(WRONG_SPLITS[name], texts, percent):
+            return told
+    share = 100 * got.count("val") / len(got)
+    if abs(share - 100 * expected.count("val") / len(expected)) < 10:
+        return (
+            f"{share:.0f} percent are held out, but not the ones that any other process would hold out: hash() is "
+            "salted anew in every process, and dice fall differently. zlib.crc32(text.encode()) never changes."
+        )
+    return None
+
+
+# --- 06.2: packing
+
+Rows = list[tuple[list[int], list[int]]]
+
+
+def pack(documents: list[list[int]], block_size: int, end: int) -> Rows:
+    """Documents one behind the other, an end-of-text token after each, cut into rows that leave no target out."""
+    joined = [token for document in documents for token in [*document, end]]
+    starts = range(0, len(joined) - block_size, block_size)
+    return [(joined[i : i + block_size], joined[i + 1 : i + block_size + 1]) for i in starts]
+
+
+def _documents(rng: random.Random) -> Iterator[Arguments]:
+    for block_size, left_over in ((4, 0), (6, 2), (5, 3)):
+        lengths = [1, 2 * block_size + 3, *(rng.randrange(2, 12) for _ in range(4))]
+        rng.shuffle(lengths)
+        lengths[-1] += (left_over - sum(lengths) - len(lengths) + 1) % block_size  # tokens behind the last whole row
+        yield [[rng.randrange(10, 1000) for _ in range(n)] for n in lengths], block_size, 0
+
+
+def _cut(joined: list[int], size: int, step: int, last: int = 0) -> Rows:
+    starts = range(0, len(joined) - size + last, step)
+    return [(joined[i : i + size], joined[i + 1 : i + size + 1]) for i in starts]
+
+
+def _joined(documents: list[list[int]], end: int) -> list[int]:
+    return [token for document in documents for token in [*document, end]]
+
+
+PACKED: Mistakes = {
+    "no end": (
+        lambda docs, size, end: _cut([token for doc in docs for token in doc], size, size),
+        "nothing tells the model where one document stops and the next begins: the end-of-text token after each.",
+    ),
+    "the end in front": (
+        lambda docs, size, end: _cut([token for doc in docs for token in [end, *doc]], size, size),
+        "the end-of-text token stands before each document. After it, the model learns when to stop.",
+    ),
+    "ends between only": (
+        lambda docs, size, end: _cut(_joined(docs, end)[:-1], size, size),
+        "the last document has no end-of-text token: it ends, too.",
+    ),
+    "a target lost": (
+        lambda docs, size, end: _cut(_joined(docs, end), size, size + 1),
+        "you moved on by block_size + 1, so one token between two rows is never a target. y reaches one place into "
+        "the next row: move on by block_size.",
+    ),
+    "overlapping": (
+        lambda docs, size, end: _cut(_joined(docs, end), size, 1),
+        "your rows overlap: every token is learnt many times over. Move on by block_size.",
+    ),
+    "not shifted": (
+        lambda docs, size, end: [(x, x) for x, _ in pack(docs, size, end)],
+        "y equals x: the answer stands in the question. y is the same, moved on by one place.",
+    ),
+    "y too short": (
+        lambda docs, size, end: [(x, x[1:]) for x, _ in pack(docs, size, end)],
+        "y is shorter than x: its last token is the first one of the next row.",
+    ),
+    "document by document": (
+        lambda docs, size, end: [row for doc in docs for row in _cut([*doc, end], size, size)],
+        "you cut each document alone and lose all that does not fill a row. Join them first, then cut.",
+    ),
+    "a short row": (
+        lambda docs, size, end: _cut(_joined(docs, end), size, size, last=size - 1),
+        "the last row is not full. Leave it for the texts that are still to come: only whole rows.",
+    ),
+}
+
+
+PIECES = [
+    Exercise(
+        "06.1",
+        "split",
+        split_of,
+        wrong=WRONG_SPLITS,
+        cases=_texts,
+        apply=_each,
+        hint=_split_hint,
+        praise="no list of rows, no order, no machine decides, only the text itself. And a copy falls where it fell.",
+    ),
+    Exercise(
+        "06.2",
+        "packing",
+        pack,
+        cases=_documents,
+        praise="no padding, and every token but the very first is a target once.",
+        **known(PACKED),
+    ),
+]
