@@ -233,6 +233,14 @@ def test_an_old_torchao_which_peft_refuses_is_replaced_and_a_missing_one_is_not_
     assert len(runtime.calls) == 1
 
 
+def test_of_two_copies_the_one_that_gets_imported_counts(runtime, tmp_path_factory, monkeypatch):
+    """Colab has a folder for its own packages and one for Debian's."""
+    later = tmp_path_factory.mktemp("later")
+    write_distribution(later, "numpy", "1.21.5")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(later)])
+    assert colab.installed()["numpy"] == "2.1.3"
+
+
 def test_pip_is_told_to_keep_its_hands_off(runtime):
     colab.install()
     assert runtime.calls[0][:2] == ["install", "--quiet"]

@@ -188,7 +188,7 @@ def _problems_of_cell(cell: NotebookNode) -> Iterator[str]:
         if output.output_type == "stream" and output.name == "stderr":
             yield f"printed a warning: {output.text.strip().splitlines()[0][:80]}"
         shown = re.sub(r"data:image/[^\"')]+", "", " ".join(_texts(output).values()))
-        address = re.search(r"\b0x[0-9a-f]{8,}|(?:/home|/Users|/root|/tmp)/\w+|[A-Z]:\\\w+", shown)
+        address = re.search(r"\b0x[0-9a-f]{8,}|(?<!\w)(?:/home|/Users|/root|/tmp)/\w+|[A-Z]:\\\w+", shown)
         if address:
             yield f"shows {address[0]!r}, which is another on every machine"
 
