@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop_utils.retrieve import NOTES, Notes
+from workshop_utils.retrieve import NOTES, Notes, pocket_notes
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,11 @@ def test_what_makes_no_sense_is_told():
         Notes(["", "?!"])
     with pytest.raises(ValueError, match="n is 0"):
         Notes(NOTES).find("cat", n=0)
+
+
+def test_the_notes_are_found_among_the_sentences_of_the_pocket_corpus():
+    notes = Notes(pocket_notes(600))
+    assert len(notes.texts) > 300
+    assert len(set(notes.texts)) == len(notes.texts)
+    for animal, colour in (("flumph", "pink"), ("glomp", "green"), ("tweezle", "purple"), ("wuzzle", "red")):
+        assert notes.find(f"What colour is a {animal}?")[0].text == f"A {animal} is {colour}."
