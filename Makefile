@@ -69,7 +69,7 @@ colab: $(STAMP) ## Try Colab's first cell in an environment like Colab's, some m
 	@$(BIN)/python -m pytest tests/test_colab.py -k beside_what $(PYTEST_ARGS)
 
 slides: $(STAMP) ## Render the slides: HTML, PDF and notes in build/slides (needs node and chromium)
-	@cd slides && npm ci --silent
+	@npm ci --silent --prefix slides
 	@$(BIN)/python tools/slides.py build
 
 lab: $(STAMP) ## Open the lessons in JupyterLab

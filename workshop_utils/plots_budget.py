@@ -129,7 +129,7 @@ def bill(budgets: Mapping[str, Budget], title: str = "What it costs") -> Figure:
         ax.set_yticks(range(len(values)), list(budgets) if ax is axes[0] else [""] * len(values))
         ax.grid(False, axis="y")
         ax.invert_yaxis()
-    axes[0].set_ylabel("training")
+        ax.set_ylabel("training")
     return figure
 
 
