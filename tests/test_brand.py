@@ -119,6 +119,8 @@ def test_to_a_fork_and_back_gives_the_same_bytes(tmp_path):
 
 
 def test_pyproject_changes_in_its_two_lines_only(copy):
+    with (copy / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.other]\ntag = "theirs"\n')
     before = (copy / "pyproject.toml").read_text().splitlines()
     brand.rewrite(copy, FORK)
     after = (copy / "pyproject.toml").read_text().splitlines()

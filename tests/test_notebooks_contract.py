@@ -131,7 +131,7 @@ def test_its_code_cells_are_short_and_are_python(lesson):
 
 def test_only_setup_asks_about_the_machine(lesson):
     for number, cell in code_cells(lesson):
-        asks = re.search(r"torch\.cuda|cpu_count|is_bf16|environ|\.to\(\s*[\"']cuda", cell.source)
+        asks = re.search(r"torch\.cuda|cpu_count|is_bf16|\benviron\b|\.to\(\s*[\"']cuda", cell.source)
         assert not asks, f"cell {number} asks about the machine: {asks[0]}"
 
 
