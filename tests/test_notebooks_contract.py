@@ -20,6 +20,7 @@ import notebook_format as form  # noqa: E402
 import notebooks as tool  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PROFILES = ("pocket", "t4", "big")
 SECTIONS = ["Questions", "Objectives", "What you need", "Key points", "What comes next"]
 COLAB_CELL = """\
 import sys
@@ -85,11 +86,18 @@ def test_its_sections_stand_in_their_order(lesson):
 def test_it_says_its_minutes_in_each_profile_and_whether_they_were_measured(lesson):
     need = re.search(r"^## What you need$(.*?)(?=^## |\Z)", prose(lesson), re.MULTILINE | re.DOTALL)[1]
     rows = [line for line in need.splitlines() if line.startswith("|")]
-    for profile in ("pocket", "t4", "big"):
+    for profile in PROFILES:
         row = next((row for row in rows if re.match(rf"\|\s*`?{profile}\b", row)), "")
         assert re.search(r"\d", row), f"no minutes for {profile}"
         assert re.search(r"measured|estimated", row), f"{profile}: measured or estimated?"
     assert "minutes" in need
+
+
+def test_the_readme_has_its_row_with_the_same_minutes(lesson, path):
+    minutes = [re.search(rf"^\|\s*`?{profile}\b[^|]*\|[^|]*?(\d+)", prose(lesson), re.M)[1] for profile in PROFILES]
+    (row,) = [line for line in (ROOT / "README.md").read_text().splitlines() if f"](notebooks/{path.name})" in line]
+    assert f"| {' / '.join(minutes)} |" in row
+    assert row.startswith(f"| {path.stem[:2]} |")
 
 
 def test_its_colab_cell_installs_only_on_colab_and_leaves_torch_alone(lesson):

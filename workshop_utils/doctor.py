@@ -65,6 +65,7 @@ LESSONS = (
     Needs("02", "tokens and data", (2, 4, 6), (0.1, 0.5, 2)),
     Needs("03", "build a GPT", (2, 3, 3), (0.1, 1, 1)),
     Needs("04", "train a GPT", (2, 4, 8), (0.2, 3, 12)),
+    Needs("05", "failure lab", (2, 8, 8), (0.1, 6, 16)),
     Needs("06", "scale up", (2, 3, 3), (0.1, 0.2, 0.2)),
     Needs("07", "fine-tune with QLoRA", (2, 8, 8), (0.1, 11, 31)),
     Needs("09", "quantised evaluation", (2, 12, 32), (0.2, 11, 31)),
