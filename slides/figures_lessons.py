@@ -1,7 +1,7 @@
 """The pictures of the decks 02, 03, 04, 07 and 09: the lessons' own figures, drawn again in the size of a slide.
 
 python slides/make_figures.py 02_story            draw it (without a name: all of all decks)
-python slides/figures_lessons.py --record 04 07   play these lessons, and keep the numbers that their pictures need
+python slides/figures_lessons.py --record 04 07   play these lessons, and keep what their pictures need
 
 No number is typed in here. They come from the cells of lessons 02 and 03 and of the first part of 04, which are played
 in the pocket profile; from what a committed notebook has printed; from the package's weights; and from
@@ -216,7 +216,7 @@ def save(figure: Figure, name: str) -> Path:
     from PIL import Image
 
     for text in figure.findobj(Text):
-        text.set_fontsize(max(SMALLEST, text.get_fontsize()))
+        text.set_fontsize(max(SMALLEST, float(text.get_fontsize())))
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=200, facecolor="white")
     path = FIGURES / f"{name}.png"
@@ -248,14 +248,15 @@ def figure_02_merges() -> Figure:
     return tokens({label: parts.strip().split("|") for label, parts in lines}, size=19, gap=1.3)
 
 
+LINES_02 = ("shouted", "a sum", "Python")
+
+
 @drawing
 def figure_02_tokenizers() -> Figure:
     """The same lines in three tokenizers."""
-    lines = {}
-    for line in printed("02", '("shouted", "a sum"').splitlines():
-        found = re.match(r"((?:shouted|a sum|Python), (?:pocket|coder|GPT-2)) +(.+)", line)
-        if found:
-            lines[found[1]] = found[2].split("|")
+    found = re.findall(r"^((?:shouted|a sum|Python), \S+) +(.+)$", printed("02", '("shouted", "a sum"'), re.M)
+    known = {label: parts.split("|") for label, parts in found} | values("02 gpt2")  # which needs a download
+    lines = {f"{what}, {who}": known[f"{what}, {who}"] for what in LINES_02 for who in ("pocket", "coder", "GPT-2")}
     return tokens(lines, size=17, gap=1.45)
 
 
@@ -286,7 +287,7 @@ def figure_02_shifted() -> Figure:
 def figure_02_batches() -> Figure:
     """Two ways to fill a batch."""
     figure = sized(shown("02", LAST_02, "plots.batches"), 4.0)
-    (old,) = figure.legends  # five columns are too wide for letters of this size
+    old: Any = figure.legends[0]  # five columns are too wide for letters of this size
     names = [text.get_text() for text in old.get_texts()]
     old.remove()
     figure.legend(old.legend_handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
@@ -304,7 +305,7 @@ def figure_03_blueprint() -> Figure:
     with rc_context(STYLE):
         figure = sized(plots_gpt.blueprint(), 4.0)
     for text in figure.findobj(Text):
-        text.set_fontsize(min(11.5, 1.25 * text.get_fontsize()))
+        text.set_fontsize(min(11.5, 1.25 * float(text.get_fontsize())))
     (ax,) = figure.axes
     for text in ax.texts:  # larger letters make wider boxes: to the right with what stands in the block, and beside it
         x, _ = text.get_position()
@@ -367,7 +368,7 @@ def figure_04_run() -> Figure:
     with rc_context(STYLE):
         figure = sized(plots.loss_and_rate(values("04 history"), floor=floor), 4.0)
     figure.axes[0].tick_params(labelbottom=False)
-    figure.get_layout_engine().set(h_pad=0.02)  # type: ignore[union-attr]
+    figure.get_layout_engine().set(h_pad=0.02)  # type: ignore[union-attr, call-arg]
     return figure
 
 
@@ -529,7 +530,7 @@ def table_09() -> list[dict[str, Any]]:
     """The table of twelve precisions, as lesson 09 has printed it, a dictionary a row."""
     head, *lines = printed("09", "table = quantize.table(").splitlines()
     columns = re.split(r"  +", head.strip())
-    rows = []
+    rows: list[dict[str, Any]] = []
     for line in lines:
         name, *found = re.split(r"  +", line.strip())
         if len(found) == len(columns):
@@ -559,10 +560,21 @@ def figure_09_sizes() -> Figure:
 
 @drawing
 def figure_09_speeds() -> Figure:
-    """Tokens a second, one text at a time."""
-    with rc_context(STYLE | {"font.size": 12}):
-        figure = plots_eval.bars(table_09(), {"tok/s": "speed"}, "", "tokens a second")
-    return sized(figure, 4.0)
+    """How many times as fast as float32 the larger model of bench/quantized_decode.py writes."""
+    from workshop_utils.quantize_methods import METHODS
+
+    line = re.compile(
+        r"\| 123\.8M, (\S+): tokens a CPU second \(peer: float32\) \|.*?\|.*?\| (\S+) \| (\S+) to (\S+) \|"
+    )
+    found = line.findall((ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8"))
+    rows = [
+        {"name": METHODS[name].title, "times": float(times), "low": float(low), "high": float(high)}
+        for name, times, low, high in sorted(found, key=lambda row: float(row[1]))
+    ]
+    with rc_context(STYLE):
+        figure = plots_eval.bars(rows, {"times": ""}, "", "times as fast as float32 (line: range)", ("low", "high"))
+    figure.axes[0].axvline(1, color="black", linestyle=":")
+    return sized(figure, 3.3)
 
 
 # --- keeping what takes minutes
@@ -572,8 +584,16 @@ def record(lesson: str) -> dict[str, Any]:
     """Play a lesson in WORKSHOP_HOME and return what its pictures need; a finished run of 04 is only read.
 
     Args:
-        lesson: 04, 07 or 09.
+        lesson: 02 (which needs GPT-2's tokenizer), 04, 07 or 09.
     """
+    if lesson == "02":
+        from workshop_utils.coloured import ColouredText, parts_of
+        from workshop_utils.tokens import gpt2
+
+        texts, encoding = taken("02", "lines")["lines"], gpt2()
+        cut = {what: parts_of(encoding.encode_ordinary(texts[what]), encoding) for what in LINES_02}
+        shown_as = ColouredText(cut, show_spaces=True)
+        return {"02 gpt2": {f"{what}, GPT-2": [shown_as._readable(part) for part in cut[what]] for what in LINES_02}}
     if lesson == "04":
         run = played("04", "plots.loss_and_rate").names["run"]
         keys = ("step", "loss", "lr", "val_loss")
@@ -590,15 +610,19 @@ def _short(entry: Mapping[str, float]) -> dict[str, float]:
     return {key: float(f"{entry[key]:.5g}") for key in ("step", "loss", "held_out") if key in entry}
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Record."""
-    if arguments[:1] != ["--record"] or not set(arguments[1:]) <= {"04", "07", "09"}:
-        sys.exit(__doc__)
-    kept = json.loads(VALUES.read_text(encoding="utf-8")) if VALUES.exists() else {}
-    for lesson in arguments[1:]:
-        kept |= record(lesson)
+def keep(found: Mapping[str, Any]) -> None:
+    """Add to figures/values.json, a line for each name."""
+    kept = (json.loads(VALUES.read_text(encoding="utf-8")) if VALUES.exists() else {}) | dict(found)
     lines = (f" {json.dumps(key)}: {json.dumps(kept[key])}" for key in sorted(kept))
     VALUES.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Record."""
+    if arguments[:1] != ["--record"] or not set(arguments[1:]) <= {"02", "04", "07", "09"}:
+        sys.exit(__doc__)
+    for lesson in arguments[1:]:
+        keep(record(lesson))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The pictures of the decks opening, 00 and 01, and with them those of figures_lessons.py: all that slides/figures has.
+"""The pictures of the decks opening, 00 and 01, and those of figures_lessons.py and figures_runs.py: all of them.
 
 python slides/make_figures.py              draw all of them
 python slides/make_figures.py 01_stop      only these
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import figures_lessons as lessons
+import figures_runs  # noqa: F401  (adds its drawings to those of figures_lessons)
 from figures_lessons import FIGURES, ROOT, STYLE, played, printed, save, shown, sized, tokens
 from matplotlib import rc_context
 from matplotlib.text import Text
@@ -167,7 +168,9 @@ def figure_01_growth() -> Figure:
 
 def smallest(figure: Figure) -> float:
     """The height of the smallest letters in a figure, as a share of its width."""
-    points = [text.get_fontsize() for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    points = [
+        float(text.get_fontsize()) for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()
+    ]
     return min([max(lessons.SMALLEST, size) for size in points], default=0.0) / (72 * figure.get_figwidth())
 
 

@@ -95,7 +95,7 @@ def test_theme_and_page_bring_everything_along():
 
 
 def test_a_sound_deck_has_no_problems(tmp_path):
-    assert said(deck_of(tmp_path, "# One\n\nA word.", "# Two")).count("\n") == 0  # only the plan of 20 minutes
+    assert said(deck_of(tmp_path, "# One\n\nA word.", "# Two")).count("\n") == 0  # only the minutes of the plan
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_front_matter_lesson_and_plan_are_looked_at(tmp_path):
     assert "the front matter says theme: 'gaia'" in said(deck)
     assert "the front matter says paginate: None" in said(deck)
     assert "the front matter has no title" in said(deck)
-    assert "the slides take 1 minutes, the plan has 20" in said(deck)
+    assert f"the slides take 1 minutes, the plan has {slide_decks.PLAN['opening']}" in said(deck)
     assert "it does not link its lesson" in said(deck)
 
 

@@ -18,8 +18,19 @@ ROOT = Path(__file__).resolve().parents[1]
 SLIDES = ROOT / "slides"
 FIRST = "opening"
 FRONT = {"marp": True, "theme": "workshop", "paginate": True}
-# What a 3-hour workshop gives each deck; one that is not named may take what it needs.
-PLAN = {"opening": 20, "00": 5, "01": 20, "02": 20, "03": 25, "04": 25, "07": 35, "09": 30}
+# What a workshop of 180 minutes gives each deck; one that is not named may take what it needs.
+PLAN = {
+    "opening": 10,
+    "00": 5,
+    "01": 15,
+    "02": 16,
+    "03": 21,
+    "04": 21,
+    "05": 14,
+    "06": 13,
+    "07": 35,
+    "09": 30,
+}
 NOTE_WORDS, SLIDE_WORDS, CODE_LINES = 25, 55, 12
 LEAST_PX, LEAST_CONTRAST = 18.0, 4.5
 # A link may lead to the project, and to the paper or page that a slide names as its source. Nothing is loaded there.
