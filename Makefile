@@ -22,7 +22,7 @@ UNSLOTH := .venv-unsloth
 UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test test-newest test-unsloth colab slides lab lint format notebooks bench constraints clean
+.PHONY: help venv workshop test rehearsal test-newest test-unsloth colab slides slides-check lab lint format notebooks bench constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ workshop: $(STAMP) ## Run every lesson in the pocket profile, offline; then open
 test: $(STAMP) ## Run all tests, without a network
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+rehearsal: $(STAMP) ## Run every lesson along the t4 profile's path, on the CPU, with a small copy of the hub
+	@$(BIN)/python -m pytest -m rehearsal --durations=0 --durations-min=1 $(PYTEST_ARGS)
+
 # No constraints, so that drift shows. torch alone stays (make test-newest TORCH=torch frees it too): the newest torch
 # may exist only as a CUDA build of several GB. The list at the end is what the ranges of pyproject.toml hold back.
 test-newest: ## Run the unit tests on the newest releases that the ranges allow, in .venv-newest
@@ -71,6 +74,10 @@ colab: $(STAMP) ## Try Colab's first cell in an environment like Colab's, some m
 slides: $(STAMP) ## Render the slides: HTML, PDF and notes in build/slides (needs node and chromium)
 	@npm ci --silent --prefix slides
 	@$(BIN)/python tools/slides.py build
+
+slides-check: $(STAMP) ## Check the slides: what spills, is too small or too pale, lacks notes, or asks the network
+	@[ -d slides/node_modules ] || ! command -v npm >/dev/null || npm ci --silent --prefix slides
+	@$(BIN)/python tools/slides.py check
 
 lab: $(STAMP) ## Open the lessons in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -24,7 +24,7 @@ from workshop_utils.budget_memory import Plan, peak
 from workshop_utils.budget_shapes import of_gpt, of_hub
 from workshop_utils.config import GPTConfig, TrainConfig
 from workshop_utils.lora import keep_unpacked
-from workshop_utils.machine import peak_memory_bytes
+from workshop_utils.machine import peak_memory_bytes, quiet_libraries
 from workshop_utils.model import GPT
 from workshop_utils.train import train
 
@@ -210,6 +210,7 @@ def main() -> None:
     if args.child:
         child(args.child, args.how)
         return
+    quiet_libraries()
     rows = []
     for name in list(GPTS)[-1:] if args.quick else [*GPTS, *TUNED]:
         ours = counted(name)

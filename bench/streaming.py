@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tiktoken
@@ -234,10 +234,11 @@ def read_all(path: str, tokenizer: str) -> None:
     from workshop_utils.tokens import load_tokenizer
 
     one_core()
-    for _ in StreamingTokenDataset(path, load_tokenizer(tokenizer), BLOCK):
-        pass
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    process, highest = psutil.Process(), 0  # not ru_maxrss: on Linux that begins with what the parent process held
+    for i, _ in enumerate(StreamingTokenDataset(path, load_tokenizer(tokenizer), BLOCK)):
+        if i % 50 == 0:
+            highest = max(highest, process.memory_info().rss)
+    print(highest / 1e6)
 
 
 def memory(folder: Path, texts: list[str], encoding: tiktoken.Encoding, megabytes: int) -> Row:
@@ -266,7 +267,7 @@ def main() -> None:
     one_core()
     pa.set_cpu_count(1)
     texts = documents(args)
-    encodings = [train_bpe(texts[:2000], 300 if args.quick else 1024)]
+    encodings = [train_bpe(texts[:2000], 300 if args.quick else 1024, name="of 1,024 tokens")]
     if args.gpt2_cache:
         os.environ["TIKTOKEN_CACHE_DIR"] = str(args.gpt2_cache)
         encodings.append(gpt2())

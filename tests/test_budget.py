@@ -219,7 +219,7 @@ def allocated_at_most(model_config, config, tmp_path):
     [
         pytest.param({}, {}, id="float32"),
         pytest.param({"attention": "written"}, {"dtype": "bfloat16"}, id="bf16, written out"),
-        pytest.param({"n_embd": 256, "vocab_size": 8192}, {"batch_size": 1}, id="the end of the way back"),
+        pytest.param({"n_embd": 256, "vocab_size": 8192}, {"batch_size": 1}, id="the table's gradient"),
         pytest.param({"vocab_size": 2048}, {"grad_accum_steps": 2}, id="accumulation"),
         pytest.param({"n_embd": 256}, {"batch_size": 1, "optimizer": "muon"}, id="the update"),
     ],
@@ -230,7 +230,7 @@ def test_the_peak_of_a_real_training(shape, training, tmp_path):
         config = replace(config, attention="sdpa")
     settings = quick(**{"steps": 3, "batch_size": 8, "rows": "windows"} | training)
     fullest, counted = peak(of_gpt(config), Plan.of(settings, config.attention), cuda=False)
-    assert sum(counted.values()) == pytest.approx(allocated_at_most(config, settings, tmp_path), rel=0.15), fullest
+    assert sum(counted.values()) == pytest.approx(allocated_at_most(config, settings, tmp_path), rel=0.05), fullest
 
 
 def test_slices_and_copies():
@@ -275,7 +275,7 @@ def test_the_verdict_names_what_is_needed_what_is_there_and_a_cure():
     assert "16 GB there" in found.verdict
     assert found.cure is not None
     assert found.cure.changes == ("8-bit Adam", "recomputation")
-    assert "would fit with 8-bit Adam and recomputation (13.9 GB), or as it is on an A100" in found.verdict
+    assert "would fit with 8-bit Adam and recomputation (13.6 GB), or as it is on an A100" in found.verdict
     cured = estimate(TALK, found.cure.plan, "T4", found.cure.n_gpus)
     assert cured.fits
     assert cured.needed == pytest.approx(found.cure.needed)

@@ -7,20 +7,27 @@ import math
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import stream_child
 import torch
 from corpus import byte_encoding, quick, small_gpt
+from numbered_rows import drain, expected, found, same, write
 
 from workshop_utils import cli, distributed, launch, own_text, shards
 from workshop_utils.checkpoints import CheckpointError, load_model, read, step_folders
 from workshop_utils.data import write_token_file
 from workshop_utils.distributed import DistributedError, World
 from workshop_utils.loop import Loop
+from workshop_utils.tokens import save_tokenizer
 from workshop_utils.train import train
 
 STEPS = 50
@@ -46,12 +53,19 @@ HALF = {"batch_size": 4}  # for each of two processes
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a text and with token files, whose documents differ much in length: a mean of means would show."""
+    """A folder with a text, token files and a corpus to stream, whose documents differ much in length.
+
+    A mean of means would show.
+    """
     base = tmp_path_factory.mktemp("distributed")
     rng = random.Random(0)
     words = ["the", "cat", "sat", "on", "mat", "and", "dog", "ran", "far", "away", "from", "house", "sun", "tree"]
     documents = [" ".join(rng.choices(words, k=rng.choice((1, 2, 12)))) for _ in range(200)]
     (base / "text.txt").write_text("\n".join(documents))
+    (base / "corpus").mkdir()
+    for i in range(3):
+        pq.write_table(pa.table({"text": documents[i::3]}), base / "corpus" / f"{i}.parquet")
+    save_tokenizer(byte_encoding(), base / "tokenizer.json")
     for split in ("train", "val"):
         write_token_file(documents[split == "val" :: 2], base / f"{split}.tokens", byte_encoding(), workers=1)
     return base
@@ -62,6 +76,10 @@ def run_file(base: Path, name: str, parallel: str = "ddp", data: str = "tokens",
     where = {
         "tokens": {s: str(base / f"{s}.tokens") for s in ("train", "val")},
         "text": {"text": str(base / "text.txt")},
+        "stream": {
+            "stream": {"source": str(base / "corpus"), "shuffle_buffer": 30, "val_percent": 10, "val_blocks": 5},
+            "tokenizer": str(base / "tokenizer.json"),
+        },
     }
     training = TRAINING | {"rows": "rows" if data == "tokens" else "windows"} | changes
     gpt = GPT | ({"vocab_size": 300} if data == "text" else {})
@@ -225,6 +243,57 @@ def test_a_killed_process_is_named_and_torchruns_own_traceback_left_out():
     assert said.endswith("It said last:\nRuntimeError: Connection closed by peer")
 
 
+# --- streams in two processes
+
+
+def test_two_processes_share_the_rows_of_a_stream_and_one_dies(tmp_path):
+    """With two workers each: every step after the restart gets the rows that it would have got."""
+    write(tmp_path / "corpus", 3)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=1"]
+    command += [stream_child.__file__, str(tmp_path), "2"]
+    environment = launch._environment(2) | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "SIGKILL" in done.stderr or "exitcode: -9" in done.stderr
+    trained, everything = [], []
+    for rank in (0, 1):
+        steps = [torch.load(path) for path in sorted((tmp_path / "notes").glob(f"{rank}-0*.pt"))]
+        assert len(steps) == stream_child.STEPS
+        left = torch.load(tmp_path / "notes" / f"{rank}-left.pt")
+        assert same(steps + left, drain(stream_child.stream_of(tmp_path / "corpus", World(rank, 2), workers=2)))
+        trained.append(found(steps))
+        everything += steps + left
+    assert found(everything) == expected()
+    assert len(trained[0] | trained[1]) == len(trained[0]) + len(trained[1]) > 100  # no row in both
+
+
+def test_a_streams_run_file_in_two_processes_killed_or_not(base, capsys):
+    two(run_file(base, "streamed", data="stream", **HALF))
+    killer = threading.Thread(target=kill_rank, args=(1, base / "streamed-killed" / "step-000020"))
+    killer.start()
+    lines = two(run_file(base, "streamed-killed", data="stream", **HALF), max_restarts=1)
+    killer.join()
+    assert any("resumed after step" in line for line in lines), lines
+    a, b = base / "streamed", base / "streamed-killed"
+    assert difference(a, b) == 0
+    assert (a / f"step-{STEPS:06d}" / "model.safetensors").read_bytes() == (
+        b / f"step-{STEPS:06d}" / "model.safetensors"
+    ).read_bytes()
+    places = read(step_folders(a)[-1])["data"]
+    assert [place["settings"]["readers"] for place in places] == [[0], [1]]
+    assert all(place["readers"][str(rank)]["epoch"] > 1 for rank, place in enumerate(places))
+    # One process with all rows of a batch learns other rows at each step, and in the end as much.
+    alone(run_file(base, "streamed-alone", data="stream"))
+    losses = [history(base / name)[STEPS]["val_loss"] for name in ("streamed", "streamed-alone")]
+    assert losses[0] < history(a)[10]["val_loss"] < history(a)[1]["loss"]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    # Rows that were divided between two cannot go on in one.
+    forget_after(a, 30)
+    capsys.readouterr()
+    assert cli.execute(["train", "--config", run_file(base, "streamed", data="stream"), "--resume"]) == 2
+    assert "split between 2 processes, and now there are 1: go on with 2 processes" in capsys.readouterr().err
+
+
 # --- one process
 
 
@@ -294,6 +363,10 @@ def test_rows_of_a_batch_are_shared_out_and_none_twice():
     assert (World(0, 4).shares(split), World(0, 4).shares(Stream()), World().shares(Stream())) == (1, 4, 1)
     with pytest.raises(DistributedError, match="split between 4 processes and 2 are training"):
         World(0, 2).shares(split)
+    split.rank = 3
+    assert World(3, 4).shares(split) == 1
+    with pytest.raises(DistributedError, match="process 0 was given the share of process 3, whose rows would be read"):
+        World(0, 4).shares(split)
 
     class Silent:
         state_dict = load_state_dict = None
@@ -370,8 +443,19 @@ def test_a_stream_that_was_split_needs_as_many_processes_again(tmp_path):
         ({"data": {"text": "a.txt"}}, "no folder to write to"),
         ({"out": "b"}, "nothing to learn from"),
         ({"out": "b", "data": {"texts": "a.txt"}}, '"data" of'),
-        ({"out": "b", "data": {"text": "a.txt", "train": "a.tokens"}}, 'either "text" or "train"'),
-        ({"out": "b", "data": {"val": "a.tokens"}}, 'either "text" or "train"'),
+        ({"out": "b", "data": {"text": "a.txt", "train": "a.tokens"}}, 'either "text", "train" or "stream"'),
+        ({"out": "b", "data": {"val": "a.tokens"}}, 'either "text", "train" or "stream"'),
+        ({"out": "b", "data": {"stream": "a.parquet"}}, '{"stream": {"source": "corpus/*.parquet"}'),
+        ({"out": "b", "data": {"stream": {"source": "a.parquet"}}}, 'must have "tokenizer" beside "stream"'),
+        ({"out": "b", "data": {"stream": {}, "tokenizer": "t.json"}}, 'has no "source"'),
+        ({"out": "b", "data": {"stream": {"source": 3}, "tokenizer": "t.json"}}, "source is 3"),
+        ({"out": "b", "data": {"stream": {"source": "a", "workers": -1}, "tokenizer": "t.json"}}, "workers is -1"),
+        ({"out": "b", "data": {"stream": {"source": "a", "shuffle": 1}, "tokenizer": "t.json"}}, "no field shuffle"),
+        ({"out": "b", "data": {"stream": {"source": "a"}, "tokenizer": "t.json"}}, "t.json"),
+        (
+            {"out": "b", "data": {"stream": {"source": "a"}, "tokenizer": "t.json"}, "training": {"rows": "rows"}},
+            'a stream comes as "windows"',
+        ),
         ({"out": "b", "data": "a.txt"}, "must be objects"),
         ({"out": 3, "data": {"text": "a.txt"}}, "must be strings"),
         ({"out": "b", "data": {"text": "a.txt"}, "parallel": "zero"}, "'zero': choose one of ddp, fsdp"),
@@ -390,8 +474,6 @@ def test_a_run_file_that_makes_no_sense_is_one_line(values, said, tmp_path, caps
 
 
 def test_token_files_need_no_validation_and_no_tokenizer(base, tmp_path, capsys):
-    from workshop_utils.tokens import save_tokenizer
-
     values = {"gpt": GPT, "training": TRAINING | {"steps": 2}, "data": {"train": str(base / "train.tokens")}}
     path, out = tmp_path / "run.json", tmp_path / "run"
     path.write_text(json.dumps(values | {"out": str(out)}))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
+import gc
 import json
+import multiprocessing
+import os
 import pickle
 import random
 import re
+import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,17 +27,15 @@ import pytest
 import tiktoken
 import torch
 from corpus import quick, small_gpt
+from numbered_rows import BLOCK, END, ROWS, drain, expected, found, numbers_encoding, same, text_of_row, write
 from torch.utils.data import DataLoader
 
-from workshop_utils import data, stream_readers, stream_s3, stream_sources
+from workshop_utils import data, stream_files, stream_readers, stream_s3, stream_sources
 from workshop_utils.data import StreamingTokenDataset, split_of
+from workshop_utils.distributed import DistributedError
 from workshop_utils.stream_batches import _Workers
-from workshop_utils.stream_sources import kind_of, list_files
+from workshop_utils.stream_files import kind_of, list_files
 from workshop_utils.train import train
-
-ROWS, BLOCK = 300, 8
-NUMBERS = [str(i).encode() for i in range(10, 1000)]
-END = 256 + len(NUMBERS)
 
 
 @pytest.fixture(autouse=True)
@@ -45,35 +47,7 @@ def small_pieces(monkeypatch):
 
 @pytest.fixture(scope="module")
 def encoding() -> tiktoken.Encoding:
-    """A number of two or three digits is one token, so that a block says which rows are in it."""
-    tokens = [bytes([i]) for i in range(256)] + NUMBERS
-    return tiktoken.Encoding(
-        "numbers",
-        pat_str=r"\d{2,3}|[\s\S]",
-        mergeable_ranks={token: i for i, token in enumerate(tokens)},
-        special_tokens={"<|endoftext|>": END},
-    )
-
-
-def text_of_row(i: int) -> str:
-    """Row i: its number, once to eleven times."""
-    return " ".join([str(100 + i)] * (1 + i * 7 % 11))
-
-
-def write(folder: Path, n_files: int, texts: list[str] | None = None, suffix: str = "parquet") -> list[Path]:
-    """The rows in n_files files, as even as possible."""
-    texts = texts if texts is not None else [text_of_row(i) for i in range(ROWS)]
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"part-{i}.{suffix}" for i in range(n_files)]
-    for i, path in enumerate(paths):
-        part = texts[i * len(texts) // n_files : (i + 1) * len(texts) // n_files]
-        if suffix == "parquet":
-            table = pa.table({"id": list(range(len(part))), "text": part, "score": [0.5] * len(part)})
-            pq.write_table(table, path, row_group_size=25)
-        else:
-            content = "".join(json.dumps({"id": j, "text": text}) + "\n" for j, text in enumerate(part))
-            path.write_bytes(gzip.compress(content.encode()) if suffix.endswith("gz") else content.encode())
-    return paths
+    return numbers_encoding()
 
 
 @pytest.fixture(scope="module")
@@ -81,34 +55,6 @@ def corpus(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     write(folder, 3)
     return folder
-
-
-def expected(split: str = "train", percent: int = 2) -> Counter[int]:
-    """How often each row's token must come."""
-    texts = [text_of_row(i) for i in range(ROWS)]
-    return Counter(
-        {256 + 90 + i: len(text.split()) for i, text in enumerate(texts) if split_of(text, percent) == split}
-    )
-
-
-def found(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Counter[int]:
-    """How often each row's token did come. In x every token of the stream stands once, but the very last."""
-    ids = torch.cat([x.flatten() for x, _ in pairs]).tolist()
-    return Counter(token for token in ids if 256 <= token < END)
-
-
-def drain(stream, block_size: int = BLOCK) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """All that is left of a stream's batches, three blocks each."""
-    batches = []
-    with pytest.raises(ValueError, match="the stream has ended"):
-        batches.extend(iter(lambda: stream.batch("windows", 3, block_size), None))
-    return batches
-
-
-def same(a: list, b: list) -> bool:
-    return len(a) == len(b) and all(
-        torch.equal(p, q) for x, y in zip(a, b, strict=True) for p, q in zip(x, y, strict=True)
-    )
 
 
 def through_json(state: dict) -> dict:
@@ -278,7 +224,7 @@ class TestResume:
         state = stream().batches().state_dict()
         for changed, sentence in [
             (stream(seed=1).batches(), "seed: 0 then, 1 now"),
-            (stream(world_size=2).batches(), "of: 1 then, 2 now"),
+            (stream(world_size=2).batches(), "readers in all: 1 then, 2 now"),
             (stream().batches(2), r"readers: \[0\] then, \[0, 1\] now"),
             (StreamingTokenDataset(sorted(corpus.iterdir())[:2], encoding, BLOCK).batches(), "files: 3 named"),
             (stream(split="val"), "split: train then, val now"),
@@ -321,11 +267,12 @@ class TestBadRows:
         "{broken",
         '"only a string"',
         '{"text": "half \\ud800 pair"}',
+        '{"text": "no UTF-8 \xff"}',
         '{"text": "good two"}',
     )
 
     def test_are_counted_and_told_with_row_and_column(self, encoding, tmp_path, capsys):
-        (tmp_path / "a.jsonl").write_text("\n".join(self.LINES))
+        (tmp_path / "a.jsonl").write_text("\r\n".join(self.LINES), encoding="latin1")
         dataset = StreamingTokenDataset(tmp_path, encoding, 64, val_percent=0)
         [(x, y)] = dataset
         assert encoding.decode(x[: int((y != -1).sum())].tolist()) == "good one<|endoftext|>good two"
@@ -334,9 +281,9 @@ class TestBadRows:
             "empty": 2,
             "missing": 2,
             "wrong_type": 3,
-            "damaged": 2,
+            "damaged": 3,
         }
-        assert (report["rows"], report["documents"]) == (11, 2)
+        assert (report["rows"], report["documents"]) == (12, 2)
         told = "\n".join(report["told"])
         for sentence in (
             "row 1 of .*a.jsonl: the line is empty, column 'text'",
@@ -348,9 +295,10 @@ class TestBadRows:
             "row 7 of .*a.jsonl: the line, and column 'text' in it, is no JSON",
             "row 8 of .*a.jsonl: the line is a str",
             "row 9 of .*a.jsonl: column 'text' is no valid Unicode at character 5",
+            "row 10 of .*a.jsonl: the line, and column 'text' in it, is no JSON .*'utf-8' codec can't decode",
         ):
             assert re.search(sentence, told), told
-        assert capsys.readouterr().out.count("left out: row") == 9
+        assert capsys.readouterr().out.count("left out: row") == 10
 
     def test_in_parquet_by_workers_too(self, encoding, tmp_path, capsys):
         pq.write_table(pa.table({"text": ["good one", None, ""], "id": [1, 2, 3]}), tmp_path / "a.parquet")
@@ -452,6 +400,31 @@ class TestSources:
         with pytest.raises(ValueError, match=sentence):
             StreamingTokenDataset(corpus, encoding, BLOCK, **settings)
 
+    def test_nothing_is_read_ahead_that_nobody_waits_for(self, tmp_path):
+        """pyarrow's scanner decodes up to 1 GB before the first row is used."""
+        path = tmp_path / "large.parquet"
+        pq.write_table(pa.table({"text": [f"{i} {'x' * 10_000}" for i in range(3000)]}), path, row_group_size=100)
+        before, held = pa.total_allocated_bytes(), []
+        for _ in stream_sources.Rows(str(path), "text", None, 1, 0).chunks():
+            time.sleep(0.001)
+            held.append(pa.total_allocated_bytes() - before)
+        assert len(held) == 90  # row groups of 40 + 40 + 20
+        assert max(held) < 5e6
+
+    def test_parquet_is_read_from_the_row_group_on_in_which_a_row_lies(self, tmp_path, monkeypatch):
+        [path] = write(tmp_path, 1)  # in row groups of 25
+        real, groups = pq.ParquetFile.iter_batches, []
+
+        def noting(self, *args, row_groups, **settings):
+            groups.extend(row_groups)
+            return real(self, *args, row_groups=row_groups, **settings)
+
+        monkeypatch.setattr(pq.ParquetFile, "iter_batches", noting)
+        chunks = list(stream_sources.Rows(str(path), "text", None, 1, 0).chunks(110))
+        assert groups == list(range(4, 12))
+        assert chunks[0][0] == 110
+        assert [text for _, texts in chunks for text in texts] == [text_of_row(i) for i in range(110, ROWS)]
+
     def test_any_file_system_of_fsspec(self, encoding):
         import fsspec
 
@@ -530,6 +503,7 @@ def impatient(monkeypatch):
 
     monkeypatch.setattr(config, "STREAMING_READ_RETRY_INTERVAL", 0.01)
     monkeypatch.setattr(config, "STREAMING_OPEN_RETRY_INTERVAL", 0.01)
+    monkeypatch.setattr(stream_files, "REQUEST_WAIT", 0.001)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -541,17 +515,45 @@ class TestConnections:
         trouble = staticmethod(lambda: dice.choice(["", "", "refuse", "truncate"]))
         with serving(Files, tmp_path, trouble=trouble) as (address, asked):
             urls = [f"{address}/{path.name}" for path in paths]
-            stream = StreamingTokenDataset(urls, encoding, BLOCK, wait=0.001, attempts=50)
+            stream = StreamingTokenDataset(urls, encoding, BLOCK, wait=0.001)
             assert found(list(stream)) == expected()
             assert asked["refuse"] + asked["truncate"] > 5
+
+    def test_workers_do_not_close_the_connections_that_came_along(self, corpus, encoding, tmp_path, monkeypatch):
+        """Each would cost a worker a second: the thread that serves it stayed behind at the fork."""
+        import fsspec.asyn
+        from fsspec.implementations.http import HTTPFileSystem
+
+        mine, closed = os.getpid(), tmp_path / "closed"
+        encode, close = stream_readers.encode, HTTPFileSystem.close_session
+
+        def collecting(texts, encoding):
+            gc.collect()
+            return encode(texts, encoding)
+
+        def closing(loop, session):
+            if os.getpid() == mine:
+                close(loop, session)
+            elif id(loop) in loops:
+                closed.touch()
+
+        monkeypatch.setattr(HTTPFileSystem, "close_session", staticmethod(closing))
+        with serving(Files, corpus) as (address, _):
+            urls = [f"{address}/part-{i}.parquet" for i in range(3)]
+            stream = StreamingTokenDataset(urls, encoding, BLOCK, wait=0.001)
+            assert found(list(stream)) == expected()  # opens connections here, too
+            loops = {id(fsspec.asyn.loop[0])}
+            monkeypatch.setattr(stream_readers, "encode", collecting)
+            assert found(drain(stream.batches(2, epochs=1))) == expected()
+        assert not closed.exists()
 
     def test_a_drop_in_the_middle_goes_on_with_the_next_row(self, corpus, encoding, monkeypatch, capsys):
         """As if `datasets` itself had given up, after each of the first chunks."""
         real, drops = stream_sources.Rows._values, iter(range(1, 6))
 
-        def values(self, table):
+        def values(self, *piece):
             if next(drops, 0) % 2 == 0:
-                return real(self, table)
+                return real(self, *piece)
             raise ConnectionError("Server Disconnected")
 
         monkeypatch.setattr(stream_sources.Rows, "_values", values)
@@ -645,9 +647,25 @@ class TestTraining:
         assert run.best_val_loss < 10
         assert stream.fingerprint == held.fingerprint == dataset.fingerprint
 
+    def test_ctrl_c_reaches_the_training_and_not_the_workers(self, corpus, encoding):
+        stream = StreamingTokenDataset(corpus, encoding, BLOCK).batches(2, epochs=1)
+        pairs = [stream.batch("windows", 3, BLOCK)]
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid, signal.SIGINT)
+        assert found(pairs + drain(stream)) == expected()
+
+    def test_a_stream_of_processes_is_known_as_such(self, corpus, encoding):
+        stream = StreamingTokenDataset(corpus, encoding, BLOCK, rank=1, world_size=2).batches()
+        assert (stream.rank, stream.world_size) == (1, 2)
+        with pytest.raises(DistributedError, match="split between 2 processes and 1 are training"):
+            train(small_gpt(block_size=BLOCK, vocab_size=2000), stream, None, quick(rows="windows"), quiet=True)
+
     def test_what_does_not_fit_is_a_sentence(self, corpus, encoding):
-        stream = StreamingTokenDataset(corpus, encoding, BLOCK).batches()
-        held = StreamingTokenDataset(corpus, encoding, BLOCK).held_out(2)
+        dataset = StreamingTokenDataset(corpus, encoding, BLOCK)
+        model = small_gpt(block_size=BLOCK, vocab_size=2000)
+        with pytest.raises(ValueError, match=r"a StreamingTokenDataset has no batches to train on: pass its .batches"):
+            train(model, dataset, None, quick(rows="windows"), quiet=True)
+        stream, held = dataset.batches(), dataset.held_out(2)
         for batches in (stream, held):
             with pytest.raises(ValueError, match="windows"):
                 batches.batch("rows", 2, BLOCK, torch.Generator())

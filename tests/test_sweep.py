@@ -219,7 +219,15 @@ def test_it_stops_where_the_loss_explodes(data):
     found = lr_range_test(small_gpt, data, quick(grad_clip=0.0), low=1e-4, high=1e6, steps=80)
     assert found.stopped
     assert len(found.rates) < 80
-    assert found.smoothed[-1] > 1.5 * min(found.smoothed) or "not finite" in found.stopped
+    assert "1.5 times as large" in found.stopped
+    assert found.smoothed[-1] > 1.5 * min(found.smoothed)
+    assert found.smoothed[-2] <= 1.5 * min(found.smoothed[:-1])
+    assert all(map(torch.isfinite, torch.tensor(found.losses)))
+
+
+def test_it_stops_where_the_loss_is_no_number_any_more(data):
+    found = lr_range_test(small_gpt, data, quick(grad_clip=0.0), low=1e-4, high=1e30, steps=30, explode=1e9)
+    assert "not finite any more" in found.stopped
     assert all(map(torch.isfinite, torch.tensor(found.losses)))
 
 

@@ -18,7 +18,7 @@ class Batches(Protocol):
     """What the loop asks of its data; `data.TokenFile` is the usual one.
 
     A stream has state_dict() and load_state_dict() too, plain values that are kept in the checkpoints. Where it gives
-    each process other rows, it says in `world_size` between how many they are divided.
+    each process other rows, it says in `world_size` between how many they are divided, and in `rank` whose it has.
     """
 
     fingerprint: str
@@ -33,8 +33,14 @@ def batch_of(data: Batches, model: GPT, config: TrainConfig, generator: torch.Ge
     """The next batch of a generator, x and y (B, T), on the device that the config names.
 
     Of several processes each draws the whole batch alike and keeps its own B rows: so many processes with B rows each
-    do in one update exactly what one process does with all of these rows.
+    do in one update exactly what one process does with all of these rows. A stream that is divided between them gives
+    each its own rows at once.
+
+    Raises:
+        ValueError: the data has no batches.
     """
+    if not hasattr(data, "batch"):
+        raise ValueError(f"a {type(data).__name__} has no batches to train on: pass its .batches() instead")
     here = distributed.world()
     shares = here.shares(data)
     x, y = data.batch(config.rows, config.batch_size * shares, model.config.block_size, generator)

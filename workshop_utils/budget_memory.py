@@ -184,8 +184,9 @@ def moments(shape: Shape, plan: Plan, n_gpus: int = 1, cuda: bool = True) -> dic
     # Between micro-batches gradients stay: with FSDP whole, since they meet only after the last one.
     waiting = 0.0 if plan.grad_accum_steps == 1 else gradients * (n_gpus if plan.parallel == "fsdp" else 1)
     complete = max(gradients, waiting)
-    # A tied table gets two gradients, one from each use, that wait for each other before they are added.
-    twice = 0.0 if not shape.tied else table if not waiting else 2 * table
+    # A tied table gets a gradient from each of its two uses, which wait for each other and are added, into a third one
+    # where the first is only seen through a transposition, as without autocast.
+    twice = 0.0 if not shape.tied else table * ((1 if mixed else 2) + bool(waiting))
     update = 10.0 * max(n_in * n_out for n_in, n_out in shape.linears) if plan.optimizer == "muon" else 0.0
     on_the_way = cast_later if not plan.recompute else cast_later / shape.n_layer
     # Logits: as they are made, in float32, and log-softmax of them; on the way back it, and the gradients of loss and
@@ -201,7 +202,8 @@ def moments(shape: Shape, plan: Plan, n_gpus: int = 1, cuda: bool = True) -> dic
         "the loss": (waiting, cast_later, all_kept, (12 + held_on) * logits, 0),
         "the head": (waiting + table, cast_later, all_kept, (4 + held_on) * logits, 0),
         "the way back": (waiting + table, on_the_way, all_kept + again + passing, held_on * logits, 0),
-        "the end of the way back": (complete + twice, 0, kept + again + passing, held_on * logits, 0),
+        "the end of the way back": (max(complete, waiting + table), 0, kept + again + passing, held_on * logits, 0),
+        "the table's gradient": (complete + twice, 0, 0, held_on * logits, 0),
         "the update": (complete, 0, 0, 0, update),
     }
     names = ("gradients", "copies in 16 bits", "activations", "logits", "at work")

@@ -83,10 +83,12 @@ class World:
         """How many processes cut one drawn batch up between them: all, or 1 where the data is already split.
 
         Args:
-            data: batches; a stream says in `world_size` between how many processes its rows are divided.
+            data: batches; a stream says in `world_size` between how many processes its rows are divided, and perhaps
+                in `rank` whose share it is.
 
         Raises:
-            DistributedError: it is divided between another number of processes, or a stream does not say.
+            DistributedError: it is divided between another number of processes, it is the share of another process, or
+                a stream does not say.
         """
         if self.size > 1 and hasattr(data, "state_dict") and not hasattr(data, "world_size"):
             raise DistributedError(
@@ -98,6 +100,12 @@ class World:
             raise DistributedError(
                 f"the data is split between {split} processes and {self.size} are training: make it with "
                 f"world_size={self.size} and this process's rank"
+            )
+        rank = getattr(data, "rank", self.rank)
+        if split > 1 and rank != self.rank:
+            raise DistributedError(
+                f"process {self.rank} was given the share of process {rank}, whose rows would be read twice: make the "
+                "data with rank=distributed.world().rank"
             )
         return self.size // split
 

@@ -123,7 +123,7 @@ def train_on_text(
 
     with together() as here:
         run, settings = here.from_main(lambda: _lay_out(RunFile.find(text, out, config), steps, config, resume))
-        train_data, val_data, _ = run.open_tokens()
+        train_data, val_data, _ = run.open_data(settings.gpt, settings.training)
         torch.manual_seed(settings.training.seed)  # the first weights
         return train(
             GPT(settings.gpt),
@@ -137,7 +137,7 @@ def train_on_text(
 
 
 def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool) -> tuple[RunFile, Settings]:
-    """Make everything that the training needs, or find it made; the RunFile that comes back names token files."""
+    """Make everything that the training needs, or find it made; the RunFile that comes back names no text."""
     from workshop_utils.data import read_text
     from workshop_utils.distributed import restarted
 
@@ -146,7 +146,7 @@ def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool)
     if not again:
         _refuse_to_overwrite(out)
     if run.text is None:
-        return run, _resumed(run, steps, config) if again else _lay_out_tokens(run, read_settings(config, steps))
+        return run, _resumed(run, steps, config) if again else _lay_out_data(run, read_settings(config, steps))
     content = read_text(run.text)
     digest = hashlib.sha256(content.encode()).hexdigest()
     if again:
@@ -157,13 +157,13 @@ def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool)
     return run, settings
 
 
-def _lay_out_tokens(run: RunFile, settings: Settings) -> Settings:
-    """Check token files that were made before, and keep their tokenizer and the settings beside the checkpoints."""
+def _lay_out_data(run: RunFile, settings: Settings) -> Settings:
+    """Check token files or a stream, and keep their tokenizer and the settings beside the checkpoints."""
     from workshop_utils.tokens import save_tokenizer
 
-    train, val, encoding = run.open_tokens()
+    train, val, encoding = run.open_data(settings.gpt, settings.training)
     if val is None:
-        print("no validation: the file names no token file for it")
+        print("no validation: the file names nothing for it")
     if encoding is not None:
         save_tokenizer(encoding, run.out / TOKENIZER)
     settings = replace(settings, gpt=replace(settings.gpt, vocab_size=-(-train.vocab_size // 64) * 64))

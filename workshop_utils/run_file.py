@@ -3,23 +3,53 @@
     {"gpt": {"n_layer": 6}, "training": {"steps": 500}, "data": {"text": "book.txt"}, "out": "run", "parallel": "ddp"}
 
 Every part may be left out: the defaults of own_text.py, --text and --out take its place. "data" names a text, or token
-files: {"train": "train.tokens", "val": "val.tokens", "tokenizer": "tokenizer.json"}, of which only the first is needed.
+files: {"train": "train.tokens", "val": "val.tokens", "tokenizer": "tokenizer.json"}, of which only the first is needed;
+or a stream: {"stream": {"source": "corpus/*.parquet"}, "tokenizer": "tokenizer.json"}, with the fields of StreamPart.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from workshop_utils.config import Config
 
 if TYPE_CHECKING:
     import tiktoken
 
-    from workshop_utils.data import TokenFile
+    from workshop_utils.batches import Batches
+    from workshop_utils.config import GPTConfig, TrainConfig
 
 PARTS = ("gpt", "training", "data", "out", "parallel", "text_sha256")
-DATA = ("text", "train", "val", "tokenizer")
+CORPORA = ("text", "train", "stream")
+DATA = (*CORPORA, "val", "tokenizer")
+
+
+@dataclass(frozen=True)
+class StreamPart(Config):
+    """What "stream" says: the arguments of StreamingTokenDataset. The order's seed is that of "training"."""
+
+    source: str | tuple[str, ...]  # files, folders or patterns of .parquet or .jsonl, or URLs; or a data set of the hub
+    shuffle_buffer: int = 1000  # blocks that wait to be drawn from, in each process; 0 keeps the order
+    text_column: str = "text"  # where the text is
+    val_percent: int = 2  # share of documents that are held out, chosen by a hash of each text
+    val_blocks: int = 100  # how many blocks of them the validation loss is measured on; 0 measures nothing
+    workers: int = 0  # processes that read ahead, for each process that trains
+    storage_options: dict[str, Any] = field(default_factory=dict)  # of a remote file system, as in fsspec
+
+    def __post_init__(self) -> None:
+        sources = (self.source,) if isinstance(self.source, str) else self.source
+        if not isinstance(sources, tuple) or not sources or not all(s and isinstance(s, str) for s in sources):
+            raise ValueError(
+                f"source is {self.source!r}: name a file, a folder, a pattern or a URL, or a list of these"
+            )
+        for name in ("shuffle_buffer", "val_percent", "val_blocks", "workers"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a whole number of at least 0")
+        if not isinstance(self.text_column, str) or not isinstance(self.storage_options, dict):
+            raise ValueError("text_column must be a string and storage_options an object")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -45,14 +75,27 @@ def read_json(path: Path) -> dict[str, Any]:
     if not all(isinstance(values.get(part, ""), str) for part in ("out", "parallel")):
         raise ValueError(f'"out" and "parallel" of {path} must be strings, as in "out": "run", "parallel": "ddp"')
     data = values.get("data", {})
-    if set(data) - set(DATA) or not all(isinstance(value, str) for value in data.values()):
+    kinds = {name: dict if name == "stream" else str for name in DATA}
+    if set(data) - set(DATA) or not all(isinstance(value, kinds[name]) for name, value in data.items()):
         raise ValueError(
             f'"data" of {path} is {data}: name a text, {{"text": "book.txt"}}, or token files, {{"train": '
-            '"train.tokens", "val": "val.tokens", "tokenizer": "tokenizer.json"}}'
+            '"train.tokens", "val": "val.tokens", "tokenizer": "tokenizer.json"}, or a stream, {"stream": '
+            '{"source": "corpus/*.parquet"}, "tokenizer": "tokenizer.json"}'
         )
-    if ("text" in data) == ("train" in data) and data:
-        raise ValueError(f'"data" of {path} must have either "text" or "train": one corpus to learn from')
+    if data and sum(corpus in data for corpus in CORPORA) != 1:
+        raise ValueError(f'"data" of {path} must have either "text", "train" or "stream": one corpus to learn from')
+    if "stream" in data and ("tokenizer" not in data or "val" in data):
+        raise ValueError(
+            f'"data" of {path} must have "tokenizer" beside "stream", a file of save_tokenizer, and no "val": '
+            "validation text comes from the stream itself, as val_percent and val_blocks say"
+        )
     return values
+
+
+def _stream_part(values: dict[str, Any], path: Path | None) -> StreamPart:
+    if "source" not in values:
+        raise ValueError(f'"stream" of {path} has no "source": say where the .parquet or .jsonl files are')
+    return StreamPart.from_dict(values)
 
 
 @dataclass(frozen=True)
@@ -61,9 +104,10 @@ class RunFile:
 
     out: Path
     text: Path | None = None  # a text; or else
-    train: Path | None = None  # token files
+    train: Path | None = None  # token files; or else
+    stream: StreamPart | None = None  # files that are read, tokenised and shuffled while the model trains
     val: Path | None = None
-    tokenizer: Path | None = None  # of the token files, kept beside the checkpoints for `workshop sample`
+    tokenizer: Path | None = None  # of token files or stream, kept beside the checkpoints for `workshop sample`
     parallel: str = "ddp"
     whole: bool = False  # whether the file names data and out: then it can be resumed by itself
 
@@ -78,7 +122,7 @@ class RunFile:
         from workshop_utils.distributed import HOW
 
         given = read_json(config) if config is not None else {}
-        data = given.get("data", {}) if text is None else {"text": str(text)}
+        data: dict[str, Any] = given.get("data", {}) if text is None else {"text": str(text)}
         if not data:
             raise ValueError('there is nothing to learn from: give --text FILE, or "data" in the file of --config')
         if out is None and "out" not in given:
@@ -86,19 +130,28 @@ class RunFile:
         parallel = given.get("parallel", "ddp")
         if parallel not in HOW:
             raise ValueError(f'"parallel" of {config} is {parallel!r}: choose one of {", ".join(HOW)}')
-        paths = {name: Path(value) for name, value in data.items()}
+        paths = {name: Path(value) for name, value in data.items() if name != "stream"}
+        stream = _stream_part(data["stream"], config) if "stream" in data else None
         whole = "data" in given and "out" in given
-        return cls(out or Path(given["out"]), parallel=parallel, whole=whole, **paths)
+        return cls(out or Path(given["out"]), stream=stream, parallel=parallel, whole=whole, **paths)
 
-    def open_tokens(self) -> tuple[TokenFile, TokenFile | None, tiktoken.Encoding | None]:
-        """The token files that the run names, and their tokenizer.
+    def open_data(
+        self, gpt: GPTConfig, training: TrainConfig
+    ) -> tuple[Batches, Batches | None, tiktoken.Encoding | None]:
+        """What the run learns from and is measured on, and the tokenizer of both; of a stream, this process's share.
+
+        Args:
+            gpt: its block_size is that of a stream.
+            training: its seed is that of a stream's order.
 
         Raises:
-            FileNotFoundError, ValueError: as TokenFile and load_tokenizer say.
+            FileNotFoundError, ValueError: as TokenFile, StreamingTokenDataset and load_tokenizer say.
         """
         from workshop_utils.data import TokenFile
         from workshop_utils.tokens import load_tokenizer
 
+        if self.stream is not None:
+            return self._open_stream(self.stream, gpt.block_size, training)
         assert self.train is not None
         encoding = load_tokenizer(self.tokenizer) if self.tokenizer is not None else None
         train = TokenFile(self.train, encoding)
@@ -109,3 +162,37 @@ class RunFile:
                 f"{train.tokenizer!r} ({train.fingerprint}): make both with the same one"
             )
         return train, val, encoding
+
+    def _open_stream(
+        self, part: StreamPart, block_size: int, training: TrainConfig
+    ) -> tuple[Batches, Batches | None, tiktoken.Encoding]:
+        from workshop_utils.data import StreamingTokenDataset
+        from workshop_utils.distributed import world
+        from workshop_utils.tokens import load_tokenizer
+
+        if training.rows != "windows":
+            raise ValueError(
+                f'rows is {training.rows!r}, and a stream comes as "windows", without ends: set it in "training", or '
+                "write token files"
+            )
+        assert self.tokenizer is not None
+        here, encoding = world(), load_tokenizer(self.tokenizer)
+        source = part.source if isinstance(part.source, str) else list(part.source)
+        train, val = (
+            StreamingTokenDataset(
+                source,
+                encoding,
+                block_size,
+                split=split,
+                rank=here.rank,
+                world_size=here.size,
+                shuffle_buffer=part.shuffle_buffer,
+                seed=training.seed,
+                text_column=part.text_column,
+                storage_options=part.storage_options or None,
+                val_percent=part.val_percent,
+            )
+            for split in ("train", "val")
+        )
+        held = val.held_out(part.val_blocks) if part.val_blocks and part.val_percent else None
+        return train.batches(part.workers), held, encoding

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -28,11 +30,18 @@ class StreamBatches:
 
     With workers, each of them reads its share and sends groups of blocks; the shuffle is done here, so the position of
     a worker is a few numbers that come along with each group.
+
+    Attributes:
+        fingerprint, vocab_size: of the tokenizer.
+        rank, world_size: whose share this is, and between how many processes the rows are divided.
     """
 
-    def __init__(self, readers: list[Reader], shuffle_buffer: int, num_workers: int) -> None:
+    def __init__(
+        self, readers: list[Reader], shuffle_buffer: int, num_workers: int, rank: int = 0, world_size: int = 1
+    ) -> None:
         """Use StreamingTokenDataset.batches()."""
         self.readers, self.shuffle_buffer, self.num_workers = readers, shuffle_buffer, num_workers
+        self.rank, self.world_size = rank, world_size
         self.plan = readers[0].plan
         self.fingerprint, self.vocab_size = fingerprint(self.plan.encoding), self.plan.encoding.n_vocab
         self._settings = settings_of(self.plan, readers, shuffle_buffer)
@@ -167,7 +176,11 @@ class _Workers(IterableDataset[Any]):
 
         worker = get_worker_info()
         assert worker is not None  # a DataLoader with workers calls this
-        fsspec.asyn.reset_lock()  # after a fork, or remote file systems hang
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains, which ends its workers
+        # After a fork: remote file systems need a thread of their own, and those that came along must not be cleared
+        # away here, since each would wait a second for the thread that it had.
+        fsspec.asyn.reset_lock()
+        gc.freeze()
         reader, state = self.starts[worker.id]
         try:
             yield from reader.groups(state)

@@ -189,7 +189,7 @@ def settings_of(plan: Plan, readers: list[Reader], shuffle_buffer: int) -> dict[
         "shuffle_buffer": shuffle_buffer,
         "seed": plan.seed,
         "readers": [reader.reader for reader in readers],  # by rank and workers
-        "of": readers[0].groups_of_files * readers[0].stride,
+        "readers in all": readers[0].groups_of_files * readers[0].stride,
     }
 
 

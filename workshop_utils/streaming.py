@@ -25,8 +25,8 @@ from workshop_utils.stream_blocks import (
     report_of,
     settings_of,
 )
+from workshop_utils.stream_files import list_files
 from workshop_utils.stream_readers import Plan, Reader, State
-from workshop_utils.stream_sources import list_files
 from workshop_utils.tokens import fingerprint
 
 
@@ -73,7 +73,8 @@ class StreamingTokenDataset(IterableDataset[Pair]):
             block_size: T, tokens in x and in y.
             split: "train" or "val".
             rank: of this process, 0 to world_size - 1.
-            world_size: how many processes share the documents. They end unevenly: count steps, not epochs.
+            world_size: how many processes share the documents, with torchrun distributed.world().size. They end
+                unevenly: count steps, not epochs.
             shuffle_buffer: blocks that wait to be drawn from; 0 keeps the order. They are part of the state.
             seed: of the order; the same on all ranks.
             text_column: where the text is.
@@ -184,7 +185,7 @@ class StreamingTokenDataset(IterableDataset[Pair]):
         plan = dataclasses.replace(self.plan, epochs=epochs)
         n = max(1, num_workers)
         readers = [Reader(plan, self.rank * n + worker, self.world_size * n) for worker in range(n)]
-        return StreamBatches(readers, self.shuffle_buffer, num_workers)
+        return StreamBatches(readers, self.shuffle_buffer, num_workers, self.rank, self.world_size)
 
     def held_out(self, n_blocks: int) -> HeldBlocks:
         """The first blocks of the split, kept in memory: something to measure the loss on, the same every time.
