@@ -146,7 +146,10 @@ def test_a_closed_hub_is_a_problem_for_a_profile_that_fetches(t4):
 def test_a_token_is_found_and_never_shown(t4, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    assert "none" in by_name(doctor.check_hub(t4))["token"].found
+    assert "Qwen2.5 and not Gemma" in by_name(doctor.check_hub(t4))["token"].found
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+    assert by_name(doctor.check_hub(t4))["token"].found == "none is needed"
+    monkeypatch.delenv("WORKSHOP_HUB")
     (tmp_path / "token").write_text("hf_secret")
     assert by_name(doctor.check_hub(t4))["token"].found == "found"
     monkeypatch.setenv("HF_TOKEN", "hf_secret")

@@ -100,10 +100,31 @@ def test_precision_follows_the_profile_and_nothing_else(device, dtype, expected)
     assert (flags["bf16"], flags["fp16"], flags["use_cpu"]) == expected
 
 
+def test_float16_may_leave_its_first_updates_out_and_no_others(tmp_path):
+    from types import SimpleNamespace
+
+    state = SimpleNamespace(global_step=1, max_steps=60)
+    entry = {"loss": 3.0, "learning_rate": 1e-4, "grad_norm": float("nan")}
+
+    def watched(fp16, *norms):
+        watch = sft._watch(quiet=True)
+        for norm in norms:
+            watch.on_log(SimpleNamespace(fp16=fp16), state, None, logs=entry | {"grad_norm": norm})
+
+    inf, nan = float("inf"), float("nan")
+    watched(True, inf, nan, inf, 0.8, *[inf] * sft.OVERFLOWS, 0.8)
+    for fp16, norms in ((False, [nan]), (True, [inf] * (sft.OVERFLOWS + 1)), (True, [0.8, 2e3])):
+        with pytest.raises(sft.TuningStopped, match="explodes"):
+            watched(fp16, *norms)
+    entry["loss"] = nan
+    with pytest.raises(sft.TuningStopped, match="the loss is nan"):
+        watched(True, inf)
+
+
 def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_happened(tmp_path, monkeypatch):
     whole = tune(fresh(), ROWS, QUICK, tmp_path / "whole", choose("pocket"), quiet=True)
 
-    def stop(entry):
+    def stop(entry, scaling):
         if entry["step"] == 3:
             raise KeyboardInterrupt
         return ""
@@ -132,7 +153,7 @@ def test_seconds_and_energy_of_both_parts_are_added_up(tmp_path, monkeypatch):
         finally:
             energy.kwh, energy.kind = 1.0, "estimated"  # filled in at the end, as the real one is
 
-    def stop(entry):
+    def stop(entry, scaling):
         if entry["step"] == 3:
             raise KeyboardInterrupt
         return ""

@@ -1,6 +1,7 @@
 """The GPT agrees with transformers' GPT-2, and what it generates does not depend on the shortcut that made it."""
 
 import math
+import time
 
 import pytest
 import torch
@@ -43,6 +44,24 @@ def test_logits_equal_transformers_gpt2_both_ways(activation):
         expected = theirs(ids()).logits
         assert torch.allclose(ours(ids(), all_logits=True)[0], expected, atol=1e-4)
         assert torch.allclose(ours.to_hf().eval()(ids()).logits, expected, atol=1e-4)
+
+
+def test_gpt2_itself_comes_from_a_local_copy_and_is_not_waited_for_without_a_network(tmp_path, monkeypatch):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from workshop_utils.gpt2 import pretrained
+
+    start = time.perf_counter()
+    monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
+    with pytest.raises(ConnectionError, match="the wifi is gone"):
+        pretrained()
+    assert time.perf_counter() - start < 10
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="holds no openai-community/gpt2"):
+        pretrained()
+    tiny = GPT2LMHeadModel(GPT2Config(vocab_size=96, n_positions=32, n_embd=64, n_layer=1, n_head=4))
+    tiny.save_pretrained(tmp_path / "openai-community" / "gpt2")
+    assert torch.equal(pretrained().lm_head.weight, tiny.lm_head.weight)
 
 
 def test_our_loss_is_transformers_loss():

@@ -1,5 +1,7 @@
 """The door to the models: found where they are, asked as transformers asks, and a sentence where they cannot be had."""
 
+import time
+
 import pytest
 import tiny_models
 import torch
@@ -95,6 +97,13 @@ def test_an_error_while_streaming_reaches_the_reader(instruct):
         list(instruct.stream("A banana", 30))
 
 
+def test_settings_that_a_model_brings_along_do_not_change_what_is_asked_for(instruct):
+    plain = [instruct.complete("A banana", 30, temperature=t, seed=1) for t in (0, 0.9)]
+    theirs = {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 2, "repetition_penalty": 1.5}
+    instruct.model.generation_config.update(**theirs)
+    assert [instruct.complete("A banana", 30, temperature=t, seed=1) for t in (0, 0.9)] == plain
+
+
 def test_prompts_that_cannot_be_are_sentences(instruct):
     with pytest.raises(ValueError, match="no tokens"):
         instruct.generate([[]], 5)
@@ -157,6 +166,25 @@ def test_no_network_is_a_sentence_with_the_cure():
         models.load(QWEN, choose("pocket"))
 
 
+def test_without_a_network_nothing_is_retried_and_what_is_on_this_machine_is_used(tmp_path, monkeypatch):
+    monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # else the libraries would not even try
+    start = time.perf_counter()
+    with pytest.raises(models.ModelUnavailable, match=r"cannot be fetched \(the wifi is gone\)"):
+        models.load(QWEN, choose("pocket"))
+    assert time.perf_counter() - start < 5
+
+    cached = tmp_path / f"models--{QWEN.replace('/', '--')}"
+    tiny_models.save(cached / "snapshots" / "abc", "qwen2")
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("abc")
+    loaded = models.load(QWEN, choose("pocket"))
+    assert loaded.name == QWEN
+    assert loaded.source == str(cached / "snapshots" / "abc")
+    assert loaded.reply("A banana", 5) is not None
+
+
 @pytest.mark.parametrize("token", ["", "hf_expired"])
 def test_a_closed_model_explains_licence_and_token(monkeypatch, token):
     import transformers
@@ -165,6 +193,7 @@ def test_a_closed_model_explains_licence_and_token(monkeypatch, token):
         raise OSError(f"You are trying to access a gated repo. 401 Client Error for {source}")
 
     monkeypatch.setenv("HF_TOKEN", token)
+    monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (True, "it answers"))
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(models.ModelUnavailable) as refused:
         models.load(models.GEMMA[0], choose("pocket"))

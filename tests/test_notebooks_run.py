@@ -131,10 +131,7 @@ def test_a_lesson_runs_with_its_exercises_untouched_and_again_with_them_solved(p
 @pytest.mark.parametrize(
     ("number", "profile", "family", "names"),
     [
-        ("01", "t4", "gemma2", models.GEMMA),
-        ("07", "t4", "gemma2", models.GEMMA),
         ("07", "big", "qwen2", models.PAIRS["big"]),
-        ("09", "t4", "gemma2", models.GEMMA),
         ("09", "big", "qwen2", models.PAIRS["big"]),
     ],
 )

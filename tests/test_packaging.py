@@ -24,7 +24,7 @@ PROJECT = PYPROJECT["project"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What comes with a package that is declared, and is used by its own name: module -> that package.
 COMES_WITH = {
-    "aiohttp": "fsspec",
+    "tiktoken_ext": "tiktoken",
     "httpx": "huggingface_hub",
     "sklearn": "scikit-learn",
     "IPython": "ipykernel",

@@ -225,6 +225,16 @@ def test_hurry_shrinks_the_training_only(monkeypatch, no_gpu):
     assert profiles.choose("pocket").gpt == profile.gpt
 
 
+def test_hurry_makes_the_model_of_a_gpu_one_that_a_cpu_can_train(monkeypatch, no_gpu):
+    profile = profiles.choose("t4")
+    calm = profile.gpt
+    monkeypatch.setenv("WORKSHOP_HURRY", "1")
+    assert profile.gpt.n_embd < calm.n_embd / 3
+    assert (profile.gpt.n_layer, profile.gpt.n_head, profile.gpt.vocab_size) == (6, 6, 50_304)
+    assert profile.training.batch_size * profile.gpt.block_size < 200
+    assert profiles.choose("big").gpt.n_layer == 12
+
+
 def test_setup_prints_a_few_lines_and_no_more(no_gpu, capsys):
     profiles.setup()
     lines = capsys.readouterr().out.splitlines()
@@ -237,6 +247,17 @@ def test_pocket_closes_the_hub_and_another_profile_opens_it_again(monkeypatch, n
     monkeypatch.delenv("HF_HUB_OFFLINE")
     profiles.setup("pocket", quiet=True)
     assert os.environ["HF_HUB_OFFLINE"] == "1"
+    profiles.setup("t4", quiet=True)
+    assert "HF_HUB_OFFLINE" not in os.environ
+
+
+def test_a_local_copy_of_the_hub_closes_the_hub(monkeypatch, tmp_path, no_gpu):
+    for name in profiles.OFFLINE:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+    profiles.setup("t4", quiet=True)
+    assert os.environ["HF_HUB_OFFLINE"] == os.environ["HF_DATASETS_OFFLINE"] == "1"
+    monkeypatch.delenv("WORKSHOP_HUB")
     profiles.setup("t4", quiet=True)
     assert "HF_HUB_OFFLINE" not in os.environ
 

@@ -352,6 +352,18 @@ def test_a_method_that_cannot_run_says_why(pocket, profile, tmp_path, monkeypatc
             quantise(method, pocket, profile)
 
 
+@pytest.mark.parametrize("method", ["bf16", "nf4", "int8", "int4-qat", "gguf-q8_0"])
+def test_a_method_that_runs_out_of_gpu_memory_is_a_line_without_figures(method, pocket, profile, monkeypatch):
+    def full(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(quantize_routes, "plain", full)
+    monkeypatch.setattr(quantize_routes.gguf_file, "write_gguf", full)
+    (row,) = quantize.table([method], pocket, profile, [[1, 2, 3]], train=[[1, 2, 3]], quiet=True)
+    assert "needs more memory than there is" in row.reason
+    assert row.memory_bytes is None
+
+
 # --- measuring
 
 

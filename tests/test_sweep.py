@@ -59,6 +59,19 @@ def test_every_combination_is_trained_and_the_best_is_kept(data, tmp_path, runs)
     assert found.cells[2].val_loss == pytest.approx(alone.best_val_loss)
 
 
+def test_a_gradient_that_overflowed_in_float16_is_left_out_of_the_report(data, tmp_path, monkeypatch):
+    def overflowing(*args, **options):
+        run = train(*args, **options)
+        run.history.insert(0, {"step": 0, "loss": 5.0, "grad_norm": float("inf")})
+        return run
+
+    monkeypatch.setattr(sweep_module, "train", overflowing)
+    (cell,) = swept(data, tmp_path / "s", {"learning_rate": [1e-3]}).cells
+    assert 0 < cell.grad_norm < float("inf")
+    (noted,) = (tmp_path / "s").rglob("cell.json")
+    assert "Infinity" not in noted.read_text()  # which is no JSON
+
+
 def test_finished_cells_are_not_run_again_and_a_grid_can_grow(data, tmp_path, runs):
     first = swept(data, tmp_path / "s")
     assert swept(data, tmp_path / "s").cells == first.cells

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_utils import tokens
+from workshop_utils.bytelevel import to_characters
 from workshop_utils.pocket import stories
 from workshop_utils.tokens import (
     END_OF_TEXT,
@@ -260,6 +261,23 @@ class TestSentences:
 
         monkeypatch.setattr(tiktoken, "get_encoding", refused)
         with pytest.raises(ConnectionError, match="pocket profile"):
+            tokens.gpt2()
+
+    def test_gpt2_comes_from_a_local_copy_of_the_hub(self, tmp_path, monkeypatch):
+        def never(name):
+            raise AssertionError("tiktoken must not be asked")
+
+        monkeypatch.setattr(tiktoken, "get_encoding", never)
+        monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+        path = tmp_path / "openai-community" / "gpt2" / "vocab.json"
+        path.parent.mkdir(parents=True)
+        known = {to_characters(bytes([byte])): byte for byte in range(256)}
+        path.write_text(json.dumps(known | {"Ġa": 256, "<|endoftext|>": 257}), encoding="utf-8")
+        encoding = tokens.gpt2()
+        assert encoding.encode_ordinary("a a") == [97, 256]
+        assert (encoding.name, encoding.eot_token, encoding.n_vocab) == ("gpt2", 257, 258)
+        path.write_text(json.dumps({"Ġa": 0}))
+        with pytest.raises(ValueError, match=r"vocab\.json is no vocabulary of GPT-2's"):
             tokens.gpt2()
 
     def test_gpt2_never_hangs(self, monkeypatch):

@@ -43,8 +43,19 @@ def tokenizer(family: str = "llama") -> Any:
     return made
 
 
-def save(folder: Path, family: str = "llama", template: bool = True, **changes: Any) -> Path:
-    """Write a model of a family ("llama", "gemma2" or "qwen2") and its tokenizer into a folder."""
+def save(
+    folder: Path, family: str = "llama", template: bool = True, seed: int = 0, spare_rows: int = 0, **changes: Any
+) -> Path:
+    """Write a model of a family ("llama", "gemma2" or "qwen2") and its tokenizer into a folder.
+
+    Args:
+        folder: is made.
+        family: the architecture, and whose special tokens.
+        template: whether the tokenizer has a chat template.
+        seed: of the weights.
+        spare_rows: of the embedding table, beyond the tokenizer's tokens.
+        changes: of the shape.
+    """
     from transformers import (
         Gemma2Config,
         Gemma2ForCausalLM,
@@ -63,8 +74,9 @@ def save(folder: Path, family: str = "llama", template: bool = True, **changes: 
     config_class, model_class, extra = classes[family]
     made = tokenizer(family)
     ids = {"bos_token_id": made.bos_token_id, "pad_token_id": made.pad_token_id, "eos_token_id": made.eos_token_id}
-    torch.manual_seed(0)
-    model = model_class(config_class(vocab_size=len(made), initializer_range=0.3, **SHAPE | changes, **extra, **ids))
+    torch.manual_seed(seed)
+    shape = SHAPE | {"vocab_size": len(made) + spare_rows, "initializer_range": 0.3} | extra | ids | changes
+    model = model_class(config_class(**shape))
     model.generation_config = GenerationConfig(**ids)
     model.save_pretrained(folder)
     if not template:

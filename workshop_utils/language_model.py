@@ -232,7 +232,8 @@ class LanguageModel:
         from workshop_utils.sampling import check_sampling
 
         check_sampling(temperature, top_k, top_p)
+        plain = {"repetition_penalty": 1.0}  # Qwen2.5's own settings ask for 1.1: greedy would not be greedy
         if temperature == 0:
-            return {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
+            return plain | {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
         # transformers draws among 50 tokens unless it is told not to
-        return {"do_sample": True, "temperature": temperature, "top_k": top_k or 0, "top_p": top_p or 1.0}
+        return plain | {"do_sample": True, "temperature": temperature, "top_k": top_k or 0, "top_p": top_p or 1.0}

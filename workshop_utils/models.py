@@ -93,6 +93,7 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
 
     source = _source(name)
     try:
+        source = _at_hand(source)
         model, tokenizer = make(source)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelUnavailable(_why(name, source, error)) from error
@@ -141,6 +142,21 @@ def _source(name: str) -> str:
             "WORKSHOP_HUB to fetch it from the hub"
         )
     return str(local / name)
+
+
+def _at_hand(source: str) -> str:
+    """A folder, or a name of the hub if it answers; else what of it is on this machine: libraries retry for minutes.
+
+    Raises:
+        OSError: the hub does not answer, and nothing is on this machine.
+    """
+    from transformers.utils.hub import cached_file
+
+    from workshop_utils.profiles import hub_reachable
+
+    if Path(source).is_dir() or hub_reachable()[0]:
+        return source
+    return str(Path(cast(str, cached_file(source, "config.json", local_files_only=True))).parent)
 
 
 def dtype_of(profile: Profile) -> Any:

@@ -129,6 +129,9 @@ TRAININGS: dict[str, dict[str, Any]] = {
 # WORKSHOP_HURRY: enough to see that every cell runs, not enough to learn anything.
 HURRY: dict[str, Any] = {"steps": 20, "grad_accum_steps": 1, "eval_every": 10, "eval_batches": 2, "log_every": 1}
 HURRY_DOCUMENTS = 1_000
+# The models for GPUs are much narrower then, with all their layers, heads and tokens: a CPU can train them.
+HURRY_GPU_MODEL: dict[str, Any] = {"block_size": 32, "n_embd": 96}
+HURRY_GPU_BATCH = 4
 
 _set_here: set[str] = set()  # offline switches that setup() set, to be taken back for another profile
 
@@ -163,14 +166,18 @@ class Profile:
 
     @property
     def gpt(self) -> GPTConfig:
-        """The shape of the GPT that this machine trains from scratch."""
-        return GPTConfig(vocab_size=VOCAB_SIZE[self.tokenizer], **MODELS[self.name])
+        """The shape of the GPT that this machine trains from scratch; a GPU's much narrower where WORKSHOP_HURRY=1."""
+        shape = MODELS[self.name] | (HURRY_GPU_MODEL if hurried() and self.name != "pocket" else {})
+        return GPTConfig(vocab_size=VOCAB_SIZE[self.tokenizer], **shape)
 
     @property
     def training(self) -> TrainConfig:
         """How it is trained; a few steps only where WORKSHOP_HURRY=1 is set."""
         config = TrainConfig(device=self.device, dtype=self.dtype, country=self.country, **TRAININGS[self.name])
-        return replace(config, **HURRY) if hurried() else config
+        if not hurried():
+            return config
+        batch_size = config.batch_size if self.name == "pocket" else HURRY_GPU_BATCH
+        return replace(config, batch_size=batch_size, **HURRY)
 
     @property
     def models(self) -> tuple[str, str]:
@@ -230,16 +237,20 @@ def setup(name: str | None = None, quiet: bool = False) -> Profile:
 
 
 def _switch_hub(profile: Profile) -> None:
-    """Close the hub for the pocket profile, so that nothing ever waits for a network; open it again for the others."""
-    if profile.name == "pocket":
+    """Close the hub for the pocket profile and beside a WORKSHOP_HUB, so that nothing ever waits for a network.
+
+    For the others it is opened again. Beside a WORKSHOP_HUB, datasets would report each file that it opens.
+    """
+    if profile.name != "pocket":
+        take_colab_secrets()
+    if profile.name == "pocket" or hub_folder() is not None:
         for variable, value in OFFLINE.items():
             if variable not in os.environ:
                 os.environ[variable] = value
                 _set_here.add(variable)
         return
-    take_colab_secrets()
     if _set_here and "huggingface_hub" in sys.modules:
-        print("note     the hub was closed for the pocket profile in this kernel: restart it to open the hub again")
+        print("note     the hub was closed earlier in this kernel: restart it to open the hub again")
     for variable in _set_here:
         os.environ.pop(variable, None)
     _set_here.clear()

@@ -5,7 +5,6 @@ quantize_routes.py makes the models, quantize_measure.py measures them, quantize
 
 from __future__ import annotations
 
-import gc
 import json
 import statistics
 import tempfile
@@ -153,6 +152,7 @@ def table(
     options = {"calibration": calibration, "train": train, "seed": seed} | training
     found = []
     for name in methods:
+        models.release()  # also of what one that ran out of memory has left
         method = METHODS[name]
         if not quiet:
             print(f"{method.title} ...", flush=True)
@@ -167,7 +167,7 @@ def table(
         if prompt_ids:
             _measure_speed(row, made, prompt_ids, new_tokens, repeats, profile.country if energy else "")
         del made
-        gc.collect()
+    models.release()
     return found
 
 

@@ -71,28 +71,42 @@ def quantise(
         raise ValueError(f"there is no method {method!r}: choose one of {', '.join(METHODS)}")
     import torch
 
-    from workshop_utils import quantize_int8
-
     if not isinstance(source, str | LanguageModel):
         source = source()
     if isinstance(source, LanguageModel):
         check_floats(source)
-    chosen = METHODS[method]
-    if method in ("fp32", "bf16"):
-        return _plain(chosen, source, profile)
-    if method.startswith("nf4"):
-        return _nf4(chosen, source, profile, double=method == "nf4-double")
-    if method.startswith("gguf"):
-        return _gguf(chosen, source, profile)
-    if method in quantize_int8.LAYERS:
-        return _int8(chosen, source, profile)
-    _need("torchao", chosen)
     try:
-        if method == "int4-qat":
-            return _qat(chosen, source, profile, train, steps, learning_rate, seed)
-        return _torchao(chosen, source, profile, calibration, spare)
+        return _made(METHODS[method], source, profile, calibration, train, steps, learning_rate, seed, spare)
     except torch.OutOfMemoryError as error:
-        raise Unavailable(f"{chosen.title} needs more memory than there is: take a smaller model") from error
+        raise Unavailable(f"{METHODS[method].title} needs more memory than there is: take a smaller model") from error
+
+
+def _made(
+    method: Method,
+    source: str | LanguageModel,
+    profile: Profile,
+    calibration: Rows,
+    train: Train,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    spare: Sequence[str],
+) -> Quantised:
+    """The same without the checks; on a GPU it may run out of memory."""
+    from workshop_utils import quantize_int8
+
+    if method.name in ("fp32", "bf16"):
+        return _plain(method, source, profile)
+    if method.name.startswith("nf4"):
+        return _nf4(method, source, profile, double=method.name == "nf4-double")
+    if method.name.startswith("gguf"):
+        return _gguf(method, source, profile)
+    if method.name in quantize_int8.LAYERS:
+        return _int8(method, source, profile)
+    _need("torchao", method)
+    if method.name == "int4-qat":
+        return _qat(method, source, profile, train, steps, learning_rate, seed)
+    return _torchao(method, source, profile, calibration, spare)
 
 
 def _need(package: str, method: Method) -> None:

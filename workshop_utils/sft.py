@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workshop_utils.profiles import Profile
 
 EXPLODES = 1e3  # a gradient norm above this, before clipping, is no longer learning
+OVERFLOWS = 10  # updates in a row that float16 may leave out while its scale is still being halved
 Rows = list[dict[str, Any]]
 
 
@@ -166,11 +167,15 @@ def _watch(quiet: bool) -> TrainerCallback:
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
+        overflows = 0  # in a row
+
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             if "loss" not in (logs or {}):
                 return
             (entry,) = history_of([logs | {"step": state.global_step}])
-            problem = problem_of(entry)
+            overflow = args.fp16 and not math.isfinite(entry.get("grad_norm", 0.0))
+            self.overflows = self.overflows + 1 if overflow else 0
+            problem = problem_of(entry, scaling=0 < self.overflows <= OVERFLOWS)
             if problem:
                 raise TuningStopped(problem)
             if not quiet:
@@ -185,12 +190,18 @@ def _watch(quiet: bool) -> TrainerCallback:
     return Watch()
 
 
-def problem_of(entry: dict[str, float]) -> str:
-    """What is wrong with a step, "" if nothing."""
+def problem_of(entry: dict[str, float], scaling: bool = False) -> str:
+    """What is wrong with a step, "" if nothing.
+
+    Args:
+        entry: of a history.
+        scaling: whether float16's scale is still being found: the first scales are too large as a rule, the gradient
+            overflows, and GradScaler leaves the update out and halves the scale.
+    """
     step, advice = int(entry["step"]), "halve learning_rate, or lengthen warmup, and start in another folder"
     if not math.isfinite(entry["loss"]):
         return f"the loss is {entry['loss']} at step {step}: the updates have thrown the adapter off; {advice}"
     norm = entry.get("grad_norm", 0.0)
-    if not math.isfinite(norm) or norm > EXPLODES:
+    if not scaling and (not math.isfinite(norm) or norm > EXPLODES):
         return f"the gradient's norm is {norm:,.0f} at step {step}, where 1 is usual: it explodes; {advice}"
     return ""

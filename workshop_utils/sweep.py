@@ -193,7 +193,8 @@ def _run(
         if run.stopped != "finished":
             return None
         looks = [entry["val_loss"] for entry in run.history if "val_loss" in entry]
-        norm = max((entry["grad_norm"] for entry in run.history if "grad_norm" in entry), default=0.0)
+        norms = [entry["grad_norm"] for entry in run.history if "grad_norm" in entry]
+        norm = max(filter(math.isfinite, norms), default=0.0)  # float16's first scales may overflow, and are skipped
         best = run.best_val_loss if math.isfinite(run.best_val_loss) else None
         error_ = "" if best is not None else "the validation loss is not finite"
         last = looks[-1] if math.isfinite(looks[-1]) else None

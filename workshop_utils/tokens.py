@@ -54,6 +54,7 @@ SPLIT_PATTERN = (
     r"|[\t-\r ]+"  # whitespace
 )
 FORMAT = "slm-workshop tokenizer 1"
+GPT2 = "openai-community/gpt2"  # its name on the hub
 
 
 def train_bpe(
@@ -138,14 +139,20 @@ def _encoding(name: str, pattern: str, tokens: list[bytes], special_tokens: dict
 
 
 def gpt2(seconds: float = 60) -> tiktoken.Encoding:
-    """GPT-2's tokenizer, 50,257 tokens; tiktoken downloads its ranks once and keeps them.
+    """GPT-2's tokenizer, 50,257 tokens: from WORKSHOP_HUB's copy of it, or else tiktoken's, downloaded once and kept.
 
     Args:
         seconds: how long to wait for the download.
 
     Raises:
         ConnectionError: the ranks are not on this machine and cannot be downloaded.
+        ValueError: the copy is damaged.
     """
+    from workshop_utils.profiles import hub_folder
+
+    local = hub_folder()
+    if local is not None and (local / GPT2 / "vocab.json").is_file():
+        return _gpt2_of(local / GPT2 / "vocab.json")
     found: list[tiktoken.Encoding | Exception] = []
 
     def load() -> None:
@@ -164,9 +171,28 @@ def gpt2(seconds: float = 60) -> tiktoken.Encoding:
     reason = type(cause).__name__ if cause else f"no answer within {seconds:g} s"
     raise ConnectionError(
         f"GPT-2's tokenizer is not on this machine and could not be downloaded ({reason}): connect to the internet "
-        "once, or point TIKTOKEN_CACHE_DIR at a folder that holds it, or take the pocket profile, "
+        f"once, or put the hub's {GPT2} into the folder of WORKSHOP_HUB, or take the pocket profile, "
         "WORKSHOP_PROFILE=pocket, which needs no network"
     ) from (cause if isinstance(cause, Exception) else None)
+
+
+def _gpt2_of(path: Path) -> tiktoken.Encoding:
+    """The tokenizer in the hub's file for it; in a byte-level vocabulary the ids are the ranks."""
+    from tiktoken_ext.openai_public import r50k_pat_str
+
+    try:
+        ids = json.loads(path.read_bytes())
+        specials = {END_OF_TEXT: ids.pop(END_OF_TEXT)}
+        ranks = {to_bytes(token): rank for token, rank in ids.items()}
+        return tiktoken.Encoding(
+            "gpt2",
+            pat_str=r50k_pat_str,
+            mergeable_ranks=ranks,
+            special_tokens=specials,
+            explicit_n_vocab=len(ranks) + 1,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        raise ValueError(f"{path} is no vocabulary of GPT-2's ({type(error).__name__}): copy it again") from error
 
 
 @cache

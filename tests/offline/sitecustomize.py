@@ -1,9 +1,11 @@
 """Put on PYTHONPATH, this makes every Python process refuse what is not this machine: connections and name look-ups.
 
-The tests of the lessons use it, to see that the pocket profile needs no network.
+The tests of the lessons use it, to see that the pocket profile needs no network. What was refused is noted in the file
+that REFUSED names, since a library may try and swallow the error.
 """
 
 import ipaddress
+import os
 import socket
 
 _LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain"}
@@ -20,6 +22,9 @@ def _is_local(host) -> bool:
 
 
 def _refuse(host) -> None:
+    if os.environ.get("REFUSED"):
+        with open(os.environ["REFUSED"], "a") as file:
+            file.write(f"{host!r}\n")
     raise OSError(f"refused by the test: {host!r} is not this machine")
 
 

@@ -1,0 +1,153 @@
+"""A small copy of the hub for WORKSHOP_HUB: models of the real architectures, data sets with the real columns.
+
+Names, files, columns and special tokens are the real ones, weights are random, texts are the package's own stories. So
+a lesson takes the path of a GPU's profile without a GPU and without a network; what its models say is noise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import tiktoken
+import tiny_models
+import torch
+
+from workshop_utils import chat, models, tokens
+from workshop_utils.bytelevel import END_OF_TEXT, to_characters
+from workshop_utils.pocket import stories
+
+TINY_STORIES, FINEWEB_EDU, GPT2 = "roneneldan/TinyStories", "HuggingFaceFW/fineweb-edu", "openai-community/gpt2"
+N_STORIES, N_PAGES = 1_200, 300  # a lesson in a hurry asks for 1,000 documents
+GPT2_VOCAB = 50_257
+GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+
+
+def build(hub: Path, *pairs: tuple[str, str]) -> Path:
+    """Fill a folder with the data sets, GPT-2, and pairs of models.
+
+    Args:
+        hub: the folder, for WORKSHOP_HUB.
+        pairs: names of base and instruction-tuned models; of Gemma or Qwen2.5.
+    """
+    for pair in pairs:
+        save_pair(hub, pair)
+    save_tiny_stories(hub / TINY_STORIES)
+    save_fineweb_edu(hub / FINEWEB_EDU)
+    save_gpt2(hub / GPT2)
+    return hub
+
+
+def save_pair(hub: Path, names: tuple[str, str]) -> None:
+    """Two models of one architecture with other weights, and the settings of generation that the real ones carry."""
+    for seed, name in enumerate(names):
+        gemma, instruct = name.startswith(models.LICENSED), name.lower().endswith(("-it", "-instruct"))
+        tied = gemma or "7B" not in name
+        tiny_models.save(
+            hub / name,
+            "gemma2" if gemma else "qwen2",
+            template=instruct or not gemma,  # Qwen2.5's base models come with one, too
+            seed=seed,
+            spare_rows=0 if gemma else 7,  # Qwen2.5's tables are longer than its tokenizers
+            max_position_embeddings=1024,
+            initializer_range=0.02,  # so small that all tokens are likely: there are words in what is drawn
+            tie_word_embeddings=tied,
+        )
+        _generation(hub / name, gemma, instruct)
+
+
+def _generation(folder: Path, gemma: bool, instruct: bool) -> None:
+    """What generation_config.json of the real models says."""
+    path = folder / "generation_config.json"
+    content = json.loads(path.read_text())
+    stops = content["eos_token_id"]
+    if gemma:
+        content |= {"cache_implementation": "hybrid"}
+        content |= {"eos_token_id": [stops, _id_of(folder, chat.END_OF_TURN)]} if instruct else {}
+    elif instruct:
+        content |= {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "repetition_penalty": 1.1}
+        content |= {"eos_token_id": [stops, content["pad_token_id"]]}
+    else:
+        content |= {"do_sample": False, "max_new_tokens": 2048, "eos_token_id": content["pad_token_id"]}
+    path.write_text(json.dumps(content, indent=1))
+
+
+def _id_of(folder: Path, token: str) -> int:
+    added = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+    return int(next(entry["id"] for entry in added if entry["content"] == token))
+
+
+def save_tiny_stories(folder: Path) -> None:
+    """Four files for training and one for validation, which no lesson may train on; one column."""
+    texts = list(stories.texts(N_STORIES, seed=11))
+    for part in range(4):
+        rows = [{"text": text} for text in texts[part::4]]
+        _write(rows, folder / "data" / f"train-0000{part}-of-00004-2d5a1467fff1081b.parquet")
+    held = [{"text": f"HELD OUT. {text}"} for text in stories.texts(50, seed=12)]
+    _write(held, folder / "data" / "validation-00000-of-00001-869c898b519ad725.parquet")
+
+
+def save_fineweb_edu(folder: Path) -> None:
+    """Two files of the sample of 10 billion tokens, and one of the whole set, which no lesson asks for; ten columns."""
+    _write(list(_pages(N_PAGES, seed=13)), folder / "sample" / "10BT" / "000_00000.parquet")
+    _write(list(_pages(N_PAGES, seed=14)), folder / "sample" / "10BT" / "001_00000.parquet")
+    _write(list(_pages(20, seed=15)), folder / "data" / "CC-MAIN-2013-20" / "train-00000-of-00014.parquet")
+
+
+def _pages(n: int, seed: int) -> Iterator[dict[str, Any]]:
+    told = stories.texts(4 * n, seed=seed)
+    for i in range(n):
+        text = "\n\n".join(islice(told, 4))
+        yield {
+            "text": text,
+            "id": f"<urn:uuid:{seed:08x}-0000-4000-8000-{i:012x}>",
+            "dump": "CC-MAIN-2013-20",
+            "url": f"https://example.org/{seed}/{i}",
+            "file_path": f"s3://commoncrawl/crawl-data/CC-MAIN-2013-20/segments/{seed}/warc/{i:05}.warc.gz",
+            "language": "en",
+            "language_score": 0.97,
+            "token_count": len(text) // 4,
+            "score": 3.4,
+            "int_score": 3,
+        }
+
+
+def _write(rows: list[dict[str, Any]], path: Path) -> None:
+    from datasets import Dataset, disable_progress_bars, enable_progress_bars
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    disable_progress_bars()
+    Dataset.from_list(rows).to_parquet(path)
+    enable_progress_bars()
+
+
+def gpt2_encoding() -> tiktoken.Encoding:
+    """A stand-in for GPT-2's tokenizer, of the same size: 2,000 tokens of the stories, then 48,000 that hardly occur.
+
+    The real ranks are a megabyte that this repository does not carry.
+    """
+    learnt = tokens.train_bpe(stories.texts(500, seed=11), 2_257, at_most=True)
+    ranks = dict(learnt._mergeable_ranks)
+    rare = (bytes((a, b)) for a in range(0x80, 0x100) for b in (*range(0x80, 0x100), *range(0x20)))
+    rarer = (bytes((a, b, c)) for a in range(0xF0, 0x100) for b in range(0x80, 0x100) for c in range(0x80, 0x100))
+    for token in (*rare, *rarer):
+        if len(ranks) == GPT2_VOCAB - 1:
+            break
+        ranks.setdefault(token, len(ranks))
+    specials = {END_OF_TEXT: GPT2_VOCAB - 1}
+    return tiktoken.Encoding("gpt2", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens=specials)
+
+
+def save_gpt2(folder: Path) -> None:
+    """GPT-2 with two thin layers and its whole vocabulary; vocab.json is what a tokenizer can be made from."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    shape = {"vocab_size": GPT2_VOCAB, "n_positions": 256, "n_embd": 32, "n_layer": 2, "n_head": 2}
+    GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(folder)
+    encoding = gpt2_encoding()
+    vocab = {to_characters(token): rank for token, rank in encoding._mergeable_ranks.items()}
+    (folder / "vocab.json").write_text(json.dumps(vocab | encoding._special_tokens), encoding="utf-8")
