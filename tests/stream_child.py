@@ -12,7 +12,7 @@ from corpus import quick, small_gpt
 from numbered_rows import BLOCK, drain, numbers_encoding
 
 from workshop_utils.data import StreamingTokenDataset
-from workshop_utils.distributed import World, together
+from workshop_utils.distributed import World, leave, together
 from workshop_utils.loop import Loop
 from workshop_utils.train import train
 
@@ -58,3 +58,4 @@ def main(base: Path, workers: int) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), int(sys.argv[2]))
+    leave(0)

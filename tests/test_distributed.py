@@ -497,3 +497,20 @@ def test_a_whole_run_file_resumes_with_what_it_says_now(base, tmp_path):
     alone(str(path), resume=True)
     assert own_text.Settings.load(tmp_path / "again").training.steps == 4
     assert math.isfinite(read(tmp_path / "again" / "step-000004")["run"]["history"][-1]["loss"])
+
+
+@pytest.mark.parametrize(("size", "left"), [("2", 2), ("1", None)])
+def test_one_of_several_processes_ends_before_python_cleans_up(size, left, monkeypatch):
+    ended = []
+
+    def end(code: int) -> None:
+        ended.append(code)
+        raise SystemExit(code)
+
+    monkeypatch.setattr("os._exit", end)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    monkeypatch.setattr("sys.argv", ["workshop", "train"])  # no text and no file: refused, with code 2
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert ended == ([] if left is None else [left])

@@ -173,7 +173,12 @@ def _fail(message: str, code: int = 2) -> int:
 
 def main() -> None:
     """Entry point of the `workshop` command."""
-    sys.exit(execute(sys.argv[1:]))
+    code = execute(sys.argv[1:])
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        from workshop_utils.distributed import leave
+
+        leave(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":  # what torchrun starts: `-m workshop_utils.cli`

@@ -6,15 +6,17 @@ torchrun did not start is alone: it gets the same answers without a process grou
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -209,6 +211,22 @@ def together() -> Iterator[World]:
 
         dist.destroy_process_group()
         world.cache_clear()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process of several, when everything is written, without Python's own cleaning up.
+
+    Args:
+        code: for torchrun; 0 where all went well.
+
+    Source: seen with torch 2.13, in one run of forty. gloo's threads let go of the last tensors a little later than its
+    callers, for which they need Python's lock. If Python is ending by then, the process aborts ("terminate called
+    without an active exception"), and torchrun calls a finished training failed. DDP keeps these threads alive.
+    """
+    gc.collect()  # what is left of a loader ends its workers
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 # --- one model, several processes
