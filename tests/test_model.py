@@ -50,14 +50,15 @@ def test_gpt2_itself_comes_from_a_local_copy_and_is_not_waited_for_without_a_net
     from transformers import GPT2Config, GPT2LMHeadModel
 
     from workshop_utils.gpt2 import pretrained
+    from workshop_utils.models import ModelUnavailable
 
     start = time.perf_counter()
     monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
-    with pytest.raises(ConnectionError, match="the wifi is gone"):
+    with pytest.raises(ModelUnavailable, match="the wifi is gone"):
         pretrained()
     assert time.perf_counter() - start < 10
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="holds no openai-community/gpt2"):
+    with pytest.raises(ModelUnavailable, match="holds no openai-community/gpt2"):
         pretrained()
     tiny = GPT2LMHeadModel(GPT2Config(vocab_size=96, n_positions=32, n_embd=64, n_layer=1, n_head=4))
     tiny.save_pretrained(tmp_path / "openai-community" / "gpt2")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import tiktoken
 
 from workshop_utils.files import PARTIAL, write_text_atomically
+from workshop_utils.sentences import one_line
 from workshop_utils.tokenfile import TokenFile
 from workshop_utils.tokenise import write_token_file, write_token_files
 from workshop_utils.tokens import fingerprint, for_profile
@@ -144,7 +145,7 @@ def _streamed_rows(name: str, configuration: str | None) -> Iterator[dict[str, A
     try:
         yield from load_dataset(name, configuration, split="train", streaming=True)
     except (OSError, ValueError, HTTPError) as error:
-        raise ConnectionError(f"the hub stopped sending {name} ({_one_line(error)}): try again, or {CURE}") from error
+        raise ConnectionError(f"the hub stopped sending {name} ({one_line(error)}): try again, or {CURE}") from error
 
 
 def _local_rows(root: Path, folder: str) -> Iterator[dict[str, Any]]:
@@ -161,11 +162,7 @@ def _local_rows(root: Path, folder: str) -> Iterator[dict[str, Any]]:
     try:
         yield from load_dataset("parquet", data_files=[str(path) for path in found], split="train", streaming=True)
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise ValueError(f"a file in {within} is damaged ({_one_line(error)}): copy it again") from error
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+        raise ValueError(f"a file in {within} is damaged ({one_line(error)}): copy it again") from error
 
 
 def _texts(rows: Iterable[dict[str, Any]], name: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from workshop_utils.energy import Energy, track_energy
 from workshop_utils.files import write_text_atomically
 from workshop_utils.language_model import LanguageModel
 from workshop_utils.profiles import peak_memory_bytes
+from workshop_utils.sentences import differences
 from workshop_utils.sft import TuningStopped
 
 if TYPE_CHECKING:
@@ -199,10 +200,7 @@ def _same_run(folder: Path, config: TuneConfig, n_rows: int, resume: bool) -> No
             raise ValueError(
                 f"{folder} already holds a run, which is not written over: pass resume=True, or choose another folder"
             )
-        earlier: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        changed = [
-            f"{key}: {earlier.get(key)} then, {now} now" for key, now in settings.items() if earlier.get(key) != now
-        ]
+        changed = differences(json.loads(path.read_text(encoding="utf-8")), settings)
         if changed:
             raise ValueError(
                 f"{folder} holds a run with other settings ({', '.join(changed)}): resuming goes on with the same run "

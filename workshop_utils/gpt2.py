@@ -23,26 +23,15 @@ def pretrained() -> GPT2LMHeadModel:
     """GPT-2 itself, 124M, as transformers loads it: from WORKSHOP_HUB, or else from the hub, half a gigabyte once.
 
     Raises:
-        ConnectionError: it is not on this machine and cannot be fetched now; asked before any library retries.
-        FileNotFoundError: WORKSHOP_HUB has no copy of it.
+        ModelUnavailable: it cannot be had, with the reason.
     """
     from transformers import GPT2LMHeadModel
 
-    from workshop_utils.profiles import hub_folder, hub_reachable
+    from workshop_utils.models import load_by
     from workshop_utils.tokens import GPT2
 
-    local = hub_folder()
-    if local is not None:
-        if not (local / GPT2).is_dir():
-            raise FileNotFoundError(f"WORKSHOP_HUB is set, but it holds no {GPT2}: copy its files to {local / GPT2}")
-        return GPT2LMHeadModel.from_pretrained(local / GPT2).eval()
-    reachable, reason = hub_reachable()
-    try:
-        return GPT2LMHeadModel.from_pretrained(GPT2, local_files_only=not reachable).eval()
-    except OSError as error:
-        if reachable:
-            raise
-        raise ConnectionError(f"{GPT2} is not on this machine and cannot be fetched ({reason}): go online") from error
+    found = load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source), None)).model
+    return cast(GPT2LMHeadModel, found)
 
 
 def _swap(state: dict[str, Tensor]) -> dict[str, Tensor]:

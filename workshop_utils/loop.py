@@ -20,6 +20,7 @@ from workshop_utils.energy import Energy
 from workshop_utils.files import write_text_atomically
 from workshop_utils.model import GPT, fastest_attention
 from workshop_utils.optimizers import make_optimizers
+from workshop_utils.sentences import differences
 
 
 class TrainingStopped(RuntimeError):
@@ -118,12 +119,12 @@ class Loop:
                     values["batch_size"] * values["grad_accum_steps"] * size
                 )
             free += ("batch_size", "grad_accum_steps")
-        changed = [name for name in wanted if name not in free and wanted[name] != earlier[name]]
+        fixed = [{name: value for name, value in side.items() if name not in free} for side in (earlier, wanted)]
+        changed = differences(*fixed)
         if changed:
             raise checkpoints.CheckpointError(
-                f"{self.out_dir} holds a run with other settings ("
-                + ", ".join(f"{name}: {earlier[name]} then, {wanted[name]} now" for name in changed)
-                + "): resume goes on with the same run only. Change them back, or choose another folder"
+                f"{self.out_dir} holds a run with other settings ({', '.join(changed)}): resume goes on with the same "
+                "run only. Change them back, or choose another folder"
             )
         checkpoints.load_weights(self.model, folder)
         tensors = checkpoints.load_training(folder) | shards.load_optimizer(self.optimizers, folder)

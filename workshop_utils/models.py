@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.language_model import LanguageModel
+from workshop_utils.sentences import one_line
 
 if TYPE_CHECKING:
     from workshop_utils.profiles import Profile
@@ -174,7 +175,7 @@ def _why(name: str, source: str, error: Exception) -> str:
 
     pocket = "or take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network"
     if Path(source).is_dir():
-        return f"{name} cannot be loaded from {source} ({_first_line(error)}): copy or install it again, {pocket}"
+        return f"{name} cannot be loaded from {source} ({one_line(error)}): copy or install it again, {pocket}"
     text = f"{type(error.__cause__).__name__} {error}"
     if "gated" in text.lower() or "403" in text or "401" in text:
         token = "with the token in HF_TOKEN" if os.environ.get("HF_TOKEN") else "without a token"
@@ -189,8 +190,4 @@ def _why(name: str, source: str, error: Exception) -> str:
     reachable, reason = hub_reachable()
     if not reachable:
         return f"{name} is not on this machine and cannot be fetched ({reason}): go online, {pocket}"
-    return f"{name} cannot be loaded from the hub ({_first_line(error)}): check the name, {pocket}"
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+    return f"{name} cannot be loaded from the hub ({one_line(error)}): check the name, {pocket}"

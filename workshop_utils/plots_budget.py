@@ -6,6 +6,7 @@ Budgets, sweeps and range tests in, a matplotlib Figure out, like plots.py, whos
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workshop_utils import plots
@@ -51,12 +52,7 @@ def memory(budgets: Mapping[str, Budget], title: str = "What one device must hol
     figure, (ax,) = plots._figure(title, width=9, height=1.5 + 0.5 * len(budgets))
     most = max(budget.needed for budget in budgets.values())
     for place, budget in enumerate(budgets.values()):
-        left = 0.0
-        for part in PARTS:
-            bytes_ = budget.parts.get(part, 0.0)
-            if bytes_:
-                ax.barh(place, bytes_ / 1e9, left=left / 1e9, color=COLOURS[part], height=0.6, label=part)
-            left += bytes_
+        left = _stack(partial(ax.barh, place, height=0.6), ("width", "left"), budget.parts)
         there = budget.gpu.bytes
         end = there if left < there < left + 0.13 * most else left  # not across the line
         ax.annotate(size(left), (end / 1e9, place), (5, 0), textcoords="offset points", va="center")
@@ -71,6 +67,23 @@ def memory(budgets: Mapping[str, Budget], title: str = "What one device must hol
     return figure
 
 
+def _stack(draw: Callable[..., Any], names: tuple[str, str], parts: Mapping[str, float]) -> float:
+    """Draw the parts of a bar one behind the other, in GB; returns all their bytes.
+
+    Args:
+        draw: ax.bar or ax.barh, at its place.
+        names: what it calls the length of a piece, and where a piece begins.
+        parts: bytes by name.
+    """
+    length, begin = names
+    total = 0.0
+    for part in PARTS:
+        if parts.get(part):
+            draw(**{length: parts[part] / 1e9, begin: total / 1e9}, color=COLOURS[part], label=part)
+            total += parts[part]
+    return total
+
+
 def _where(budget: Budget) -> str:
     return f"{devices(budget.gpu, budget.n_gpus)}: {'fits' if budget.fits else 'does not fit'}"
 
@@ -80,12 +93,7 @@ def through_a_step(budget: Budget) -> Figure:
     found = moments(budget.shape, budget.plan, budget.n_gpus, budget.gpu.cuda)
     figure, (ax,) = plots._figure(f"Memory through one step: {budget.shape.name}", width=9, height=3.6)
     for place, (moment, parts) in enumerate(found.items()):
-        below = 0.0
-        for part in PARTS:
-            bytes_ = parts.get(part, 0.0)
-            if bytes_:
-                ax.bar(place, bytes_ / 1e9, bottom=below / 1e9, color=COLOURS[part], width=0.7, label=part)
-            below += bytes_
+        below = _stack(partial(ax.bar, place, width=0.7), ("height", "bottom"), parts)
         weight = "bold" if moment == budget.moment else "normal"
         ax.annotate(size(below), (place, below / 1e9), (0, 3), textcoords="offset points", ha="center", weight=weight)
     if budget.gpu.bytes <= 2.5 * budget.needed:

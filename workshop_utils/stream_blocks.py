@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workshop_utils.sentences import differences
 from workshop_utils.stream_readers import BAD, COUNTS, Group, Plan, Reader, State, fresh_state, nothing_found
 from workshop_utils.tokens import fingerprint
 
@@ -199,8 +200,7 @@ def check_settings(state: State, now: dict[str, Any]) -> None:
     Raises:
         ValueError: the message names what differs.
     """
-    then = state.get("settings", {})
-    changed = [f"{name}: {then.get(name)} then, {now[name]} now" for name in now if then.get(name) != now[name]]
+    changed = differences(state.get("settings", {}), now)
     if changed:
         raise ValueError(
             f"the state belongs to another stream ({'; '.join(changed)}): a stream goes on only with the same files, "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workshop_utils.data import CURE, HUB_SETS
+from workshop_utils.sentences import one_line
 from workshop_utils.stream_s3 import provide_s3
 
 if TYPE_CHECKING:
@@ -175,8 +176,3 @@ def connection_errors() -> tuple[type[Exception], ...]:
     import httpx
 
     return (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError, aiohttp.ClientError, httpx.HTTPError)
-
-
-def one_line(error: Exception) -> str:
-    """An error in one line."""
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"

@@ -17,7 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workshop_utils.stream_files import LONGEST_WAIT, ask_again, connection_errors, kind_of, one_line
+from workshop_utils.sentences import one_line
+from workshop_utils.stream_files import LONGEST_WAIT, ask_again, connection_errors, kind_of
 from workshop_utils.stream_s3 import provide_s3
 
 CHUNK_ROWS = 1000  # read in one go

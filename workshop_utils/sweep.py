@@ -22,6 +22,7 @@ from workshop_utils.model import GPT
 from workshop_utils.range_test import MakeModel
 from workshop_utils.range_test import RangeTest as RangeTest
 from workshop_utils.range_test import lr_range_test as lr_range_test
+from workshop_utils.sentences import differences
 from workshop_utils.train import TrainingStopped, train
 
 SETTINGS, RESULT, BEST = "sweep.json", "cell.json", "best.json"
@@ -240,12 +241,7 @@ def _same_sweep(
     settings = json.loads(json.dumps(settings))  # tuples come back from a file as lists
     path = out_dir / SETTINGS
     if path.is_file():
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-        changed = [
-            f"{name}: {earlier.get(name)} then, {settings.get(name)} now"
-            for name in sorted({*earlier, *settings})
-            if earlier.get(name) != settings.get(name)
-        ]
+        changed = differences(json.loads(path.read_text(encoding="utf-8")), settings)
         if changed:
             raise ValueError(
                 f"{out_dir} holds another sweep ({'; '.join(changed)}): cells of different sweeps cannot be compared. "

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from workshop_utils.checks import Exercise, randn
+from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
 from workshop_utils.exercises.pieces05 import PIECES
-from workshop_utils.exercises.pieces09 import Arguments, Mistakes, known
 
 # --- 05.1: what fits
 

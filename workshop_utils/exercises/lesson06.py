@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from workshop_utils.checks import Exercise
+from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
 from workshop_utils.exercises.pieces06 import PIECES
-from workshop_utils.exercises.pieces09 import Arguments, Mistakes, known
 
 # --- 06.3: bytes of a training
 

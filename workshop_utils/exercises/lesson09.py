@@ -8,7 +8,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from workshop_utils.checks import Exercise
-from workshop_utils.exercises.pieces09 import PIECES, Arguments, Mistakes, known
+from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
+from workshop_utils.exercises.pieces09 import PIECES
 
 # --- 09.1: a metric
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 from workshop_utils.checks import Exercise
-from workshop_utils.exercises.pieces09 import Arguments, Mistakes, known
+from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
 
 # --- 06.1: the split
 
