@@ -13,7 +13,7 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 LESSONS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-BENCHES ?= imports generate tokenise train_throughput streaming budget char_shakespeare lesson04 pocket_quality quantized_decode stoic_tuning
+BENCHES ?= imports generate tokenise train_throughput streaming processes budget char_shakespeare lesson04 pocket_quality quantized_decode stoic_tuning
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NEWEST := .venv-newest
