@@ -7,6 +7,7 @@ those that the offline workshop needs. With the models of the package, the score
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,9 +18,13 @@ from workshop_utils import models
 from workshop_utils.files import write_text_atomically
 from workshop_utils.intervals import wilson
 from workshop_utils.language_model import Generated, LanguageModel
-from workshop_utils.pocket import card, quality, stories
+from workshop_utils.pocket import stories
 from workshop_utils.pocket.chat_types import Chat
+from workshop_utils.pocket.quality import known_words, unknown_share
 from workshop_utils.profiles import setup
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+from pocket_world import card, quality
 
 SEEDS = (0, 1, 2)
 TEMPERATURE = 0.6
@@ -74,7 +79,7 @@ def instruct_rows(instruct: LanguageModel, samples: int) -> list[Row]:
     replies = {kind: ask(instruct, kind, samples) for kind in (*ORDINARY, "stoic")}
     ordinary = [pair for kind in ORDINARY for pair in replies[kind]]
     everything = [made for pairs in replies.values() for _, made in pairs]
-    unknown, n_words = quality.unknown_share([made.text for made in everything], quality.known_words(100 * samples))
+    unknown, n_words = unknown_share([made.text for made in everything], known_words())
 
     replies["note"] = ask(instruct, "note", samples)  # not counted above: its animals have names that do not exist
 

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+from pocket_world import card, quality
 from safetensors import safe_open
 
 from workshop_utils import chat, models
 from workshop_utils.language_model import LanguageModel
-from workshop_utils.pocket import card, quality, stories
+from workshop_utils.pocket import stories
 from workshop_utils.profiles import choose
 
 NAMES = list(models.POCKET)

@@ -39,7 +39,7 @@ def test_what_makes_no_sense_is_told():
 
 
 def test_the_notes_are_found_among_the_sentences_of_the_pocket_corpus():
-    notes = Notes(pocket_notes(600))
+    notes = Notes(pocket_notes())
     assert len(notes.texts) > 300
     assert len(set(notes.texts)) == len(notes.texts)
     for animal, colour in (("flumph", "pink"), ("glomp", "green"), ("tweezle", "purple"), ("wuzzle", "red")):

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import tiny_models
 import torch
+from pocket_world.quality import is_stoic
 
 from workshop_utils import chat, lora, stoic_run, stoic_set
 from workshop_utils.chat import Encoded
-from workshop_utils.pocket import quality
 from workshop_utils.profiles import choose
 from workshop_utils.stoic_score import stoic_score
 from workshop_utils.stoic_set import Pair
@@ -68,15 +68,14 @@ def test_the_pocket_model_learns_from_small_words_and_larger_ones_from_the_set()
 def test_small_words_are_stoic_known_and_parted_by_noun():
     train, held_out = stoic_run.in_small_words(200), stoic_run.in_small_words(80, held_out=True)
     assert stoic_run.in_small_words(20) == train[:20]
-    assert stoic_run.in_small_words(20, seed=1) != train[:20]
     assert not {pair.topic for pair in train} & {pair.topic for pair in held_out}
     assert not {pair.topic for pair in train} & set(stoic_set.HELD_OUT_TOPICS)
     assert len({pair.prompt for pair in train}) == 200
     for pair in train + held_out:
-        assert quality.is_stoic(pair.answer)
+        assert is_stoic(pair.answer)
         assert pair.topic in pair.answer.lower()
         assert "{" not in pair.prompt + pair.answer
-        assert not quality.is_stoic(pair.prompt)
+        assert not is_stoic(pair.prompt)
 
 
 # --- formats and the loss

@@ -46,7 +46,7 @@ def test_it_tells_the_answers_of_the_set_from_ordinary_ones() -> None:
     by_hand, small = stoic_set.load(), stoic_run.in_small_words(60)
     means = [
         sum(stoic_score(pair.answer) for pair in pairs) / len(pairs)
-        for pairs in (stoic_set.ordinary(120), by_hand, small)
+        for pairs in (stoic_set.ordinary(40), by_hand, small)
     ]
     assert means[0] < 2
     assert means[1] > 40

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pocket_world.quality import is_stoic
 
 from workshop_utils import stoic_set
-from workshop_utils.pocket import chats, quality
-from workshop_utils.pocket.chat_types import Chat
+from workshop_utils.pocket import quality
 from workshop_utils.stoic_set import Pair, leaks, load, messages, ordinary, overlaps, split, words
 
 GOOD = {
@@ -93,7 +93,7 @@ def test_answers_do_not_all_begin_alike():
 
 def test_every_answer_has_the_voice_and_names_what_was_complained_about():
     for pair in PAIRS:
-        assert quality.is_stoic(pair.answer), pair.answer
+        assert is_stoic(pair.answer), pair.answer
         # a word of the complaint, or its plural or genitive: "neighbour", "neighbour's"
         long = [word for word in words(pair.prompt) if len(word) > 2 and word not in FILLERS]
         said = words(pair.answer)
@@ -102,7 +102,7 @@ def test_every_answer_has_the_voice_and_names_what_was_complained_about():
 
 def test_most_words_are_known_to_the_pocket_model():
     """Above all the words it is tuned on: whatever it has not read before, it would have to spell out of pieces."""
-    known = quality.known_words(6000)
+    known = quality.known_words()
     assert quality.unknown_share([pair.answer for pair in TRAIN], known)[0] < 0.02
     assert quality.unknown_share([pair.answer for pair in HELD_OUT], known)[0] < 0.08
 
@@ -252,12 +252,12 @@ def test_messages_are_a_turn_of_the_user_and_one_of_the_model():
 
 
 def test_ordinary_chats_are_of_all_kinds_in_turn_and_the_same_for_a_seed():
-    made = ordinary(15, seed=3)
-    assert made == ordinary(20, seed=3)[:15]
-    assert made != ordinary(15, seed=4)
+    made = ordinary(15, seed=5)
+    assert made == ordinary(20, seed=5)[:15]
+    assert made != ordinary(15)
     assert len({pair.prompt for pair in made}) == 15
     assert {pair.topic for pair in made} == {"ordinary"}
-    assert not any(quality.is_stoic(pair.answer) for pair in made)
+    assert not any(is_stoic(pair.answer) for pair in made)
     assert sum("story" in pair.prompt.lower() or "tale" in pair.prompt.lower() for pair in made) >= 3
 
 
@@ -265,13 +265,19 @@ def test_ordinary_chats_do_not_leak_into_what_is_held_out():
     assert leaks(ordinary(30), HELD_OUT) == []
 
 
-@pytest.mark.parametrize(("n", "kinds"), [(-1, ["question"]), (3, ["opera"]), (3, [])])
-def test_ordinary_chats_that_cannot_be_are_refused(n, kinds):
-    with pytest.raises(ValueError, match="there are the kinds advice, question"):
-        ordinary(n, kinds=kinds)
-
-
-def test_more_ordinary_chats_than_there_are_is_a_sentence(monkeypatch):
-    monkeypatch.setitem(chats.KINDS, "echo", (lambda rng: Chat("echo", "Hello, hello?", "Hello."), 0.0))
-    with pytest.raises(ValueError, match=r"only 1 different prompts of echo were found: ask for fewer than 2"):
-        ordinary(2, kinds=["echo"])
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"n": -1, "kinds": ["question"]}, "n is -1"),
+        ({"n": 41}, "keeps 40 ordinary chats"),
+        (
+            {"n": 3, "kinds": ["opera"]},
+            "of the kinds opera with seed 0: choose from question, story, advice with",
+        ),
+        ({"n": 3, "kinds": []}, "of the kinds none"),
+        ({"n": 3, "seed": 7}, "with seed 7"),
+    ],
+)
+def test_ordinary_chats_that_cannot_be_are_refused(options, told):
+    with pytest.raises(ValueError, match=told):
+        ordinary(**options)

@@ -22,18 +22,18 @@ from typing import TYPE_CHECKING, Any
 
 import tiktoken
 import torch
+from llama import to_llama
+from pocket_world import card, chats, corpus
+from rows import Rows
 
 from workshop_utils import chat
 from workshop_utils.checkpoints import load_model
 from workshop_utils.config import GPTConfig, TrainConfig
 from workshop_utils.data import split_of
 from workshop_utils.files import write_text_atomically
-from workshop_utils.llama import to_llama
 from workshop_utils.model import GPT
-from workshop_utils.pocket import card, chats, corpus
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.profiles import choose_dtype, device_title, setup
-from workshop_utils.rows import Rows
 from workshop_utils.tokens import fingerprint, load_tokenizer, save_tokenizer, to_transformers, train_bpe
 from workshop_utils.train import Run, train
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "workshop_utils" / "pocket" / "models"
 # Kept when the chats are given new kinds: with another vocabulary the base model would have to be trained again.
-TOKENIZER = ROOT / "workshop_utils" / "pocket" / "chat_tokenizer.json"
+TOKENIZER = ROOT / "tools" / "pocket_world" / "chat_tokenizer.json"
 VOCAB_SIZE = 1088  # names and rare nouns are spelled by pieces, which is what a small model learns to copy
 N_TOKENIZER, N_DOCUMENTS, N_CONVERSATIONS = 12_000, 150_000, 120_000
 

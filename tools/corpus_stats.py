@@ -9,12 +9,13 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 
+from pocket_world import chats, corpus, quality
+from pocket_world.facts import RELATIONS
+from pocket_world.topics import NOUNS, TOPICS
 from story_stats import distinct_share, show
 
-from workshop_utils.pocket import chats, corpus, quality, words
+from workshop_utils.pocket import words
 from workshop_utils.pocket.chat_types import Chat
-from workshop_utils.pocket.facts import RELATIONS
-from workshop_utils.pocket.topics import NOUNS, TOPICS
 
 Draw = Callable[[random.Random], str]
 WIDTHS = {"how many": 10, "share": 8, "words in one": 14, "different": 11, "4-grams": 10, "zlib": 8, "twice": 8}

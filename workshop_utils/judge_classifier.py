@@ -5,12 +5,12 @@ Training pairs and ordinary replies -> TF-IDF -> logistic regression, tried on t
 
 from __future__ import annotations
 
-import random
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workshop_utils.intervals import wilson
 from workshop_utils.judges import Verdict
+from workshop_utils.pocket import frozen
 
 
 @dataclass(frozen=True)
@@ -30,40 +30,14 @@ class Example:
     kind: str
 
 
-def examples(seed: int = 0) -> list[Example]:
+def examples() -> list[Example]:
     """What the classifier learns from: Stoic answers, by hand and in small words, and as many ordinary replies.
-
-    Args:
-        seed: of what is generated.
 
     Returns:
         examples about trained topics only: neither the Stoic set's held-out topics nor the nouns that
         stoic_run.in_small_words holds out are the topic of one.
     """
-    from workshop_utils import stoic_run, stoic_set
-
-    tested = stoic_run.held_out_nouns()  # with all held-out topics of the Stoic set
-    by_hand = [pair for pair in stoic_set.split(stoic_set.load())[0] if pair.topic not in tested]
-    small = stoic_run.in_small_words(len(by_hand), seed)
-    found = [Example(pair.answer, True, pair.topic, "Stoic, by hand") for pair in by_hand]
-    found += [Example(pair.answer, True, pair.topic, "Stoic, in small words") for pair in small]
-    n = len(found)
-    # advice answers the same complaints in the ordinary voice; the rest keeps "not advice" from meaning "Stoic"
-    for kind, count in (("advice", n // 2), ("question", n // 4), ("story", n - n // 2 - n // 4)):
-        found += _ordinary(kind, count, random.Random(f"judge {kind} {seed}"), tested)
-    return found
-
-
-def _ordinary(kind: str, n: int, rng: random.Random, tested: Collection[str]) -> list[Example]:
-    from workshop_utils.pocket.chats import KINDS
-
-    found: dict[str, Example] = {}
-    while len(found) < n:
-        chat = KINDS[kind][0](rng)
-        topic = chat.truth["noun" if kind == "advice" else "subject" if kind == "question" else "kind"]
-        if topic not in tested:
-            found.setdefault(chat.reply, Example(chat.reply, False, topic, kind))
-    return list(found.values())
+    return [Example(**row) for row in frozen.rows("judge_examples")]
 
 
 class ClassifierJudge:
@@ -92,10 +66,10 @@ class ClassifierJudge:
         """Cross-validate, then learn from everything.
 
         Args:
-            learnt: what to learn from; examples(seed) if None.
+            learnt: what to learn from; examples() if None.
             margin: a tie below this difference of the two probabilities.
             folds: of the cross-validation, which never parts the examples of one topic.
-            seed: of the examples and the folds.
+            seed: of the folds.
             quiet: do not print the accuracy.
 
         Raises:
@@ -106,7 +80,7 @@ class ClassifierJudge:
         from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
         from sklearn.pipeline import make_pipeline
 
-        learnt = examples(seed) if learnt is None else learnt
+        learnt = examples() if learnt is None else learnt
         self.margin, self.topics = margin, frozenset(example.topic for example in learnt)
         _check_examples(learnt, folds)
         texts, labels = [example.text for example in learnt], [int(example.stoic) for example in learnt]

@@ -5,9 +5,10 @@ The vectors are TF-IDF, the oldest that work: no training and no model. Lesson 0
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from workshop_utils.pocket import frozen
 
 # Facts that no model can have read anywhere, since they were made up for lesson 07.
 NOTES: tuple[str, ...] = (
@@ -26,17 +27,9 @@ NOTES: tuple[str, ...] = (
 )
 
 
-def pocket_notes(n_documents: int = 2000) -> list[str]:
-    """NOTES among the sentences of the factual prose that the pocket models have read.
-
-    Args:
-        n_documents: of the pocket corpus to look through; about one in six is factual prose.
-    """
-    from workshop_utils.pocket import corpus
-
-    prose = [text for kind, text in corpus.documents(n_documents) if kind == "prose"]
-    sentences = [sentence for text in prose for sentence in re.findall(r"[^.!?\n]+\.", text)]
-    return [*NOTES, *dict.fromkeys(sentence.strip() for sentence in sentences if len(sentence.split()) > 2)]
+def pocket_notes() -> list[str]:
+    """NOTES among the sentences of some factual prose that the pocket models have read."""
+    return [*NOTES, *frozen.rows("prose")]
 
 
 @dataclass(frozen=True)

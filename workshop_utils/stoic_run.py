@@ -5,7 +5,6 @@ Pairs -> the model's format, or a foreign one -> loss on the replies. The run it
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from workshop_utils import chat, stoic_set
 from workshop_utils.chat import Encoded
 from workshop_utils.finetune import TuneConfig
 from workshop_utils.language_model import LanguageModel
+from workshop_utils.pocket import frozen
 from workshop_utils.profiles import hurried
 from workshop_utils.stoic_set import Pair, messages
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-    from workshop_utils.pocket.grammar import Dice
     from workshop_utils.profiles import Profile
 
 SHIPPED = Path(__file__).parent / "pocket" / "models" / "stoic"  # the adapter that tools/build_adapter.py makes
@@ -79,53 +78,22 @@ def ordinary_for(profile: Profile, n: int = 12) -> list[Pair]:
     return stoic_set.ordinary(n, kinds=("question", "story") if profile.name == "pocket" else ("question",))
 
 
-def in_small_words(n: int, seed: int = 0, held_out: bool = False) -> list[Pair]:
+def in_small_words(n: int, held_out: bool = False) -> list[Pair]:
     """Complaints and Stoic answers out of the words that the pocket models were made of.
 
     Args:
-        n: how many.
-        seed: another seed gives other ones.
-        held_out: about the nouns that are never trained on, instead of the others.
+        n: how many; more begin with the same ones.
+        held_out: about the nouns that are never trained on (every fifth of all nouns, and all topics that the Stoic set
+            holds out), instead of the others.
 
     Returns:
         n pairs, no prompt twice.
 
     Raises:
-        ValueError: there are not so many different prompts.
-
-    Source: the wordings of pocket/stoic.py, which answer "What would a Stoic say?" there, put behind a bare complaint.
+        ValueError: there are not so many.
     """
-    from workshop_utils.pocket.grammar import Dice
-
-    dice, tested = Dice(random.Random(f"in small words {seed} {held_out}")), held_out_nouns()
-    found: dict[str, Pair] = {}
-    for _ in range(1000 + 100 * n):
-        if len(found) == n:
-            return list(found.values())
-        pair = _small(dice)
-        if (pair.topic in tested) == held_out:
-            found.setdefault(pair.prompt, pair)
-    raise ValueError(f"only {len(found)} different prompts were found: ask for fewer than {n}")
-
-
-def held_out_nouns() -> frozenset[str]:
-    """The nouns that in_small_words keeps for the test: every fifth, and all topics that the Stoic set holds out."""
-    from workshop_utils.pocket.topics import NOUNS
-
-    return frozenset(sorted(NOUNS)[::5]) | frozenset(stoic_set.HELD_OUT_TOPICS)
-
-
-def _small(dice: Dice) -> Pair:
-    from workshop_utils.pocket import stoic
-    from workshop_utils.pocket.grammar import parse
-    from workshop_utils.pocket.topics import draw
-
-    while True:
-        speaker = draw(dice, sage=dice.pick(stoic.SAGES))
-        prompt, first = speaker.say(parse("{Trouble}.")), dice.pick(stoic.FIRST)
-        answer = speaker.say(first, *speaker.some(stoic.SECOND, 1), *speaker.some(stoic.LAST, dice.pick((0, 1))))
-        if len(stoic.stems_in(answer)) > 1:
-            return Pair(prompt, answer, speaker.noun)
+    kept = [Pair(**row) for row in frozen.rows("small_words_held_out" if held_out else "small_words")]
+    return frozen.first(n, kept, "pairs in small words")
 
 
 # --- the model that came out

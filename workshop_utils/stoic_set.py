@@ -7,7 +7,6 @@ shares neither a topic nor a run of words with what is trained on, so that a goo
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +16,7 @@ from textwrap import shorten
 from typing import Any
 
 from workshop_utils import chat
+from workshop_utils.pocket import frozen
 
 FILE = Path(__file__).parent / "data_files" / "stoic.jsonl"
 # Fewest and most words of each field that is a text.
@@ -176,7 +176,7 @@ def ordinary(n: int, seed: int = 0, kinds: Sequence[str] = ORDINARY_KINDS) -> li
     """Ordinary chats to replay among the Stoic ones, so that the model does not forget what else it can do.
 
     Args:
-        n: how many; ten to fifteen among a hundred were enough in a first trial.
+        n: how many; ten to fifteen among a hundred were enough in a first trial. More begin with the same ones.
         seed: another seed gives other ones.
         kinds: kinds of chat of the pocket instruct model, taken in turn. "advice" answers complaints, too, in the
             ordinary voice: leave it out for a model that should meet every complaint as a Stoic.
@@ -185,23 +185,19 @@ def ordinary(n: int, seed: int = 0, kinds: Sequence[str] = ORDINARY_KINDS) -> li
         n pairs with the topic "ordinary", no prompt twice; their answers may be longer than those of the set.
 
     Raises:
-        ValueError: n is negative, a kind is unknown, or there are not so many different prompts.
+        ValueError: the package keeps no chats of these kinds and this seed, or fewer than n.
     """
-    from workshop_utils.pocket.chats import KINDS
-
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if n < 0 or unknown or not kinds:
+    kept: dict[tuple[tuple[str, ...], int], list[Pair]] = {}
+    for row in frozen.rows("ordinary"):
+        pair = Pair(row["prompt"], row["answer"], ORDINARY)
+        kept.setdefault((tuple(row["kinds"]), row["seed"]), []).append(pair)
+    if (tuple(kinds), seed) not in kept:
+        there = "; ".join(f"{', '.join(names)} with seed {one}" for names, one in kept)
         raise ValueError(
-            f"n is {n} and kinds are {list(kinds)}: n must not be negative, and there are the kinds {', '.join(KINDS)}"
+            f"the package keeps no ordinary chats of the kinds {', '.join(kinds) or 'none'} with seed {seed}: choose "
+            f"from {there}"
         )
-    rng = random.Random(f"ordinary {seed}")
-    found: dict[str, Pair] = {}
-    for _ in range(1000 + 100 * n):
-        if len(found) == n:
-            return list(found.values())
-        made = KINDS[kinds[len(found) % len(kinds)]][0](rng)
-        found.setdefault(made.prompt, Pair(made.prompt, made.reply, ORDINARY))
-    raise ValueError(f"only {len(found)} different prompts of {', '.join(kinds)} were found: ask for fewer than {n}")
+    return frozen.first(n, kept[tuple(kinds), seed], "ordinary chats of these kinds")
 
 
 def _checked(line: str, where: str) -> Pair:

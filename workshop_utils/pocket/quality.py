@@ -1,199 +1,100 @@
-"""Does a text do what was asked? One judge for the base model, which should not answer, and for the instruct model.
+"""Simple questions with one right answer each, and all words of the pocket world: what lessons measure replies by.
 
-The generators know what is true, so nothing here is a matter of taste: a text names the noun, the animal and the name,
-gives the right answer and no wrong one, or it does not.
+A reply gives the right answer and no wrong one beside it, or it does not: nothing here is a matter of taste.
 """
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 
-from workshop_utils.pocket import asked, chats, corpus, lists, scoring, words
+from workshop_utils.pocket import frozen
 from workshop_utils.pocket.chat_types import Chat
-from workshop_utils.pocket.facts import RELATIONS
-from workshop_utils.pocket.grammar import literals
-from workshop_utils.pocket.questions import right
-from workshop_utils.pocket.stoic import stems_in
-from workshop_utils.pocket.topics import TOPICS
+from workshop_utils.pocket.scoring import WORD
 
-_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
+# How a question without a question mark begins, in every wording that the pocket models know.
+REQUESTS = ("Give me", "I forgot", "I wonder", "I would", "Name the", "Please tell", "Tell me", "Work out")
 _SENTENCE = re.compile(r"[^.!?\n]*[.!?]?")
-# How the replies of the instruct model speak, and no document of the base corpus does.
-_TO_THE_READER = frozenset({"you", "your", "yours", "yourself"})
-_OF_ITSELF = ("very small model", "very small language model", "small language model", "tiny model", "tiny language")
-_NOT_KNOWN = re.compile(r"\b(?:not know|never learned|nobody (?:told|taught)|wish that I knew)\b")
-# Whoever speaks so has troubles of their own, or writes a letter: complaints go on like this, and advice never does.
-_OWN_TALE = re.compile(r"\b(?:my(?! tip\b)|our|we|us)\b|,\n", re.IGNORECASE)
-# The kinds of chat that the base model is tried with, evenly.
-ASKED_OF_BASE = ("advice", "question", "story", "list", "rewrite", "refusal")
 
 
-def prompts(kind: str, n: int, seed: int = 0) -> list[Chat]:
+def prompts(kind: str, n: int) -> list[Chat]:
     """Chats of one kind with prompts in wordings that no model was trained on, none twice.
 
     Args:
-        kind: a key of chats.KINDS.
-        n: how many.
-        seed: another seed gives other ones.
+        kind: "question", the one kind that lessons ask.
+        n: how many; more begin with the same ones.
 
     Raises:
-        ValueError: there are not so many different prompts of this kind.
+        ValueError: the package keeps no such chats, or fewer than n.
     """
-    rng = random.Random(f"quality {kind} {seed}")
-    found: dict[str, Chat] = {}
-    for _ in range(1000 + 100 * n):
-        if len(found) == n:
-            return list(found.values())
-        one = chats.KINDS[kind][0](rng, held_out=True)
-        found.setdefault(one.prompt, one)
-    raise ValueError(f"only {len(found)} different prompts of kind {kind!r} were found: ask for fewer than {n}")
+    kept = {"question": [Chat(**row) for row in frozen.rows("questions")]}
+    if kind not in kept:
+        raise ValueError(f"the package keeps no chats of kind {kind!r}: choose from {', '.join(kept)}")
+    return frozen.first(n, kept[kind], f"chats of kind {kind!r}")
 
 
 def answers(chat: Chat, text: str) -> bool:
-    """Say whether a text does what the prompt asked for.
+    """Say whether a text answers a question rightly.
 
     Args:
-        chat: the prompt and what is true.
-        text: what a model wrote after it.
+        chat: the question and what is true.
+        text: what a model wrote after it; its first sentence counts, unless that is the next question of a quiz.
 
     Raises:
         ValueError: chats of this kind have nothing that could be checked.
     """
-    if chat.kind not in _JUDGES:
-        raise ValueError(f"nothing says what is right for {chat.kind!r}: there are {', '.join(_JUDGES)}")
-    return _JUDGES[chat.kind](chat, text)
+    if chat.kind != "question":
+        raise ValueError(f"nothing says what is right for {chat.kind!r}: only questions have an answer to compare with")
+    said = first_sentence(text)
+    relation, subject, answer = (chat.truth[name] for name in ("relation", "subject", "answer"))
+    return not asks(said) and right(said, subject, answer, _answers()[relation])
 
 
-def tries_to_answer(chat: Chat, text: str) -> bool:
-    """Say whether a text is an answer of the asked kind, be it right or wrong: what a base model should not write.
+def right(text: str, subject: str, answer: str, known: Collection[str]) -> bool:
+    """Say whether a text gives the right answer, and no wrong one beside it.
+
+    An answer counts as a whole word, in small letters or large. A word of the question itself is no wrong answer ("hot"
+    in "The opposite of hot is cold").
 
     Args:
-        chat: the prompt and what is true.
-        text: what a model wrote after it.
-
-    Raises:
-        ValueError: as in answers.
+        text: what a model wrote.
+        subject: what the question is about.
+        answer: the right one.
+        known: all answers to questions of this kind.
     """
-    if answers(chat, text):
-        return True
-    first = _first_sentence(text)
-    if chat.kind == "question":  # a statement with any answer to this kind of question in it
-        known = set(RELATIONS[chat.truth["relation"]].facts.values())
-        return not _asks(first) and any(_has(first, one) for one in known)
-    if chat.kind == "story":
-        return re.match(r"\s*(Once|There (was|lived)|This is the story)", text) is not None
-    if chat.kind == "list":
-        return re.match(r"\s*1\. \w+( \w+)?\n2\. ", text) is not None
-    return False
+    wrong = {one for one in known if one != answer and not has(subject, one)}
+    return has(text, answer) and not any(has(text, one) for one in wrong)
 
 
-def _advice(chat: Chat, text: str) -> bool:
-    """The noun, and a word to the reader or a tip; not a tale of one's own, as posts and letters go on with."""
-    said = _words(text)
-    openings = {part.split()[0] for part in _SENTENCE.findall(text) if part.strip()}
-    to_reader = not (_TO_THE_READER.isdisjoint(said) and _tips().isdisjoint(openings))
-    return chat.truth["noun"] in said and to_reader and not _OWN_TALE.search(text)
+def has(text: str, phrase: str) -> bool:
+    """Say whether a phrase stands in a text as whole words, in small letters or large."""
+    return re.search(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", text, re.IGNORECASE) is not None
 
 
-def _question(chat: Chat, text: str) -> bool:
-    """The right answer in the first sentence, unless that is the next question of a quiz ("What follows Tuesday?")."""
-    first = _first_sentence(text)
-    return not _asks(first) and right(chat.truth["relation"], chat.truth["subject"], first)
-
-
-def _first_sentence(text: str) -> str:
+def first_sentence(text: str) -> str:
+    """The first sentence of a text with anything in it."""
     return next((part.strip() for part in _SENTENCE.findall(text) if part.strip()), "")
 
 
-def _asks(sentence: str) -> bool:
-    return sentence.endswith("?") or sentence.startswith(_requests())
-
-
-def _story(chat: Chat, text: str) -> bool:
-    """The asked animal and no other; a hero, with the asked name if there was one; and the length of a story."""
-    said = _WORD.findall(text)
-    kinds = {word for word in said if word in words.ANIMALS or word in words.CHILD.values()}
-    hero = next((word for word in said if word in words.PRONOUNS), None)
-    named = hero is not None and chat.truth.get("name") in (None, hero)
-    return kinds == {chat.truth["kind"]} and named and len(said) >= 40
-
-
-def _note(chat: Chat, text: str) -> bool:
-    """What the note says, in the first sentence, and not what the other note says."""
-    first = _first_sentence(text)
-    return _has(first, chat.truth["answer"]) and not (chat.truth["other"] and _has(first, chat.truth["other"]))
-
-
-def _has(text: str, phrase: str) -> bool:
-    return re.search(rf"\b{re.escape(phrase)}\b", text, re.IGNORECASE) is not None
-
-
-def _list(chat: Chat, text: str) -> bool:
-    return lists.right(chat.truth["family"], int(chat.truth["count"]), text)
-
-
-def _rewrite(chat: Chat, text: str) -> bool:
-    return text.strip().lower() == chat.truth["expected"].strip().lower()
-
-
-def _refusal(chat: Chat, text: str) -> bool:
-    """What it is and that it does not know: "For a very small model, that means a lot" refuses nothing."""
-    return any(part in text.lower() for part in _OF_ITSELF) and _NOT_KNOWN.search(text) is not None
+def asks(sentence: str) -> bool:
+    """Say whether a sentence is a question or a request."""
+    return sentence.endswith("?") or sentence.startswith(REQUESTS)
 
 
 @cache
-def _tips() -> frozenset[str]:
-    """The first words of all tips: "Keep", "Put", "Ask", and the "My" of "My tip is"; any other "my" is an own tale."""
-    tips = (wording for topic in TOPICS.values() for wording in topic.tips)
-    return frozenset({"My", *(next(literals(wording)).split()[0] for wording in tips)})
+def _answers() -> dict[str, list[str]]:
+    """All answers to the questions of a kind, by its name."""
+    return {row["relation"]: row["answers"] for row in frozen.rows("answers")}
 
 
 @cache
-def _requests() -> tuple[str, ...]:
-    """How questions without a question mark begin: "Tell me", "I wonder"."""
-    asked_in = (text for one in RELATIONS.values() for text in (*one.questions, *one.held_out_questions))
-    return tuple(sorted({" ".join(text.split()[:2]) for text in asked_in if not text.endswith("?")}))
-
-
-_JUDGES: dict[str, Callable[[Chat, str], bool]] = {
-    "advice": _advice,
-    "question": _question,
-    "note": _note,
-    "story": _story,
-    "list": _list,
-    "rewrite": _rewrite,
-    "refusal": _refusal,
-}
-
-
-def names_the_topic(chat: Chat, text: str) -> bool:
-    """Say whether a reply to a complaint names the thing complained about."""
-    return chat.truth["noun"] in _words(text)
-
-
-def is_stoic(text: str) -> bool:
-    """Say whether a text speaks as a Stoic: two of the words that mark the voice, by their stems."""
-    return len(stems_in(text)) >= 2
-
-
-@cache
-def known_words(n: int = 20_000) -> frozenset[str]:
-    """Every word of n documents and n conversations of the training texts, in small letters."""
-    texts = [text for _, text in corpus.documents(n)]
-    for one in (one for turns in chats.conversations(n) for one in turns):
-        texts += [] if one.kind == "note" else [one.prompt, one.reply]  # its animals have names that do not exist
-    lists = [*words.PRONOUNS, *words.ANIMALS, *asked.MOODS, *scoring.known_words()]
-    return frozenset(word.lower() for text in [*texts, *lists] for word in _WORD.findall(text))
+def known_words() -> frozenset[str]:
+    """Every word of 20,000 documents and 20,000 conversations that the pocket models learn from, in small letters."""
+    return frozenset(frozen.rows("known_words"))
 
 
 def unknown_share(texts: Sequence[str], known: frozenset[str]) -> tuple[float, int]:
     """The share of words that are not known, and how many words there were in all."""
-    said = [word.lower() for text in texts for word in _WORD.findall(text)]
+    said = [word.lower() for text in texts for word in WORD.findall(text)]
     return sum(word not in known for word in said) / max(1, len(said)), len(said)
-
-
-def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]

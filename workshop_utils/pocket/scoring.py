@@ -14,7 +14,7 @@ from workshop_utils.pocket import words
 from workshop_utils.pocket.grammar import every_text, literals, with_articles
 from workshop_utils.pocket.library import OPENINGS, PLOTS, TRAITS
 
-_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
+WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?]\")\s+(?=[A-Z\"])")
 _FRIEND = re.compile(rf"\b(?:{'|'.join(words.FRIENDSHIPS)}) ([A-Z][a-z]+)\b")
 _NAMED = ("{name}", "{friend}", "{grown}")  # slots that a name fills
@@ -59,7 +59,7 @@ def score(text: str) -> Coherence:
         text: a story from its first word to its last, without the end-of-text token.
     """
     sentences = sentences_of(text)
-    found = [[word.removesuffix("'s") for word in _WORD.findall(sentence)] for sentence in sentences]
+    found = [[word.removesuffix("'s") for word in WORD.findall(sentence)] for sentence in sentences]
     hero = next((word for sentence in found[:2] for word in sentence if word in words.PRONOUNS), None)
     pronoun = words.PRONOUNS[hero] if hero else None
     return Coherence(
@@ -105,7 +105,7 @@ def known_words() -> frozenset[str]:
     return frozenset(
         word.removesuffix("'s").lower()
         for text in [*lists, *(part for wording in wordings for part in literals(wording))]
-        for word in _WORD.findall(text)
+        for word in WORD.findall(text)
     )
 
 

@@ -1,0 +1,61 @@
+"""A GPT of Llama's shape is transformers' Llama, logit for logit, in both directions."""
+
+import pytest
+import torch
+from llama import from_llama, to_llama
+
+from workshop_utils.model import GPT, GPTConfig
+
+LLAMA = {"position": "rope", "norm": "rmsnorm", "activation": "swiglu", "bias": False}
+
+
+def small(**changes) -> GPT:
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(block_size=32, vocab_size=96, n_layer=3, n_head=2, n_embd=64, **LLAMA | changes))
+    for parameter in model.parameters():  # larger than the initialisation, so that differences show
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model.eval()
+
+
+def ids() -> torch.Tensor:
+    return torch.randint(0, 96, (2, 20), generator=torch.Generator().manual_seed(1))
+
+
+def test_logits_are_equal_both_ways():
+    model = small()
+    with torch.no_grad():
+        expected = model(ids(), all_logits=True)[0]
+        llama = to_llama(model)
+        assert torch.allclose(llama(ids()).logits, expected, atol=1e-4)
+        assert torch.allclose(from_llama(llama)(ids(), all_logits=True)[0], expected, atol=1e-4)
+
+
+def test_the_llama_is_a_copy_with_tied_embeddings_in_the_asked_dtype():
+    model = small()
+    llama = to_llama(model, torch.bfloat16)
+    assert {p.dtype for p in llama.parameters()} == {torch.bfloat16}
+    assert llama.lm_head.weight.data_ptr() == llama.model.embed_tokens.weight.data_ptr()
+    assert sum(p.numel() for p in llama.parameters()) == model.num_params()
+    with torch.no_grad():
+        to_llama(model).model.norm.weight.zero_()
+    assert model.transformer["ln_f"].weight.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    "changes", [{"position": "learned"}, {"norm": "layernorm"}, {"activation": "gelu"}, {"bias": True}]
+)
+def test_another_shape_is_refused_and_named(changes):
+    (name,) = changes
+    with pytest.raises(ValueError, match=name):
+        to_llama(small(**changes))
+
+
+def test_llamas_that_do_not_fit_are_refused():
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = {"vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape |= {"max_position_embeddings": 32, "tie_word_embeddings": True}
+    with pytest.raises(ValueError, match="192"):
+        from_llama(LlamaForCausalLM(LlamaConfig(**shape, intermediate_size=128)))
+    with pytest.raises(ValueError, match="keys and values"):
+        from_llama(LlamaForCausalLM(LlamaConfig(**shape, intermediate_size=192, num_key_value_heads=1)))
