@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from workshop_utils.pocket import plots_home, plots_kind, plots_outdoors, plots_play
+from workshop_utils.pocket.frozen import TEXTS
 from workshop_utils.pocket.grammar import parse
+from workshop_utils.pocket.plots import plots
 
-PLOTS = {plot.name: plot for plot in (*plots_play.PLOTS, *plots_home.PLOTS, *plots_outdoors.PLOTS, *plots_kind.PLOTS)}
+PLOTS = {
+    plot.name: plot
+    for part in ("play", "home", "outdoors", "kind")
+    for plot in plots((TEXTS / f"plots_{part}.txt").read_text(encoding="utf-8"))
+}
 
 # Every opening says the name twice, close together, as one does when one reads to small children. It is also what makes
 # a tiny model bind: what is copied over three words is soon copied over a whole story.

@@ -1,12 +1,25 @@
-"""How a plot is written down: like a picture book's manuscript, one wording a line, beats apart by blank lines."""
+"""How a plot is written down: like a picture book's manuscript, one wording a line, beats apart by blank lines.
+
+The manuscripts themselves are texts/plots_*.txt.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from workshop_utils.pocket import words
 from workshop_utils.pocket.grammar import Wording, parse
 
 Beat = tuple[Wording, ...]
+# What stands for many places or animals at once in a manuscript.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "anywhere": tuple(words.PLACES),
+    "indoors": words.INDOORS,
+    "outdoors": words.OUTDOORS,
+    "waterside": words.WATERSIDE,
+    "swimmers": tuple(words.SWIMMERS),
+}
 
 
 @dataclass(frozen=True)
@@ -36,28 +49,44 @@ class Plot:
         return {label: self.beats + ending for label, ending in self.endings.items()}
 
 
-def plot(
-    name: str,
-    problem: str,
-    objects: str,
-    places: tuple[str, ...],
-    manuscript: str,
-    not_for: frozenset[str] = frozenset(),
-) -> Plot:
-    """Read a plot from its manuscript.
+def manuscripts(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Part a file of manuscripts: "# name", lines of "key: value", an empty line, and the wordings.
 
     Args:
-        name: a short name.
-        problem: what goes wrong, may hold {object} and {place}.
-        objects: the things the story can be about, separated by commas.
-        places: where it can happen.
-        manuscript: "- " begins a wording (it may go on in the next line), an empty line ends a beat, and
-            "= label" begins an ending.
-        not_for: animals that this story is not told about.
+        text: of the file; what stands above the first "# " tells people what is in it.
+
+    Yields:
+        the name, the values under their keys, and the wordings of each.
     """
-    begun, *endings = manuscript.strip().split("\n= ")
-    told = {label.strip(): _beats(beats) for label, _, beats in (ending.partition("\n") for ending in endings)}
-    return Plot(name, problem, tuple(part.strip() for part in objects.split(",")), places, _beats(begun), told, not_for)
+    for manuscript in text.split("\n# ")[1:]:
+        head, _, wordings = manuscript.partition("\n\n")
+        name, *lines = head.split("\n")
+        yield name, dict(line.split(": ", 1) for line in lines), wordings
+
+
+def plots(text: str) -> list[Plot]:
+    """Read plots from their manuscripts.
+
+    Args:
+        text: each with its problem, which may hold {object} and {place}; its objects; its places, where "not" takes one
+            out of GROUPS; and "not for", the animals that the story is not told about. In the wordings, "- " begins one
+            (it may go on in the next line), an empty line ends a beat, and "= label" begins an ending.
+    """
+    found = []
+    for name, head, wordings in manuscripts(text):
+        begun, *endings = wordings.strip().split("\n= ")
+        told = {label.strip(): _beats(beats) for label, _, beats in (ending.partition("\n") for ending in endings)}
+        objects, not_for = tuple(head["objects"].split(", ")), frozenset(_listed(head.get("not for", "")))
+        found.append(Plot(name, head["problem"], objects, _listed(head["places"]), _beats(begun), told, not_for))
+    return found
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Words with the groups among them written out, without those that a "not" takes out again."""
+    parts = [part for part in text.split(", ") if part]
+    out = {part.removeprefix("not ") for part in parts if part.startswith("not ")}
+    named = (word for part in parts if not part.startswith("not ") for word in GROUPS.get(part, (part,)))
+    return tuple(word for word in named if word not in out)
 
 
 def _beats(manuscript: str) -> tuple[Beat, ...]:
