@@ -7,10 +7,9 @@ import re
 from difflib import SequenceMatcher
 
 import pytest
-from pocket_world import facts_asked, questions
+from pocket_world import facts, questions
 from pocket_world.dressing import write
-from pocket_world.facts import RELATIONS
-from pocket_world.facts_relation import HELD_OUT_FRAMES
+from pocket_world.facts import HELD_OUT_FRAMES, RELATIONS
 
 from workshop_utils.pocket.grammar import Dice, every_text, parse
 
@@ -36,7 +35,7 @@ def texts(wordings: tuple[str, ...]) -> list[str]:
 
 def new(name: str) -> list[str]:
     """What a chat may ask about a relation in training, and the base model's sheets may not."""
-    return texts(facts_asked.questions(RELATIONS[name])[len(RELATIONS[name].questions) :])
+    return texts(RELATIONS[name].chat_questions[len(RELATIONS[name].questions) :])
 
 
 def already() -> set[tuple[str, ...]]:
@@ -53,28 +52,27 @@ def written(wordings: list[str], name: str, n: int) -> list[str]:
     return [write(wording, Dice(rng), {"subject": subject}) for wording, subject in picked]
 
 
-def test_every_relation_has_further_wordings_and_no_other_name_has() -> None:
-    assert set(facts_asked.FURTHER) == set(RELATIONS)
-    assert 7 <= len(set(facts_asked.FRAMES)) == len(facts_asked.FRAMES)
+def test_no_frame_comes_twice() -> None:
+    assert 7 <= len(set(facts.CHAT_FRAMES)) == len(facts.CHAT_FRAMES)
 
 
 @pytest.mark.parametrize("name", RELATIONS)
 def test_a_relation_is_asked_for_in_enough_ways(name: str) -> None:
-    further = facts_asked.FURTHER[name]
+    further = RELATIONS[name].further
     assert 9 <= len(further) <= 12
     for wording in texts(further):
         assert wording.count("{subject}") == 1, wording
         assert re.findall(r"\{\w+\}", wording) == ["{subject}"], wording
         assert wording[-1] in ".?", wording
         assert len(words(wording)) <= 16, wording
-    asked = facts_asked.questions(RELATIONS[name])
-    assert len(set(asked)) == len(asked) == len(RELATIONS[name].questions) + len(further) + len(facts_asked.FRAMES)
+    asked = RELATIONS[name].chat_questions
+    assert len(set(asked)) == len(asked) == len(RELATIONS[name].questions) + len(further) + len(facts.CHAT_FRAMES)
     assert asked[: len(RELATIONS[name].questions)] == RELATIONS[name].questions
 
 
 def test_no_wording_was_there_before_or_stands_twice() -> None:
     before = already()
-    everything = [words(text) for name in RELATIONS for text in texts(facts_asked.FURTHER[name])]
+    everything = [words(text) for name in RELATIONS for text in texts(RELATIONS[name].further)]
     assert len(everything) == len(set(everything))
     assert not before & set(everything)
     assert not before & {words(text) for name in RELATIONS for text in new(name)}
@@ -85,13 +83,13 @@ def test_no_wording_begins_like_a_held_out_one_or_is_nearly_the_same(name: str) 
     held_out = texts(RELATIONS[name].held_out_questions)
     for text in new(name):
         assert words(text)[:5] not in {words(one)[:5] for one in held_out}, text
-    for text in texts(facts_asked.FURTHER[name]):
+    for text in texts(RELATIONS[name].further):
         for one in held_out:
             assert changed(text, one) >= 3, (text, one)
 
 
 def test_no_frame_is_nearly_a_held_out_one() -> None:
-    for frame in facts_asked.FRAMES:
+    for frame in facts.CHAT_FRAMES:
         assert frame.count("{clause}") == 1
         assert min(changed(frame, one) for one in HELD_OUT_FRAMES) >= 3, frame
 
@@ -109,7 +107,7 @@ def test_a_written_question_is_clean(name: str) -> None:
 
 def test_articles_change_with_the_subject() -> None:
     found = {
-        subject: [write(one, Dice(random.Random(0)), {"subject": subject}) for one in facts_asked.FURTHER["food"]]
+        subject: [write(one, Dice(random.Random(0)), {"subject": subject}) for one in RELATIONS["food"].further]
         for subject in ("owl", "cow")
     }
     assert "An owl: what does it eat?" in found["owl"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from pocket_world import facts, lists, prose, questions, rewriting, smalltalk, worksheets
-from pocket_world.facts_things import FAMILIES, ROOM_OF, THINGS
+from pocket_world.facts import FAMILIES, ROOM_OF, THINGS
 from pocket_world.smalltalk_lines import TALKS
 from pocket_world.smalltalk_refusals import UNKNOWNS
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from pocket_world import chats, corpus, letters, lists, posts, quality, worksheets
-from pocket_world.facts import RELATIONS
-from pocket_world.facts_things import FAMILIES
+from pocket_world.facts import FAMILIES, RELATIONS
 from pocket_world.questions import ask
 from pocket_world.topics import NOUNS, TOPICS
 

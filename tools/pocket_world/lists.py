@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 
 from pocket_world.dressing import dress, write
-from pocket_world.facts_numbers import DAYS
-from pocket_world.facts_things import FAMILIES, THINGS
+from pocket_world.facts import DAYS, FAMILIES, THINGS
 from workshop_utils.pocket import words
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import Dice, capitalise, with_articles

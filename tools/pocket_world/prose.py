@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import random
 
-from pocket_world import facts_animals, facts_coats, facts_world
 from pocket_world.dressing import write
-from pocket_world.facts import ABOUT, RELATIONS, Relation
-from pocket_world.facts_numbers import DAYS
-from pocket_world.facts_things import ROOM_OF, THINGS
+from pocket_world.facts import ABOUT, DAYS, RELATIONS, ROOM_OF, THINGS, Relation
 from workshop_utils.pocket import words
 from workshop_utils.pocket.grammar import Dice
 
 SORTS = {"animal": 0.2, "relation": 0.2, "facts": 0.2, "thing": 0.2, "two things": 0.07, "person": 0.06, "week": 0.07}
-_ANIMAL_RELATIONS = {one.name for one in (*facts_animals.RELATIONS, facts_coats.KIND, facts_coats.COAT)}
+_ANIMAL_RELATIONS = {"young", "home", "habitat", "sound", "legs", "food", "kind", "coat"}
 _ANIMALS = {
     subject: known
     for subject in ABOUT
@@ -188,11 +185,11 @@ def _two_things(dice: Dice) -> list[str]:
 
 
 def _person(dice: Dice) -> list[str]:
-    job = dice.pick(tuple(facts_world.JOB.facts))
+    job = dice.pick(tuple(RELATIONS["job"].facts))
     slots = {
         "name": dice.pick_weighted(words.POPULARITY),
         "job": job,
-        "does": facts_world.JOB.facts[job],
+        "does": RELATIONS["job"].facts[job],
         "day": dice.pick(DAYS[5:]),
         "thing": dice.pick(THINGS["shed"] + THINGS["office"]),
         "instrument": dice.pick(("violin", "guitar", "flute", "piano", "drums", "trumpet")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-from pocket_world import facts_asked
 from pocket_world.dressing import dress, write
 from pocket_world.facts import RELATIONS, Relation
 from workshop_utils.pocket import quality
@@ -131,7 +130,7 @@ def _fact(dice: Dice, names: tuple[str, ...]) -> tuple[Relation, dict[str, str]]
 
 def _asked(relation: Relation, slots: dict[str, str], dice: Dice, held_out: bool) -> str:
     """The question as a chat has it: in training there are more ways to ask than on the sheets of the base model."""
-    wordings = relation.held_out_questions if held_out else facts_asked.questions(relation)
+    wordings = relation.held_out_questions if held_out else relation.chat_questions
     return write(dice.pick(wordings), dice, slots)
 
 

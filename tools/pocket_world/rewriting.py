@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 from pocket_world.dressing import dress, write
-from pocket_world.facts_things import ROOM_OF
+from pocket_world.facts import ROOM_OF
 from workshop_utils.pocket import words
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import Dice, with_articles

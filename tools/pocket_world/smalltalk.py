@@ -6,8 +6,7 @@ import random
 import re
 
 from pocket_world.dressing import dress, write
-from pocket_world.facts import RELATIONS
-from pocket_world.facts_things import FAMILIES
+from pocket_world.facts import FAMILIES, RELATIONS
 from pocket_world.smalltalk_lines import OFFERS as SUBJECTS
 from pocket_world.smalltalk_lines import PARTS, TALKS
 from pocket_world.smalltalk_refusals import OFFERS, REPLIES, TIMES, TRAITS, UNKNOWNS

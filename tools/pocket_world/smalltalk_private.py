@@ -6,7 +6,7 @@ know even where it met the noun nowhere else.
 
 from __future__ import annotations
 
-from pocket_world.facts_things import ROOM_OF, THINGS
+from pocket_world.facts import ROOM_OF, THINGS
 from pocket_world.smalltalk_unknown import Unknown, split_words
 
 _THINGS = tuple(ROOM_OF)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pocket_world import smalltalk_private
-from pocket_world.facts_things import FAMILIES
-from pocket_world.facts_world import CAPITAL
+from pocket_world.facts import FAMILIES, RELATIONS
 from pocket_world.smalltalk_unknown import Unknown, split_words
 
-_CITIES = tuple(dict.fromkeys((*CAPITAL.facts.values(), *FAMILIES["cities"])))
-_COUNTRIES = tuple(CAPITAL.facts)
+_CITIES = tuple(dict.fromkeys((*RELATIONS["capital"].facts.values(), *FAMILIES["cities"])))
+_COUNTRIES = tuple(RELATIONS["capital"].facts)
 _SHOPS = split_words(
     "bakery, library, school, dentist, doctor, hospital, museum, cinema, theatre, zoo, bank, post office, toy shop, "
     "shoe shop, market, swimming pool, hotel, station, town hall, chemist, garage, florist, hairdresser"

@@ -1,42 +1,67 @@
-"""Every topic of everyday life that posts, letters, advice and the Stoic talk about, and where each noun belongs."""
+"""Every topic of everyday life that posts, letters, advice and the Stoic talk about, and where each noun belongs.
+
+They are texts/topics_*.txt.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pocket_world import (
-    topics_body,
-    topics_clothes,
-    topics_home,
-    topics_kitchen,
-    topics_outdoors,
-    topics_people,
-    topics_play,
-    topics_school,
-    topics_tech,
-    topics_travel,
-)
-from pocket_world.topics_form import Topic
-from workshop_utils.pocket.grammar import Dice, Wording, capitalise, expand, with_articles
+from pocket_world.reading import read, sections
+from workshop_utils.pocket.grammar import Dice, Wording, capitalise, expand, parse, with_articles
+from workshop_utils.pocket.plots import manuscripts
 
-__all__ = ["MASS", "NOUNS", "SORT_ADJECTIVES", "TOPICS", "Speaker", "Topic", "draw"]
+SORTS = ("thing", "public", "person", "animal", "event", "ache")
+PARTS = ("kitchen", "clothes", "home", "tech", "travel", "people", "school", "body", "play", "outdoors")
 
-TOPICS: dict[str, Topic] = {
-    topic.name: topic
-    for module in (
-        topics_kitchen,
-        topics_clothes,
-        topics_home,
-        topics_tech,
-        topics_travel,
-        topics_people,
-        topics_school,
-        topics_body,
-        topics_play,
-        topics_outdoors,
-    )
-    for topic in module.TOPICS
-}
+
+@dataclass(frozen=True)
+class Topic:
+    """Some nouns that fit the same sentences, and the sentences.
+
+    Attributes:
+        name: a short name, "shoes".
+        sort: one of SORTS; says which general sentences fit: a thing one owns, a thing that is everybody's,
+            a person, an animal, something that takes place, something of one's own body.
+        owner: "my" or "the", what the speaker says in front of the noun.
+        nouns: single words in the singular, all of them good in every sentence of the topic.
+        troubles: clauses without a capital or a full stop whose subject is the noun, with {my} and {noun}.
+        wishes: whole sentences about what follows or what one would like, with {my} and perhaps {noun}.
+        tips: whole sentences of advice, with {your} and {noun}.
+    """
+
+    name: str
+    sort: str
+    owner: str
+    nouns: tuple[str, ...]
+    troubles: tuple[Wording, ...]
+    wishes: tuple[Wording, ...]
+    tips: tuple[Wording, ...]
+
+
+def topics(text: str) -> list[Topic]:
+    """Read topics from their manuscripts.
+
+    Args:
+        text: each with its sort, its owner, its nouns, and one wording a line: the troubles first, "= wishes" and
+            "= tips" begin the other two.
+
+    Raises:
+        ValueError: the sort or the owner is none of the known ones.
+    """
+    found = []
+    for name, head, body in manuscripts(text):
+        sort, owner = head["sort"], head["owner"]
+        if sort not in SORTS or owner not in ("my", "the"):
+            raise ValueError(
+                f"topic {name!r} has sort {sort!r} and owner {owner!r}: choose from {SORTS}, and my or the"
+            )
+        troubles, wishes, tips = (tuple(map(parse, sections(body)[part])) for part in ("", "wishes", "tips"))
+        found.append(Topic(name, sort, owner, tuple(head["nouns"].split(", ")), troubles, wishes, tips))
+    return found
+
+
+TOPICS: dict[str, Topic] = {topic.name: topic for part in PARTS for topic in topics(read(f"topics_{part}"))}
 # noun -> the name of its topic
 NOUNS: dict[str, str] = {noun: topic.name for topic in TOPICS.values() for noun in topic.nouns}
 # These take no "a": one says "my homework" and "the rain", never "a rain".

@@ -10,9 +10,7 @@ from collections.abc import Callable
 
 from pocket_world import lists, rewriting, smalltalk
 from pocket_world.dressing import write
-from pocket_world.facts import RELATIONS
-from pocket_world.facts_numbers import DAYS
-from pocket_world.facts_things import ROOM_OF
+from pocket_world.facts import DAYS, RELATIONS, ROOM_OF
 from pocket_world.questions import HELD_OUT_STYLES, STYLES, ask
 from pocket_world.smalltalk_refusals import TRAITS
 from workshop_utils.pocket import words

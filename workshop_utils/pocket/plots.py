@@ -59,7 +59,7 @@ def manuscripts(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
         the name, the values under their keys, and the wordings of each.
     """
     for manuscript in text.split("\n# ")[1:]:
-        head, _, wordings = manuscript.partition("\n\n")
+        head, _, wordings = manuscript.strip().partition("\n\n")
         name, *lines = head.split("\n")
         yield name, dict(line.split(": ", 1) for line in lines), wordings
 
