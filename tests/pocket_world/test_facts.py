@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 from pocket_world import facts, lists, prose, questions, rewriting, smalltalk, worksheets
 from pocket_world.facts import FAMILIES, ROOM_OF, THINGS
-from pocket_world.smalltalk_lines import TALKS
-from pocket_world.smalltalk_refusals import UNKNOWNS
+from pocket_world.smalltalk import TALKS, UNKNOWNS
 
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import every_text, parse

@@ -4,107 +4,22 @@ from __future__ import annotations
 
 import random
 
-from pocket_world.posts_lines import lines
+from pocket_world.reading import wordings
 from pocket_world.topics import Speaker, draw
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import Dice, Wording, expand
 
-# The wordings of prompts: what is trained on and what is kept for the test. {wish} is a sentence of the topic.
-PROMPTS = lines(
-    """
-    {Trouble}.
-    {Trouble}. What can I do?
-    {Trouble}! [Please help me|Help me, please]!
-    {Trouble}, and I am [cross|sad|tired].
-    {Trouble}. {wish}
-    {Trouble}. {wish} What can I do?
-    I am [sad|cross|tired|annoyed] because {trouble}.
-    Oh no, {trouble}!
-    It is {my} {noun} again. {Trouble}.
-    I have a problem with {my} {noun}. {Trouble}.
-    I do not know what to do. {Trouble}.
-    What can I do? {Trouble}.
-    {Trouble}. Please tell me what helps.
-    My day was bad because {trouble}.
-    What should I do about {my} {noun}? {Trouble}.
-    {wish} {Trouble}.
-    """
-)
-HELD_OUT_PROMPTS = lines(
-    """
-    The trouble is that {trouble}. Any ideas?
-    Today I am unhappy, for {trouble}.
-    {Trouble}. How can I make it better?
-    Can somebody help? {Trouble}.
-    {Trouble}. It makes me so angry!
-    I feel awful. {Trouble}.
-    Everything goes wrong for me, {trouble}.
-    I need your advice about {my} {noun}. {Trouble}.
-    """
-)
+_SAID = wordings("advice")
+PROMPTS = _SAID["prompts"]
+HELD_OUT_PROMPTS = _SAID["held out prompts"]
 MAX_SENTENCES, MIN_WORDS, MAX_WORDS = 4, 20, 45  # of a reply; a shorter one gets a kind close
 HELLOS, HELD_OUT_HELLOS = ("Hi", "Hello"), ("Hey", "Good morning")
 
-SYMPATHY = lines(
-    """
-    I am [so|very] sorry about {your} {noun}.
-    I am sorry that you have such trouble with {your} {noun}.
-    Oh dear, {your} {noun} [sounds like hard work|is giving you trouble]!
-    Oh no, not {your} {noun}!
-    Oh no, trouble with {your} {noun} is never nice.
-    It is [hard|no fun] when {your} {noun} makes you [sad|cross|worry].
-    Poor you, and all because of {your} {noun}!
-    I understand that {your} {noun} makes you [cross|sad|tired].
-    {Your} {noun} has really given you a bad day.
-    What a day you had with {your} {noun}!
-    I can see why {your} {noun} is on your mind.
-    Anybody would sigh about {your} {noun}.
-    """
-)
-COMFORTS = lines(
-    """
-    Such things happen to everybody.
-    You did nothing wrong.
-    Take a deep breath first.
-    That must be hard for you.
-    It is good that you tell me.
-    Do not be too hard on yourself.
-    """
-)
-FIRST_TIPS = lines(
-    """
-    {tip}
-    {tip}
-    {tip}
-    You could {bare}
-    Perhaps you could {bare}
-    It may help to {bare}
-    My tip is to {bare}
-    """
-)
-SECOND_TIPS = lines(
-    """
-    {tip}
-    You could also {bare}
-    It may also help to {bare}
-    If that does not help, {bare}
-    And if you can, {bare}
-    """
-)
-CLOSES = lines(
-    """
-    Good luck with {your} {noun}!
-    I hope that things with {your} {noun} get better soon.
-    Soon you will laugh about {your} {noun}.
-    You and {your} {noun} will be fine.
-    I am sure it will work out with {your} {noun}.
-    I wish you a better day tomorrow.
-    It will be all right.
-    Be kind to yourself today.
-    Then have a [cup of tea|nice evening|good rest].
-    You can do it!
-    """
-)
+SYMPATHY = _SAID["sympathy"]
+COMFORTS = _SAID["comforts"]
+FIRST_TIPS = _SAID["first tips"]
+SECOND_TIPS = _SAID["second tips"]
+CLOSES = _SAID["closes"]
 
 
 def advice(rng: random.Random, held_out: bool = False) -> Chat:

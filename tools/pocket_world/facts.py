@@ -184,3 +184,5 @@ THINGS = _LISTS["rooms"]
 ROOM_OF = {thing: room for room, things in THINGS.items() for thing in things}
 # Families for "List three fruits.": plural name -> its members, each of which belongs there without any doubt.
 FAMILIES = _LISTS["families"]
+# What else a model is asked about that is too small to know: machines, shops, names of people.
+ASKED_ABOUT = _LISTS["asked about"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from pocket_world.posts import long_enough
-from pocket_world.posts_lines import MIDDLES, lines
+from pocket_world.posts import MIDDLES, long_enough
+from pocket_world.reading import wordings
 from pocket_world.topics import NOUNS, TOPICS, Speaker, draw
 from workshop_utils.pocket import words
 from workshop_utils.pocket.grammar import Dice, Wording
@@ -29,93 +29,15 @@ GIFTS = tuple(
     for noun in TOPICS[name].nouns
 )
 WHO = ("Granny", "Grandpa", "Mum", "Dad", "Aunt {she}", "Uncle {he}", "{friend}", "{friend}", "{friend}")
-HELLOS = lines(
-    """
-    Thank you for your [letter|card|postcard|long letter].
-    I hope you are well.
-    I hope you are well and the garden is green.
-    How are you? I am fine.
-    It is a long time since my last letter.
-    I sit at the [kitchen table|window] and think of you.
-    It is [raining|snowing|sunny|windy] here, so I have time to write.
-    We all miss you very much.
-    Your letter came on [Monday|Tuesday|Friday], and I was so glad.
-    """
-)
-NEWS = lines(
-    """
-    I must tell you about {my} {noun}.
-    There is news about {my} {noun}.
-    You will laugh when you hear about {my} {noun}.
-    Do you remember what I wrote about {my} {noun}?
-    This week was all about {my} {noun}.
-    The big news is {my} {noun}.
-    You asked about {my} {noun}, so here is the story.
-    """
-)
-TROUBLES = lines(
-    """
-    {Trouble}.
-    {Trouble}!
-    Just think, {trouble}.
-    First of all, {trouble}.
-    It is a pity that {trouble}.
-    """
-)
-ENDS = lines(
-    """
-    More about {my} {noun} in my next letter.
-    I will write again when I know more about {my} {noun}.
-    What would you say to {my} {noun}?
-    Next time I will write about something nicer than {my} {noun}.
-    When you come, we will laugh about {my} {noun} together.
-    Tell everybody at home about {my} {noun}.
-    I wish you were here, and we could talk about {my} {noun}.
-    """
-)
-THANKS = lines(
-    """
-    Thank you [so|very] much for the {noun}.
-    A thousand thanks for the [lovely|beautiful|wonderful] {noun}.
-    The {noun} came on [Monday|Friday|my birthday], and I jumped for joy.
-    What a [lovely|beautiful|wonderful] {noun} you sent me!
-    """
-)
-PRAISE = lines(
-    """
-    It is just the {noun} that I always wanted.
-    I showed the {noun} to everybody in our street.
-    I told all my friends about the {noun}.
-    My [brother|sister] wants the same {noun} now.
-    The {noun} has the best place in my room.
-    I look at the {noun} every morning and smile.
-    Nobody in my class has such a [fine|beautiful] {noun}.
-    I will take good care of the {noun}.
-    Dad says that the {noun} is much too good for me.
-    My old {noun} looks quite sad beside it.
-    """
-)
-PRAISE_ENDS = lines(
-    """
-    When you visit us, I will show you the {noun}.
-    Every time I see the {noun}, I think of you.
-    I send you a photo of me with the {noun}.
-    Nothing could make me happier than this {noun}.
-    Here is a drawing of the {noun} for you.
-    """
-)
-BYES = lines(
-    """
-    Love
-    Lots of love
-    With love
-    Best wishes
-    Yours
-    A big hug
-    See you soon
-    Many kisses
-    """
-)
+_SAID = wordings("letters")
+HELLOS = _SAID["hellos"]
+NEWS = _SAID["news"]
+TROUBLES = _SAID["troubles"]
+ENDS = _SAID["ends"]
+THANKS = _SAID["thanks"]
+PRAISE = _SAID["praise"]
+PRAISE_ENDS = _SAID["praise ends"]
+BYES = _SAID["byes"]
 
 
 def letter(rng: random.Random) -> str:

@@ -8,10 +8,28 @@ from __future__ import annotations
 import random
 import re
 
-from pocket_world import posts_lines as pool
+from pocket_world.reading import wordings
 from pocket_world.topics import Speaker, draw
 from workshop_utils.pocket.grammar import Dice, Wording
 
+_SAID = wordings("posts")
+OPENINGS = _SAID["openings"]
+TROUBLES = _SAID["troubles"]
+ASKED_TROUBLES = _SAID["asked troubles"]
+QUESTIONS = _SAID["questions"]
+MIDDLES = {
+    "any": _SAID["middles any"],
+    "thing": _SAID["middles thing"],
+    "public": _SAID["middles public"],
+    "person": _SAID["middles person"],
+    "animal": _SAID["middles animal"],
+    "event": _SAID["middles event"],
+    "ache": _SAID["middles ache"],
+}
+CLOSES = _SAID["closes"]
+MUSINGS_FIRST = _SAID["musings first"]
+MUSINGS = _SAID["musings"]
+MUSINGS_LAST = _SAID["musings last"]
 MUSING_SHARE = 0.04  # so few, and the base model has met the words of the Stoic all the same
 # The order of the sentences. Only one of them tells a trouble, since two might contradict each other.
 SHAPES = (
@@ -42,16 +60,16 @@ def post(rng: random.Random) -> str:
     dice = Dice(rng)
     while True:
         speaker = draw(dice)
-        middles = (*pool.MIDDLES["any"], *pool.MIDDLES[speaker.topic.sort] * 2)
+        middles = (*MIDDLES["any"], *MIDDLES[speaker.topic.sort] * 2)
         parts: dict[str, tuple[Wording, ...]] = {
-            "opening": pool.OPENINGS,
-            "trouble": pool.TROUBLES[:2] * 3 + pool.TROUBLES,  # mostly told without further ado
-            "asked": pool.ASKED_TROUBLES,
-            "question": pool.QUESTIONS,
+            "opening": OPENINGS,
+            "trouble": TROUBLES[:2] * 3 + TROUBLES,  # mostly told without further ado
+            "asked": ASKED_TROUBLES,
+            "question": QUESTIONS,
             "wish": speaker.topic.wishes,
             "middle": middles,
-            "sort": pool.MIDDLES[speaker.topic.sort],
-            "close": pool.CLOSES,
+            "sort": MIDDLES[speaker.topic.sort],
+            "close": CLOSES,
         }
         wordings = [dice.pick(parts[part]) for part in dice.pick(SHAPES).split()]
         text = speaker.say(*wordings)
@@ -69,8 +87,8 @@ def musing(rng: random.Random) -> str:
     dice = Dice(rng)
     while True:
         speaker = draw(dice)
-        first, last = dice.pick(pool.MUSINGS_FIRST), dice.pick(pool.MUSINGS_LAST)
-        text = speaker.say(first, *speaker.some(pool.MUSINGS, dice.pick((2, 3))), last)
+        first, last = dice.pick(MUSINGS_FIRST), dice.pick(MUSINGS_LAST)
+        text = speaker.say(first, *speaker.some(MUSINGS, dice.pick((2, 3))), last)
         if long_enough(text, speaker):
             return text
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workshop_utils.pocket.grammar import Wording, parse
+
 FOLDER = Path(__file__).parent / "texts"
 
 
@@ -30,3 +32,13 @@ def sections(text: str) -> dict[str, tuple[str, ...]]:
         elif line:
             lines.append(line.removeprefix("- "))
     return {name: tuple(some) for name, some in found.items()}
+
+
+def wordings(name: str) -> dict[str, tuple[Wording, ...]]:
+    """The wordings of one of the files below every "= name", one a line.
+
+    Args:
+        name: of the file, without ".txt".
+    """
+    _, _, text = read(name).partition("\n\n")
+    return {part: tuple(map(parse, some)) for part, some in sections(text).items()}

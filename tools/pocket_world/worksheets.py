@@ -12,7 +12,7 @@ from pocket_world import lists, rewriting, smalltalk
 from pocket_world.dressing import write
 from pocket_world.facts import DAYS, RELATIONS, ROOM_OF
 from pocket_world.questions import HELD_OUT_STYLES, STYLES, ask
-from pocket_world.smalltalk_refusals import TRAITS
+from pocket_world.smalltalk import TRAITS
 from workshop_utils.pocket import words
 from workshop_utils.pocket.grammar import Dice, capitalise
 
