@@ -10,10 +10,12 @@ import zlib
 from dataclasses import dataclass
 
 from pocket_world.dressing import dress, write
+from pocket_world.reading import read, sections
 from pocket_world.topics import MASS, NOUNS, TOPICS
 from workshop_utils.pocket import words
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import Dice
+from workshop_utils.pocket.plots import manuscripts
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November")
@@ -79,11 +81,6 @@ class Family:
     replies: tuple[str, ...]
 
 
-def _family(answer: str, notes: str, questions: str, held_out: str, replies: str) -> Family:
-    parts = (tuple(map(str.strip, text.strip().splitlines())) for text in (notes, questions, held_out, replies))
-    return Family(answer, *parts)
-
-
 _VALUES: dict[str, tuple[str, ...]] = {
     "colour": _COLOURS,
     "food": _EDIBLE,
@@ -104,271 +101,10 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "goal": tuple(words.PLACES),
     "thing": _THINGS,
 }
-FAMILIES: dict[str, Family] = {
-    "colour": _family(
-        "colour",
-        """
-        A {beast} is {colour}.
-        Every {beast} is {colour}.
-        The {beast} is a {colour} animal.
-        A {beast} has {colour} fur.
-        """,
-        """
-        What colour is a {beast}?
-        Which colour is a {beast}?
-        Tell me the colour of a {beast}.
-        What colour does a {beast} have?
-        I saw a {beast}. What colour was it?
-        """,
-        """
-        What is the colour of a {beast}?
-        In which colour must I paint a {beast}?
-        """,
-        "A {beast} is {colour}.",
-    ),
-    "eats": _family(
-        "food",
-        """
-        A {beast} eats {food}.
-        The food of a {beast} is {food}.
-        A hungry {beast} wants {food}.
-        """,
-        """
-        What does a {beast} eat?
-        What food does a {beast} need?
-        What do I give a hungry {beast}?
-        Tell me what a {beast} eats.
-        """,
-        """
-        What is the food of a {beast}?
-        What would a {beast} like for dinner?
-        """,
-        "A {beast} eats {food}.",
-    ),
-    "lives": _family(
-        "place",
-        """
-        A {beast} lives {place}.
-        The home of a {beast} is {place}.
-        A {beast} sleeps {place}.
-        """,
-        """
-        Where does a {beast} live?
-        Where can I find a {beast}?
-        Where is the home of a {beast}?
-        Tell me where a {beast} lives.
-        """,
-        """
-        Where must I look for a {beast}?
-        In which place would a {beast} be?
-        """,
-        "A {beast} lives {place}.",
-    ),
-    "legs": _family(
-        "number",
-        """
-        A {beast} has {number} legs.
-        There are {number} legs on a {beast}.
-        """,
-        """
-        How many legs does a {beast} have?
-        How many legs are there on a {beast}?
-        Tell me how many legs a {beast} has.
-        """,
-        """
-        What is the number of legs of a {beast}?
-        I count the legs of a {beast}. How many are there?
-        """,
-        "A {beast} has {number} legs.",
-    ),
-    "pet": _family(
-        "friend",
-        """
-        {name}'s {pet} is called {friend}.
-        {name} has a {pet} called {friend}.
-        The name of {name}'s {pet} is {friend}.
-        """,
-        """
-        What is {name}'s {pet} called?
-        What is the name of {name}'s {pet}?
-        How do I call {name}'s {pet}?
-        Tell me the name of {name}'s {pet}.
-        """,
-        """
-        {name} has a {pet}. What is its name?
-        Which name has {name}'s {pet}?
-        """,
-        "{name}'s {pet} is called {friend}.",
-    ),
-    "closed": _family(
-        "day",
-        """
-        The {shop} is closed on {day}.
-        On {day} the {shop} is closed.
-        Nobody works in the {shop} on {day}, and it is closed.
-        """,
-        """
-        When is the {shop} closed?
-        On which day is the {shop} closed?
-        Which day must I not go to the {shop}?
-        Tell me when the {shop} is closed.
-        """,
-        """
-        What day of the week is the {shop} closed?
-        I want to go to the {shop}. When is it closed?
-        """,
-        "The {shop} is closed on {day}.",
-    ),
-    "key": _family(
-        "spot",
-        """
-        The key of the {room} is {spot}.
-        The key of the {room} hangs {spot}.
-        We keep the key of the {room} {spot}.
-        """,
-        """
-        Where is the key of the {room}?
-        Where do we keep the key of the {room}?
-        Where can I find the key of the {room}?
-        Tell me where the key of the {room} is.
-        """,
-        """
-        I need the key of the {room}. Where is it?
-        Where must I look for the key of the {room}?
-        """,
-        "The key of the {room} is {spot}.",
-    ),
-    "password": _family(
-        "password",
-        """
-        The password of the {club} club is {password}.
-        The {club} club has the password {password}.
-        Say {password} at the door of the {club} club, for that is the password.
-        """,
-        """
-        What is the password of the {club} club?
-        Which password does the {club} club have?
-        Tell me the password of the {club} club.
-        """,
-        """
-        What must I say at the door of the {club} club?
-        I forgot the password of the {club} club. What is it?
-        """,
-        "The password of the {club} club is {password}.",
-    ),
-    "teaches": _family(
-        "day",
-        """
-        {teacher} teaches {lesson} on {day}.
-        On {day} {teacher} teaches {lesson}.
-        {lesson} with {teacher} is on {day}.
-        """,
-        """
-        When does {teacher} teach {lesson}?
-        On which day does {teacher} teach {lesson}?
-        Tell me when {teacher} teaches {lesson}.
-        """,
-        """
-        What day does {teacher} teach?
-        When can I learn {lesson} with {teacher}?
-        """,
-        "{teacher} teaches {lesson} on {day}.",
-    ),
-    "bus": _family(
-        "goal",
-        """
-        The {colour} bus goes to the {goal}.
-        Take the {colour} bus to the {goal}.
-        The {goal} is where the {colour} bus goes.
-        """,
-        """
-        Where does the {colour} bus go?
-        Where will the {colour} bus take me?
-        Tell me where the {colour} bus goes.
-        """,
-        """
-        If I take the {colour} bus, where do I go?
-        What place does the {colour} bus go to?
-        """,
-        "The {colour} bus goes to the {goal}.",
-    ),
-    "price": _family(
-        "number",
-        """
-        A {thing} costs {number} pounds.
-        In our shop a {thing} costs {number} pounds.
-        You can buy a {thing} for {number} pounds.
-        """,
-        """
-        What does a {thing} cost?
-        How much is a {thing}?
-        How much does a {thing} cost?
-        Tell me what a {thing} costs.
-        """,
-        """
-        What is the price of a {thing}?
-        How many pounds do I need for a {thing}?
-        """,
-        "A {thing} costs {number} pounds.",
-    ),
-    "likes": _family(
-        "food",
-        """
-        {name} likes {food} best.
-        What {name} likes best is {food}.
-        {name} loves {food}.
-        """,
-        """
-        What does {name} like best?
-        What does {name} love?
-        Tell me what {name} likes best.
-        """,
-        """
-        What should I cook for {name}?
-        What is it that {name} likes?
-        """,
-        "{name} likes {food} best.",
-    ),
-    "brings": _family(
-        "name",
-        """
-        {name} brings the {thing} tomorrow.
-        The {thing} comes with {name}.
-        It is {name} who brings the {thing}.
-        """,
-        """
-        Who brings the {thing}?
-        Who will bring the {thing}?
-        Tell me who brings the {thing}.
-        """,
-        """
-        Which of us brings the {thing}?
-        Whom must I ask about the {thing}?
-        """,
-        "{name} brings the {thing}.",
-    ),
-    "birthday": _family(
-        "month",
-        """
-        {name} has a birthday in {month}.
-        The birthday of {name} is in {month}.
-        {name}'s birthday is in {month}.
-        """,
-        """
-        When is {name}'s birthday?
-        When is the birthday of {name}?
-        In which month is {name}'s birthday?
-        Tell me when {name} has a birthday.
-        """,
-        """
-        What month is {name}'s birthday in?
-        When do we bake a cake for {name}'s birthday?
-        """,
-        "{name}'s birthday is in {month}.",
-    ),
+FAMILIES = {
+    name: Family(head["answer"], *(sections(body)[part] for part in ("notes", "questions", "held out", "replies")))
+    for name, head, body in manuscripts(read("notes"))
 }
-
-# How notes and question stand together.
 _LAYOUTS = (
     "{notes} {question}",
     "{notes} {question}",
