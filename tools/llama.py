@@ -1,4 +1,4 @@
-"""A GPT with Llama's three changes (rope, RMSNorm, SwiGLU) as transformers' Llama, and back, with equal logits.
+"""A GPT with Llama's three changes (rope, RMSNorm, SwiGLU) as transformers' Llama, with equal logits.
 
 This is how a model that the loop of `train` made reaches peft, trl, bitsandbytes and llama.cpp: they know Llama.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from workshop_utils.model import GPT, GPTConfig
+from workshop_utils.model import GPT
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
@@ -68,48 +68,6 @@ def to_llama(model: GPT, dtype: torch.dtype | None = None) -> LlamaForCausalLM:
     llama.load_state_dict(theirs)
     llama = nn.Module.to(llama, dtype=dtype or model.lm_head.weight.dtype)
     return cast("LlamaForCausalLM", llama.train(model.training))
-
-
-def from_llama(llama: LlamaForCausalLM) -> GPT:
-    """Build a GPT from a transformers Llama: equal logits.
-
-    Args:
-        llama: with as many key and value heads as query heads, tied embeddings, and this GPT's width of the MLP.
-
-    Raises:
-        ValueError: it has something that this GPT has not.
-    """
-    c = llama.config
-    if c.model_type != "llama" or c.num_key_value_heads != c.num_attention_heads or not c.tie_word_embeddings:
-        raise ValueError(
-            f"this is a {c.model_type} model with {getattr(c, 'num_key_value_heads', '?')} heads for keys and values, "
-            f"{c.num_attention_heads} for queries and tie_word_embeddings={c.tie_word_embeddings}: this GPT holds only "
-            "Llamas with equally many of both and tied embeddings. Load it with transformers instead"
-        )
-    model = GPT(
-        GPTConfig(
-            block_size=c.max_position_embeddings, vocab_size=c.vocab_size, n_layer=c.num_hidden_layers,
-            n_head=c.num_attention_heads, n_embd=c.hidden_size, init="fan_in", **SHAPE,
-        )
-    )  # fmt: skip
-    theirs = llama.state_dict()
-    ours: dict[str, Tensor] = {
-        "transformer.wte.weight": theirs["model.embed_tokens.weight"],
-        "lm_head.weight": theirs["model.embed_tokens.weight"],
-        "transformer.ln_f.weight": theirs["model.norm.weight"],
-    }
-    for i in range(c.num_hidden_layers):
-        our_layer, layer = f"transformer.h.{i}.", f"model.layers.{i}."
-        ours |= {our_layer + our: theirs[layer + their] for our, their in NAMES.items()}
-        ours[our_layer + "attn.c_attn.weight"] = torch.cat([theirs[f"{layer}self_attn.{n}.weight"] for n in QKV])
-    try:
-        model.load_state_dict(ours)
-    except RuntimeError as error:
-        raise ValueError(
-            f"the Llama's MLP is {c.intermediate_size} wide, and this GPT's would be "
-            f"{model.blocks[0].mlp.c_fc.out_features}: load it with transformers instead"
-        ) from error
-    return model.to(dtype=llama.dtype).train(llama.training)
 
 
 def _listed(values: dict[str, Any]) -> str:
