@@ -22,7 +22,7 @@ UNSLOTH := .venv-unsloth
 UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test rehearsal test-newest test-unsloth colab slides slides-check lab lint format notebooks bench constraints clean
+.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check lab lint format notebooks bench constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ test: $(STAMP) ## Run all tests, without a network
 
 rehearsal: $(STAMP) ## Run every lesson along the t4 profile's path, on the CPU, with a small copy of the hub
 	@$(BIN)/python -m pytest -m rehearsal --durations=0 --durations-min=1 $(PYTEST_ARGS)
+
+pocket-world: $(STAMP) ## Write anew what the package keeps of the pocket world's texts, and test their generators
+	@$(BIN)/python tools/freeze_pocket.py
+	@$(BIN)/python -m pytest tests/pocket_world $(PYTEST_ARGS)
 
 # No constraints, so that drift shows. torch alone stays (make test-newest TORCH=torch frees it too): the newest torch
 # may exist only as a CUDA build of several GB. The list at the end is what the ranges of pyproject.toml hold back.

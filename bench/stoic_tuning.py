@@ -75,7 +75,7 @@ def main() -> None:
     held_out = stoic_run.pairs_for(profile)[1][:n]
     by_hand = stoic_set.split(stoic_set.load())[1][:n]
     asked = quality.prompts("question", n or 200)
-    known = quality.known_words(500 if args.quick else 20_000)
+    known = quality.known_words()
     seconds, scores, named, texts, right, formats = [], {}, [], [], [], {}
     for seed in SEEDS[: 1 if args.quick else None]:
         folder = Path(tempfile.mkdtemp())

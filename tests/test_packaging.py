@@ -118,6 +118,15 @@ def test_what_the_code_imports_is_declared():
                 assert name in allowed, f"{path.name} line {node.lineno} imports {module}: declare it in pyproject.toml"
 
 
+def test_all_data_files_travel_in_the_package():
+    patterns = PYPROJECT["tool"]["setuptools"]["package-data"]["workshop_utils"]
+    package = ROOT / "workshop_utils"
+    travelling = {path for pattern in patterns for path in package.glob(pattern)}
+    data = {path for path in package.rglob("*.*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert data <= travelling, "add their folder to package-data in pyproject.toml"
+    assert all(any(package.glob(pattern)) for pattern in patterns), "a pattern of package-data matches nothing"
+
+
 def imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name.split(".")[0] for alias in node.names]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -105,12 +104,6 @@ def test_most_words_are_known_to_the_pocket_model():
     known = quality.known_words()
     assert quality.unknown_share([pair.answer for pair in TRAIN], known)[0] < 0.02
     assert quality.unknown_share([pair.answer for pair in HELD_OUT], known)[0] < 0.08
-
-
-def test_the_set_is_in_the_package():
-    settings = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
-    patterns = settings["tool"]["setuptools"]["package-data"]["workshop_utils"]
-    assert f"{stoic_set.FILE.parent.name}/*" in patterns
 
 
 # --- the leakage check
