@@ -213,9 +213,10 @@ def _qat(
     if teach is None:
         teacher = plain(source, profile, torch.float32) if isinstance(source, str) else source
         teach = quantize_torchao.distil(teacher.model, cast(Rows, train), steps, learning_rate, seed)
-    torch.manual_seed(seed)
     try:
-        quantize_torchao.trained(made.model, teach)
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # teach may draw from it, as dropout does
+            torch.manual_seed(seed)
+            quantize_torchao.trained(made.model, teach)
     except ValueError as error:
         raise Unavailable(str(error)) from error
     note = "torchao holds a 4-bit code in a byte of memory; on the disk two share one; "
