@@ -105,7 +105,7 @@ def pre_tokenizer(tokenizer: Any) -> str:
         how = "it changes the text first" if changes else f"its pattern is {' and '.join(found) or 'none'}"
         raise ValueError(
             "no GGUF with this tokenizer: llama.cpp would make other tokens of blanks, new lines or digits, since "
-            f"{how}, and it knows those of {', '.join(SPLITS.values())}. Train the tokenizer with one of these, or pass "
+            f"{how}, and it knows those of {', '.join(SPLITS.values())}. Train it with one of these, or pass "
             "tokenizer=None: such a file holds no tokenizer and takes token ids alone"
         )
     return SPLITS[found]
