@@ -323,7 +323,7 @@ def take_colab_secrets() -> None:
         if os.environ.get(name):
             continue
         try:
-            os.environ[name] = userdata.get(name)
+            os.environ[name] = userdata.get(name).strip()  # a line end that was pasted along makes a bad header
         except (userdata.SecretNotFoundError, userdata.NotebookAccessError):
             if name == "HF_TOKEN":  # few need the other one
                 print(f"note     no secret {name} in this notebook (the key on the left): licensed models stay closed")
