@@ -201,6 +201,10 @@ def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(pocket, tmp_pat
     with pytest.raises(ValueError, match=r"gemma2.*convert_hf_to_gguf"):
         gguf_file.write_gguf(gemma.model, None, tmp_path / "m.gguf")
     llama = tiny(tmp_path / "llama", "llama")
+    endless = copy.deepcopy(llama)
+    endless.model.generation_config.eos_token_id = None
+    with pytest.raises(ValueError, match="no end-of-text token"):
+        gguf_file.write_gguf(endless.model, None, tmp_path / "m.gguf")
     llama.model.register_parameter("surprise", torch.nn.Parameter(torch.ones(2, 32)))
     with pytest.raises(ValueError, match="surprise"):
         gguf_file.write_gguf(llama.model, None, tmp_path / "m.gguf")

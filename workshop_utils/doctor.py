@@ -141,7 +141,7 @@ def check_packages() -> Iterator[Finding]:
     seen: set[str] = set()
     for extra, requirements in needed.items():
         own = {name: requirement for name, requirement in requirements.items() if name not in seen}
-        takers = [lesson.lesson for lesson in LESSONS if own.keys() & needed[lesson.extra].keys()]
+        takers = [lesson.lesson for lesson in LESSONS if own.keys() & needed.get(lesson.extra, {}).keys()]
         seen |= own.keys()
         yield from _check_group(extra, own, takers)
 
@@ -163,7 +163,7 @@ def _check_group(extra: str, own: dict[str, Requirement], takers: list[str]) -> 
         own: name -> requirement of the packages.
         takers: numbers of the lessons that need them.
     """
-    use = _lessons(takers) if takers else OPTIONAL[extra]
+    use = _lessons(takers) if takers else OPTIONAL.get(extra, extra)
     lack = "problem" if takers else "note"
     tested = colab.tested_versions() if machine.checkout() is not None else {}
     on_colab = "google.colab" in sys.modules
@@ -171,21 +171,23 @@ def _check_group(extra: str, own: dict[str, Requirement], takers: list[str]) -> 
     if on_colab and extra:
         later = f", which the first cell of {use} installs" if takers else ", which Colab does without"
     wrong: dict[str, tuple[str, str]] = {}  # name -> status and what was found
-    absent = []
+    absent, staying = [], set()
     for name, requirement in own.items():
         version = (_installed(name) or "").partition("+")[0]  # "+cpu" says how it was built, not what it is
         fits = version and requirement.specifier.contains(version, prereleases=True)
-        stays = on_colab and colab.PROTECTED.match(name) is not None
-        if not fits and later and (on_colab or not version) and not stays:
+        limits = f"{requirement.specifier or 'any version'} is needed for {use}"
+        if not fits and on_colab and version and colab.PROTECTED.match(name):
+            staying.add(name)
+            wrong[name] = "note", f"{version}, {limits}"
+        elif not fits and later and (on_colab or not version):
             absent.append(name)
         elif not fits:
-            limits = str(requirement.specifier) or "any version"
-            wrong[name] = ("note" if stays else lack), f"{version or 'missing'}, {limits} is needed for {use}"
+            wrong[name] = lack, f"{version or 'missing'}, {limits}"
         elif version != tested.get(name, version):
             wrong[name] = "note", f"{version}, CI passed with {tested[name]}"
-    cure = _install({name: own[name] for name in wrong})
+    cure = _install({name: own[name] for name in wrong if name not in staying})
     for name, (status, found) in wrong.items():
-        yield Finding(name, status, found, STAYS if on_colab and colab.PROTECTED.match(name) else cure)
+        yield Finding(name, status, found, STAYS if name in staying else cure)
     fine = []
     if not wrong and len(absent) < len(own):
         how = "in the versions that CI passed with" if tested else "in the ranges that the package declares"

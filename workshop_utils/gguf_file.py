@@ -193,6 +193,11 @@ def _write_numbers(writer: Any, model: Any) -> None:
     """In the place of a vocabulary, which llama.cpp insists on, numbers in brackets: text gives no tokens at all."""
     stops = model.generation_config.eos_token_id
     stops = [stops] if isinstance(stops, int) else list(stops or ())
+    if not stops:
+        raise ValueError(
+            "no GGUF of this model: its generation_config names no end-of-text token, and llama.cpp would take 11 for "
+            "it; set model.generation_config.eos_token_id"
+        )
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list([f"[{number}]" for number in range(model.config.vocab_size)])
