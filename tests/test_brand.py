@@ -198,3 +198,27 @@ def test_without_a_name_or_a_checkout_the_command_says_what_is_missing(copy, cap
     monkeypatch.setattr("workshop_utils.machine.checkout", lambda: None)
     assert cli.execute(["brand", "ada/course"]) == 2
     assert "clone the repository" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("notes.txt", "caf\u00e9".encode("cp1252"), "notes.txt is not UTF-8"),
+        ("zz.ipynb", f'["https://github.com/{HOME.repository}"]'.encode(), "zz.ipynb is no notebook any more"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_and_nothing_is_written(name, content, said, copy, capsys):
+    (copy / name).write_bytes(content)
+    before = contents(copy)
+    assert cli.execute(["brand", str(FORK)]) == 2
+    assert said in capsys.readouterr().err
+    assert contents(copy) == before
+
+
+def test_an_environment_is_left_alone_whatever_it_is_called(copy):
+    package = copy / "env" / "lib" / "slm.py"
+    package.parent.mkdir(parents=True)
+    (copy / "env" / "pyvenv.cfg").touch()
+    package.write_text(f"https://github.com/{HOME.repository}")
+    brand.rewrite(copy, FORK)
+    assert HOME.repository in package.read_text()

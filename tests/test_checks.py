@@ -303,14 +303,28 @@ def test_each_try_draws_fresh_inputs_and_a_fresh_process_draws_the_same_ones(mon
     assert seen[0] == seen[2]
 
 
+def drawn() -> tuple[float, float, float]:
+    """The next numbers of the three global generators."""
+    return torch.rand(1).item(), random.random(), float(np.random.random())  # noqa: NPY002 (the global one is meant)
+
+
 def test_the_lessons_own_random_numbers_go_on_as_if_nothing_was_checked():
-    torch.manual_seed(1)
-    random.seed(1)
-    expected = torch.rand(1).item(), random.random()
-    torch.manual_seed(1)
-    random.seed(1)
-    check("99.2", lambda x: torch.rand(4) + random.random())
-    assert (torch.rand(1).item(), random.random()) == expected
+    def start():
+        torch.manual_seed(1)
+        random.seed(1)
+        np.random.seed(1)  # noqa: NPY002
+
+    start()
+    expected = drawn()
+    start()
+    check("99.2", lambda x: torch.rand(4) + sum(drawn()))
+    assert drawn() == expected
+
+
+def test_a_check_seeds_no_gpu(monkeypatch):
+    """The generators of GPUs are not restored, so they must not be seeded either."""
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("seeded"))
+    check("99.2", lambda x: x)
 
 
 def test_answers_that_draw_from_the_global_generator_draw_like_the_reference():

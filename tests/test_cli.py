@@ -105,6 +105,19 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments, said, capsys, tmp_pa
     assert not list(tmp_path.iterdir()), "something was made before the mistake was found"
 
 
+def test_wrong_settings_are_told_before_any_lesson_runs(capsys, monkeypatch, tmp_path):
+    def run(*_):
+        pytest.fail("lessons were run")
+
+    monkeypatch.setattr("workshop_utils.lessons.run", run)
+    monkeypatch.setenv("WORKSHOP_PROFILE", "nonsense")
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path / "nowhere"))
+    said = complaint(capsys, "run", "00")
+    assert "nonsense" in said
+    assert "nowhere" in said
+    assert "nonsense" not in complaint(capsys, "run", "00", "--profile", "pocket")  # goes before the variable
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]])
 def test_help_is_no_mistake(arguments, capsys):
     assert cli.execute(arguments) == 0

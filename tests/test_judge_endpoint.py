@@ -608,6 +608,13 @@ def test_the_environment_names_a_judge_or_none(monkeypatch):
     monkeypatch.setenv("WORKSHOP_JUDGE_PRICES", "cheap")
     with pytest.raises(ValueError, match="'cheap': write what a million"):
         judge_from_environment(POCKET)
+    monkeypatch.setenv("WORKSHOP_JUDGE_PRICES", "-1,0")
+    with pytest.raises(ValueError, match=r"WORKSHOP_JUDGE_URL, _MODEL or _PRICES: a price is -1\.0"):
+        judge_from_environment(POCKET)
+    monkeypatch.setenv("WORKSHOP_JUDGE_URL", "https://example.com/v1")
+    with pytest.raises(JudgeError, match="WORKSHOP_JUDGE_URL, _MODEL or _PRICES: the pocket profile"):
+        judge_from_environment(POCKET)
+    monkeypatch.setenv("WORKSHOP_JUDGE_URL", "http://127.0.0.1:1/v1")
     monkeypatch.setenv("WORKSHOP_JUDGE_PRICES", "0.15,0.60")
     judge = judge_from_environment(POCKET)
     assert (judge.price_in, judge.price_out) == (0.15, 0.60)

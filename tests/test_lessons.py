@@ -194,6 +194,15 @@ def test_the_pages_fetch_nothing_and_still_show_everything(ran):
     assert (out / "03_fine.ipynb").exists()
 
 
+def test_the_page_shows_the_last_state_of_a_line_of_progress():
+    states = [v4.new_output("stream", name="stdout", text=f"step {n}, loss 3.{n}\r") for n in range(1, 4)]
+    cell = v4.new_code_cell("train()", outputs=[*states, v4.new_output("stream", name="stdout", text="step 4\ndone\n")])
+    page = report.lesson_page(v4.new_notebook(cells=[cell]), "a lesson")
+    assert "step 4\ndone" in page
+    assert "step 3" not in page
+    assert len(cell.outputs) == 4  # the notebook stays as it ran
+
+
 def test_the_page_shows_the_error(ran):
     assert "KeyError" in (ran[1] / "01_bad.html").read_text()
 

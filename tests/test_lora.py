@@ -1,5 +1,6 @@
 """A frozen base and its adapter: found layers, right gradients after generating, an adapter that knows its base."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 import tiny_models
 import torch
 
-from workshop_utils import lora
+from workshop_utils import lora, models
 from workshop_utils.language_model import LanguageModel
 from workshop_utils.profiles import choose
 
@@ -160,3 +161,15 @@ def test_a_folder_without_an_adapter_and_a_torn_one_are_sentences(tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(lora.AdapterError, match="damaged"):
         lora.load(lora.load_base(NAME, choose("pocket"), "float32"), tmp_path)
+
+
+def test_a_fresh_adapter_is_drawn_from_its_seed_and_from_nothing_else():
+    base = models.load(NAME, choose("pocket"), dtype=torch.float32)
+    before = torch.get_rng_state()
+    adapters = [
+        lora.trained_parameters(lora.attach(copy.deepcopy(base), rank=4, seed=seed).model) for seed in (1, 1, 2)
+    ]
+    assert torch.equal(torch.get_rng_state(), before)
+    first, again, other = (torch.cat([p.flatten() for p in adapter]) for adapter in adapters)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

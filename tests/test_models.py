@@ -1,5 +1,6 @@
 """The door to the models: found where they are, asked as transformers asks, and a sentence where they cannot be had."""
 
+import json
 import time
 
 import pytest
@@ -159,6 +160,48 @@ def test_a_torn_file_is_a_sentence(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
     with pytest.raises(models.ModelUnavailable, match="copy or install it again"):
         models.load("some/model", choose("pocket"))
+
+
+def _other_shape(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 128}))
+
+
+def _other_kind(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 268435456\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (
+            lambda folder: (folder / "model.safetensors").write_text(POINTER),
+            "model.safetensors is a pointer",
+        ),
+        (lambda folder: (folder / "tokenizer.json").write_text(POINTER), "tokenizer.json is a pointer"),
+        (lambda folder: (folder / "tokenizer.json").write_text('{"model": 1}'), "copy or install it again"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "copy or install it again"),
+        (_other_shape, "mismatch.*copy or install it again"),
+        (_other_kind, "it holds no weights for bert"),  # which would have been random
+    ],
+)
+def test_whatever_is_wrong_with_a_copy_is_a_sentence(damage, said, tmp_path, monkeypatch):
+    damage(tiny_models.save(tmp_path / "some" / "model"))
+    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
+    with pytest.raises(models.ModelUnavailable, match=said):
+        models.load("some/model", choose("pocket"))
+
+
+def test_a_full_gpu_is_not_mistaken_for_a_broken_copy():
+    def full(source):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        models.load_by("pocket-base", full)
 
 
 def test_no_network_is_a_sentence_with_the_cure():

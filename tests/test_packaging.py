@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -195,6 +196,73 @@ def test_ci_runs_the_commands_of_the_readme():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert [line for line in ci.splitlines() if line.startswith("make")] == ["make lint", "make workshop", "make test"]
     assert ".ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+
+
+# node and npm of another origin stand in the way of Debian's, and then nothing of the call is installed.
+APT_GET = """\
+[ "$1" = install ] || exit 0
+shift 2  # install -y
+for name in "$@"; do
+  case "$name" in
+    nodejs | npm) [ ! -e "$BIN/npm" ] || { echo "E: held broken packages"; exit 100; } ;;
+  esac
+  [[ " $OFFERED fonts-liberation fonts-dejavu-core " == *" $name "* ]] || { echo "E: no $name"; exit 100; }
+done
+for name in "$@"; do echo "exit 0" >"$BIN/${name%js}"; chmod +x "$BIN/${name%js}"; done
+"""
+
+
+def ci_says(tmp_path: Path, here: tuple[str, ...], offered: str = "", npm: str = "exit 0") -> list[str]:
+    """Run .ci/run on a machine that is all made up; return its last two lines.
+
+    Args:
+        tmp_path: of the test.
+        here: the programs that are installed already.
+        offered: the packages that apt-get can install.
+        npm: what npm does.
+    """
+    there = tmp_path / "bin"
+    there.mkdir()
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+    for name in ("bash", "dirname", "grep", "timeout", "chmod"):
+        (there / name).symlink_to(str(shutil.which(name)))
+    programs = dict.fromkeys(here, "exit 0") | {"id": "echo 0", "apt-get": APT_GET, "make": 'echo "make $1"'}
+    for name, does in programs.items():
+        (there / name).write_text(f"#!{there}/bash\n{npm if name == 'npm' else does}\n")
+        (there / name).chmod(0o755)
+    environment = {"PATH": str(there), "BIN": str(there), "OFFERED": offered}
+    done = subprocess.run([there / "bash", tmp_path / ".ci" / "run"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-2:]
+
+
+def test_ci_installs_what_draws_the_slides_one_by_one_and_says_whether_they_were_tested(tmp_path):
+    said = iter(range(9))
+
+    def says(*here: str, offered: str = "", npm: str = "exit 0") -> str:
+        folder = tmp_path / str(next(said))
+        folder.mkdir()
+        line, last = ci_says(folder, here, offered, npm)
+        assert last == "make test"  # the summary of the tests closes the log
+        return line
+
+    assert says("node", "npm", offered="chromium").endswith("bin/chromium.")  # node and npm of another origin
+    assert says("node", offered="chromium npm").endswith("bin/chromium.")
+    assert says("node", "npm", "google-chrome").endswith("bin/google-chrome.")
+    assert says(offered="nodejs npm chromium").endswith("bin/chromium.")
+    refused = says("node", "npm")
+    assert "as text only" in refused
+    assert refused.endswith("no chromium; apt-get install chromium fonts-liberation fonts-dejavu-core: E: no chromium.")
+    failed = says("node", "npm", "chromium", npm="echo npm error code E404; exit 1")
+    assert failed.endswith("as text only, since npm ci --prefix slides failed: npm error code E404.")
+
+
+def test_ci_knows_the_browsers_that_the_slides_know():
+    sys.path.insert(0, str(ROOT / "tools"))
+    import slides
+
+    assert " ".join(slides.BROWSERS) in (ROOT / ".ci" / "run").read_text()
 
 
 def test_tests_reach_this_machine_only():

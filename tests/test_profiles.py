@@ -412,3 +412,12 @@ def test_secrets_of_colab_reach_the_environment_and_a_missing_token_is_told(monk
     said = capsys.readouterr().out
     assert "no secret HF_TOKEN" in said
     assert "secret" not in said.replace("no secret", "")
+
+
+def test_a_drive_that_is_not_there_ends_the_search_for_a_folder(monkeypatch):
+    from pathlib import Path
+
+    from workshop_utils import machine
+
+    monkeypatch.setattr(Path, "exists", lambda self: False)  # as for every folder of a drive Z: without a Z:
+    assert machine.free_disk_bytes("/nowhere/at/all") > 0

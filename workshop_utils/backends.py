@@ -49,9 +49,7 @@ def choose_backend(profile: Profile, wanted: str | None = None, quiet: bool = Fa
 
     Source: Unsloth rewrites parts of transformers, trl and peft while it is imported, so it must come before them.
     """
-    wanted = (wanted or os.environ.get("WORKSHOP_BACKEND", "")).strip().lower()
-    if wanted and wanted not in NAMES:
-        raise ValueError(f"there is no backend {wanted!r}: choose {' or '.join(NAMES)}")
+    wanted = asked(wanted)
     lack = _lack_of_unsloth(profile, asked=wanted == "unsloth")
     if wanted == "unsloth" and lack:
         raise ValueError(f"unsloth was asked for, but {lack}: take transformers, which computes the same")
@@ -66,6 +64,19 @@ def choose_backend(profile: Profile, wanted: str | None = None, quiet: bool = Fa
     if not quiet:
         print(f"backend  {chosen}")
     return chosen
+
+
+def asked(name: str | None = None) -> str:
+    """The backend that was asked for by name, or else by WORKSHOP_BACKEND; "" if none was.
+
+    Raises:
+        ValueError: there is no such backend.
+    """
+    wanted = (name or os.environ.get("WORKSHOP_BACKEND", "")).strip().lower()
+    if wanted and wanted not in NAMES:
+        where = "" if name else ", which WORKSHOP_BACKEND asks for"
+        raise ValueError(f"there is no backend {wanted!r}{where}: choose {' or '.join(NAMES)}")
+    return wanted
 
 
 def _lack_of_unsloth(profile: Profile, asked: bool) -> str:

@@ -112,7 +112,7 @@ def strays(root: Path, home: Home) -> list[Stray]:
     """
     found = []
     for path in _files(root):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_text(path).splitlines(), 1):
             for match, right in _addresses(line, home, {_name(home)}):
                 if match[0] != right:
                     found.append(Stray(path.relative_to(root).as_posix(), number, match[0]))
@@ -130,20 +130,35 @@ def rewrite(root: Path, home: Home) -> list[str]:
 
     Returns:
         The files that were changed, as paths from the root.
+
+    Raises:
+        ValueError: a file is not UTF-8, or no notebook; nothing has been written then.
     """
     names = {_name(home_of(root)), _name(home)}
-    changed = []
+    changed: dict[Path, str] = {}
     for path in _files(root):
-        old = path.read_bytes().decode("utf-8")  # read_text() would lose the line ends of Windows
+        old = _text(path)
         new = "".join(_replace(line, home, names) for line in old.splitlines(keepends=True))
         if path == root / "pyproject.toml":
             new = _settings(new, home)
         if path.suffix == ".ipynb" and new != old:
-            new = _restamp(old, new)
+            new = _restamp(old, new, path)
         if new != old:
-            path.write_bytes(new.encode("utf-8"))
-            changed.append(path.relative_to(root).as_posix())
-    return changed
+            changed[path] = new
+    for path, new in changed.items():
+        path.write_bytes(new.encode("utf-8"))
+    return [path.relative_to(root).as_posix() for path in changed]
+
+
+def _text(path: Path) -> str:
+    """A file as it is: read_text() would lose the line ends of Windows."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 ({error.reason} at byte {error.start}), so no address in it can be seen: save it as "
+            "UTF-8, or move it out of the checkout"
+        ) from error
 
 
 def _name(home: Home) -> str:
@@ -156,7 +171,8 @@ def _files(root: Path) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if (not name.startswith(".") or name in HIDDEN)
+            if not (Path(folder) / name / "pyvenv.cfg").exists()  # an environment, whatever it is called
+            and (not name.startswith(".") or name in HIDDEN)
             and name not in SKIPPED | {"__pycache__"}
             and not name.endswith(".egg-info")
         )
@@ -195,9 +211,14 @@ def _settings(pyproject: str, home: Home) -> str:
     return head + mark + table + "".join(others)
 
 
-def _restamp(old: str, new: str) -> str:
+def _restamp(old: str, new: str, path: Path) -> str:
     """Give a rewritten notebook the digest of its new code, if the old one was that of its old code."""
-    before = _digest(old)
+    try:
+        before = _digest(old)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no notebook any more ({type(error).__name__}): mend it, or move it away"
+        ) from error
     return new.replace(f'"digest": "{before}"', f'"digest": "{_digest(new)}"')
 
 

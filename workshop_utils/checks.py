@@ -210,17 +210,22 @@ def _not_yet(exercise: Exercise, args: tuple[Any, ...], got: Any, expected: Any,
 def _own_randomness() -> Iterator[None]:
     """Leave the global random generators as they were, so that a lesson goes on the same after any answer."""
     state = random.getstate()
-    torch = sys.modules.get("torch")
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    state_of_numpy = numpy.random.get_state() if numpy else None
     try:
         with torch.random.fork_rng(devices=[]) if torch else contextlib.nullcontext():
             yield
     finally:
         random.setstate(state)
+        if numpy:
+            numpy.random.set_state(state_of_numpy)
 
 
 def _seed_everything(seed: int) -> None:
     """Start the global generators alike for answer and reference, should they draw from them."""
     random.seed(seed)
-    torch = sys.modules.get("torch")
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy:
+        numpy.random.seed(seed)
     if torch:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # a GPU's generators are not among those that are restored

@@ -40,11 +40,16 @@ def run(
     profile: Annotated[str | None, typer.Option(help="pocket, t4 or big; chosen by the machine if left out")] = None,
 ) -> int:
     """Run lessons, all of them if none is named, and leave their pages and a report in build/workshop."""
+    from workshop_utils.doctor import wrong_settings
     from workshop_utils.lessons import run as run_lessons
-    from workshop_utils.profiles import choose
+    from workshop_utils.profiles import asked
 
+    wrong = wrong_settings()  # found before anything has run, and not by every lesson in turn
     if profile is not None:
-        profile = choose(profile).name  # an unknown name is found before anything has run
+        profile = asked(profile)
+        wrong.pop("WORKSHOP_PROFILE", None)  # the option goes before it
+    if wrong:
+        raise ValueError("; ".join(wrong.values()))
     return run_lessons(lessons or [], profile)
 
 

@@ -5,26 +5,40 @@ Every check yields findings; lesson 00 and the command line show them.
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from workshop_utils import machine, profiles
+from packaging.requirements import Requirement
+
+from workshop_utils import backends, colab, machine, profiles
 from workshop_utils.profiles import Profile
 
-PACKAGE = "slm-workshop"
 PYTHONS = ((3, 11), (3, 13))  # first and last version that pyproject.toml admits
 GB = 1e9
-# The groups of packages that lessons use, and what for; "" is what everything needs.
-GROUPS = {
-    "": "the from-scratch lessons",
-    "lab": "JupyterLab and workshop run",
-    "hub": "lesson 01, the t4 and big profiles, and GPT-2's weights in lesson 03",
+# The extras of pyproject.toml without which every lesson runs, and what they are for.
+OPTIONAL = {"lab": "JupyterLab and workshop run", "unsloth": "faster fine-tuning on CUDA", "dev": "tests and linters"}
+STAYS = "it stays, since Colab's other packages were compiled against it; Runtime > Change runtime type offers others"
+# The variables that the workshop reads, with what raises ValueError where a value makes no sense.
+SETTINGS: dict[str, Callable[[], object] | None] = {
+    "WORKSHOP_PROFILE": profiles.asked,
+    "WORKSHOP_HOME": machine.home,
+    "WORKSHOP_HUB": machine.hub_folder,
+    "WORKSHOP_COUNTRY": profiles.country,
+    "WORKSHOP_BACKEND": backends.asked,
+    "WORKSHOP_JUDGE_URL": None,  # check_judge looks at these three together
+    "WORKSHOP_JUDGE_MODEL": None,
+    "WORKSHOP_JUDGE_PRICES": None,
+    "WORKSHOP_HURRY": None,
+    "WORKSHOP_DEBUG": None,
 }
 
 
@@ -47,52 +61,61 @@ class Finding:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a lesson takes from the machine, in GB, by profile: (pocket, t4, big).
+    """What a lesson takes: packages, as an extra of pyproject.toml, and GB of memory and disk for (pocket, t4, big).
 
-    The pocket figures are measured and rounded up; those of t4 and big follow from the sizes of model, text and
-    checkpoints.
+    The extra is the one that the lesson's first cell installs on Colab, "" where the package alone will do. The pocket
+    figures are measured and rounded up; those of t4 and big follow from the sizes of model, text and checkpoints.
     """
 
     lesson: str
     title: str
+    extra: str
     memory: tuple[float, float, float]
     disk: tuple[float, float, float]
 
 
 LESSONS = (
-    Needs("00", "start here", (1, 2, 2), (0.1, 0.1, 0.1)),
-    Needs("01", "base or instruct", (1, 8, 8), (0.1, 11, 31)),
-    Needs("02", "tokens and data", (2, 4, 6), (0.1, 0.5, 2)),
-    Needs("03", "build a GPT", (2, 3, 3), (0.1, 1, 1)),
-    Needs("04", "train a GPT", (2, 4, 8), (0.2, 3, 12)),
-    Needs("05", "failure lab", (2, 8, 8), (0.1, 6, 16)),
-    Needs("06", "scale up", (2, 3, 3), (0.1, 0.2, 0.2)),
-    Needs("07", "fine-tune with QLoRA", (2, 8, 8), (0.1, 11, 31)),
-    Needs("09", "quantised evaluation", (2, 12, 32), (0.2, 11, 31)),
+    Needs("00", "start here", "", (1, 2, 2), (0.1, 0.1, 0.1)),
+    Needs("01", "base or instruct", "hub", (1, 8, 8), (0.1, 11, 31)),
+    Needs("02", "tokens and data", "", (2, 4, 6), (0.1, 0.5, 2)),
+    Needs("03", "build a GPT", "", (2, 3, 3), (0.1, 1, 1)),
+    Needs("04", "train a GPT", "", (2, 4, 8), (0.2, 3, 12)),
+    Needs("05", "failure lab", "finetune", (2, 8, 8), (0.1, 6, 16)),
+    Needs("06", "scale up", "hub", (2, 3, 3), (0.1, 0.2, 0.2)),
+    Needs("07", "fine-tune with QLoRA", "finetune", (2, 8, 8), (0.1, 11, 31)),
+    Needs("09", "quantised evaluation", "evaluate", (2, 12, 32), (0.2, 11, 31)),
 )
 
 
 def diagnose(profile: Profile | None = None) -> list[Finding]:
-    """Look at everything once.
+    """Look at everything once, whatever is broken: what cannot be looked at is a finding itself.
 
     Args:
         profile: what setup() returned; chosen here, without printing, if None.
 
     Returns:
         The findings, in the order in which they are best read.
-
-    Raises:
-        ValueError: a WORKSHOP_ variable makes no sense.
     """
-    if broken := _torch_problem():
-        unusable = Finding("torch", "problem", f"cannot be imported: {broken}", _reinstall())
-        return [*check_python(), unusable, *check_packages("pocket")]
-    profile = profile or profiles.choose()
-    findings = [Finding("profile", "fine", f"{profile.name}, because {profile.reason}")]
-    findings += [*check_python(), *check_packages(profile.name)]
-    for check in (check_device, check_memory_and_disk, check_hub, check_energy, check_lessons):
-        findings += check(profile)
+    findings = [*check_python()]
+    for check in (check_packages, check_imports, check_settings):
+        findings += _looked_at(check)
+    if any(finding.name == "import torch" for finding in findings):
+        return findings  # the rest asks torch
+    with _without(wrong_settings()):  # so that one wrong variable hides nothing else
+        profile = profile or profiles.choose()
+        findings.insert(0, Finding("profile", "fine", f"{profile.name}, because {profile.reason}"))
+        for look in (check_device, check_memory_and_disk, check_hub, check_energy, check_judge, check_lessons):
+            findings += _looked_at(look, profile)
     return findings
+
+
+def _looked_at(check: Callable[..., Iterable[Finding]], *arguments: Any) -> list[Finding]:
+    """The findings of a check, or a problem where a broken package or folder keeps it from looking."""
+    try:
+        return list(check(*arguments))
+    except (ImportError, OSError, ValueError) as error:
+        what = check.__name__.removeprefix("check_").replace("_", " ")
+        return [Finding(what, "problem", f"could not be looked at: {error}", "cure the other problems first")]
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Finding]:
@@ -101,86 +124,170 @@ def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Fi
     if PYTHONS[0] <= version[:2] <= PYTHONS[1]:
         yield Finding("python", "fine", found)
     else:
-        cure = "make an environment with Python 3.12: make venv PYTHON=python3.12, or conda env create"
+        cure = "install Python 3.12 (https://www.python.org/downloads) and make a new environment with it"
         yield Finding("python", "problem", f"{found}, the packages need 3.11 to 3.13", cure)
 
 
-def check_packages(profile: str) -> Iterator[Finding]:
-    """Installed versions against the ranges that the package declares, and against constraints.txt of a checkout.
+def check_packages() -> Iterator[Finding]:
+    """Installed versions against the ranges of the package and of all its extras, and in a checkout against CI's.
+
+    What a lesson cannot do without is a problem; on Colab it is not, since the lesson's first cell installs it.
+    """
+    needed = _needed()
+    if not needed:
+        cure = f'{_pip()} install -c constraints.txt -e ".[dev]", in the folder of the project'
+        yield Finding("packages", "problem", f"{colab.PACKAGE} itself is not installed", cure)
+        return
+    seen: set[str] = set()
+    for extra, requirements in needed.items():
+        own = {name: requirement for name, requirement in requirements.items() if name not in seen}
+        takers = [lesson.lesson for lesson in LESSONS if own.keys() & needed.get(lesson.extra, {}).keys()]
+        seen |= own.keys()
+        yield from _check_group(extra, own, takers)
+
+
+def _needed() -> dict[str, dict[str, Requirement]]:
+    """What the package needs, by extra ("" is the package alone), as it was installed; empty if it was not."""
+    try:
+        extras = metadata.metadata(colab.PACKAGE).get_all("Provides-Extra") or []
+    except metadata.PackageNotFoundError:
+        return {}
+    return {extra: colab.needs([extra] if extra else []) for extra in ("", *extras)}
+
+
+def _check_group(extra: str, own: dict[str, Requirement], takers: list[str]) -> Iterator[Finding]:
+    """What is wrong with the packages that an extra brings, then what is right.
 
     Args:
-        profile: its name; what only other profiles need may be missing.
+        extra: its name.
+        own: name -> requirement of the packages.
+        takers: numbers of the lessons that need them.
     """
-    from packaging.requirements import Requirement
+    use = _lessons(takers) if takers else OPTIONAL.get(extra, extra)
+    lack = "problem" if takers else "note"
+    tested = colab.tested_versions() if machine.checkout() is not None else {}
+    on_colab = "google.colab" in sys.modules
+    later = "" if takers or extra == "lab" else f", for {use} only"  # why it is no matter that one is missing
+    if on_colab and extra:
+        later = f", which the first cell of {use} installs" if takers else ", which Colab does without"
+    wrong: dict[str, tuple[str, str]] = {}  # name -> status and what was found
+    absent, staying = [], set()
+    for name, requirement in own.items():
+        version = (_installed(name) or "").partition("+")[0]  # "+cpu" says how it was built, not what it is
+        fits = version and requirement.specifier.contains(version, prereleases=True)
+        limits = f"{requirement.specifier or 'any version'} is needed for {use}"
+        if not fits and on_colab and version and colab.PROTECTED.match(name):
+            staying.add(name)
+            wrong[name] = "note", f"{version}, {limits}"
+        elif not fits and later and (on_colab or not version):
+            absent.append(name)
+        elif not fits:
+            wrong[name] = lack, f"{version or 'missing'}, {limits}"
+        elif version != tested.get(name, version):
+            wrong[name] = "note", f"{version}, CI passed with {tested[name]}"
+    cure = _install({name: own[name] for name in wrong if name not in staying})
+    for name, (status, found) in wrong.items():
+        yield Finding(name, status, found, STAYS if name in staying else cure)
+    fine = []
+    if not wrong and len(absent) < len(own):
+        how = "in the versions that CI passed with" if tested else "in the ranges that the package declares"
+        fine.append(f"{len(own) - len(absent)} for {use}, {how}")
+    if absent:
+        fine.append(f"not here: {', '.join(absent)}{later}")
+    if fine:
+        yield Finding(f"packages {extra}".strip(), "fine", "; ".join(fine))
 
+
+def _lessons(numbers: list[str]) -> str:
+    """Name lessons, as in "lessons 05, 07 and 09"."""
+    if len(numbers) == len(LESSONS):
+        return "every lesson"
+    *most, last = numbers
+    return f"lessons {', '.join(most)} and {last}" if most else f"lesson {last}"
+
+
+def _pip() -> str:
+    """The pip of this Python, as it is typed where this is read: in a notebook, in a checkout, or elsewhere."""
+    if "ipykernel" in sys.modules:
+        return "%pip"
+    root, pip = machine.checkout(), Path(sys.executable).with_name("pip")
+    return str(pip.relative_to(root)) if root is not None and pip.is_relative_to(root) else "pip"
+
+
+def _install(requirements: dict[str, Requirement], options: str = "") -> str:
+    """The command that installs packages, in the versions of CI; any shell of Windows, Linux or Colab takes it."""
+    tested = colab.tested_versions()
+    words = []
+    for name, requirement in requirements.items():
+        exact = tested.get(name, "")
+        fits = exact and requirement.specifier.contains(exact, prereleases=True)
+        words.append(f"{requirement.name}=={exact}" if fits else f'"{requirement.name}{requirement.specifier}"')
+    return " ".join([_pip(), "install", *options.split(), *words])
+
+
+def check_imports() -> Iterator[Finding]:
+    """Whether what every lesson needs can be imported: a package may be there and broken."""
+    os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
+    base = _needed().get("", {})
+    names = [name for name in base if _installed(name)] or ["torch", "numpy"]
+    broken = 0
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever a broken package raises is what was asked for
+            broken += 1
+            said = " ".join(str(error).split())[:200]
+            yield Finding(f"import {name}", "problem", f"{type(error).__name__}: {said}", _mend(error, name, base))
+    if not broken:
+        yield Finding("imports", "fine", f"all {len(names)} packages that every lesson needs")
+
+
+def _mend(error: Exception, name: str, base: dict[str, Requirement]) -> str:
+    """The cure for a package that is installed and cannot be imported."""
+    if "google.colab" in sys.modules:
+        return "Runtime > Disconnect and delete runtime, then run the first cell again"
+    cure = _install({name: base.get(name, Requirement(name))}, "--force-reinstall --no-deps")
+    if sys.platform == "win32" and isinstance(error, OSError):
+        cure += "; if that is no help, install https://aka.ms/vs/17/release/vc_redist.x64.exe and restart"
+    return cure
+
+
+def check_settings() -> Iterator[Finding]:
+    """The WORKSHOP_ variables: those that make no sense, those that nothing reads, and one that spoils results."""
+    wrong = wrong_settings()
+    for name, why in wrong.items():
+        yield Finding(name, "problem", why, f"correct {name}, or unset it")
+    unknown = sorted(name for name in os.environ if name.startswith("WORKSHOP_") and name not in SETTINGS)
+    for name in unknown:
+        close = get_close_matches(name, SETTINGS, n=1)
+        cure = f"did you mean {close[0]}?" if close else f"unset it; there are {', '.join(SETTINGS)}"
+        yield Finding(name, "note", "nothing reads a variable of this name", cure)
+    if profiles.hurried():
+        yield Finding("WORKSHOP_HURRY", "note", "every training is cut to a few steps", "unset it to train in earnest")
+    if not (wrong or unknown or profiles.hurried()):
+        yield Finding("settings", "fine", "no WORKSHOP_ variable is wrong")
+
+
+def wrong_settings() -> dict[str, str]:
+    """WORKSHOP_ variables whose value makes no sense -> why, as a sentence."""
+    wrong = {}
+    for name, read in SETTINGS.items():
+        try:
+            if read is not None:
+                read()
+        except ValueError as error:
+            wrong[name] = str(error)
+    return wrong
+
+
+@contextmanager
+def _without(names: Iterable[str]) -> Iterator[None]:
+    """Take environment variables away for a while."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
-        declared = [Requirement(line) for line in metadata.requires(PACKAGE) or []]
-    except metadata.PackageNotFoundError:
-        yield Finding(
-            "packages", "problem", f"{PACKAGE} itself is not installed", "make venv, or pip install -e '.[dev]'"
-        )
-        return
-    tested = tested_versions()
-    for group, use in GROUPS.items():
-        wanted = [r for r in declared if _belongs(r, group)]
-        lack = "note" if group == "lab" or (group == "hub" and profile == "pocket") else "problem"
-        findings = [finding for r in wanted if (finding := _judge(r, tested, group, lack)) is not None]
-        yield from findings
-        if not findings:
-            how = "in the versions that CI passed with" if tested else "in the ranges that the package declares"
-            yield Finding(f"packages {group}".strip(), "fine", f"{len(wanted)} for {use}, {how}")
-
-
-def tested_versions() -> dict[str, str]:
-    """Return name -> version of constraints.txt, with names in lower case; empty without a checkout."""
-    root = machine.checkout()
-    if root is None or not (root / "constraints.txt").is_file():
-        return {}
-    lines = (root / "constraints.txt").read_text().splitlines()
-    pairs = (line.partition("==") for line in lines if "==" in line and not line.startswith("#"))
-    return {_plain(name): version.strip() for name, _, version in pairs}
-
-
-def _belongs(requirement: Any, group: str) -> bool:
-    """Say whether a requirement is one of an extra ("" is the package without extras), on this platform."""
-    if requirement.name == PACKAGE:
-        return False
-    if requirement.marker is None:
-        return not group
-    return requirement.marker.evaluate({"extra": group}) and not (group and requirement.marker.evaluate({"extra": ""}))
-
-
-def _judge(requirement: Any, tested: dict[str, str], group: str, lack: str) -> Finding | None:
-    """Return what is wrong with one installed package, None if nothing; lack is how bad it is if it is missing."""
-    name = requirement.name
-    try:
-        version = metadata.version(name).partition("+")[0]  # "+cpu" says how it was built, not what it is
-    except metadata.PackageNotFoundError:
-        return Finding(name, lack, f"missing, needed for {GROUPS[group]}", _reinstall(group))
-    if not requirement.specifier.contains(version, prereleases=True):
-        return Finding(name, lack, f"{version}, the package needs {requirement.specifier}", _reinstall(group))
-    expected = tested.get(_plain(name), version)
-    if version != expected:
-        return Finding(name, "note", f"{version}, CI passed with {expected}", _reinstall())
-    return None
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace("_", "-")
-
-
-def _reinstall(group: str = "") -> str:
-    if machine.checkout() is not None:
-        return "make venv, or pip install -c constraints.txt -e '.[dev]'"
-    return f"pip install --upgrade '{PACKAGE}[{group}]'" if group else f"pip install --upgrade {PACKAGE}"
-
-
-def _torch_problem() -> str:
-    try:
-        import torch  # noqa: F401 (whether it can be imported is the question)
-    except (ImportError, OSError) as error:  # OSError: a shared library that it needs is missing
-        return str(error)
-    return ""
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def check_device(profile: Profile) -> Iterator[Finding]:
@@ -211,12 +318,9 @@ def check_device(profile: Profile) -> Iterator[Finding]:
 def check_memory_and_disk(profile: Profile) -> Iterator[Finding]:
     """Memory, and the folder that everything is written to."""
     yield Finding("memory", "fine", f"{machine.free_memory_bytes() / GB:.1f} GB free")
-    folder, free = profile.home, machine.free_disk_bytes(profile.home) / GB
-    found = f"{free:.0f} GB free for {machine.short_path(folder)}"
-    if os.access(folder, os.W_OK):
-        yield Finding("disk", "fine", found)
-    else:
-        yield Finding("disk", "problem", f"{folder} cannot be written", "set WORKSHOP_HOME to a folder of yours")
+    folder = profile.home
+    free = machine.free_disk_bytes(folder) / GB
+    yield Finding("disk", "fine", f"{free:.0f} GB free for {machine.short_path(folder)}")
 
 
 def check_hub(profile: Profile) -> Iterator[Finding]:
@@ -249,6 +353,19 @@ def check_energy(profile: Profile) -> Iterator[Finding]:
     yield Finding("energy", "fine", f"{how}; electricity of {profile.country} (WORKSHOP_COUNTRY)")
 
 
+def check_judge(profile: Profile) -> Iterator[Finding]:
+    """The judge of lesson 09 behind an address, where the WORKSHOP_JUDGE_ variables name one; it is not called."""
+    from workshop_utils.judge_endpoint import JudgeError, judge_from_environment
+
+    try:
+        judge = judge_from_environment(profile)
+    except (ValueError, JudgeError) as error:
+        yield Finding("judge", "problem", str(error), "correct the WORKSHOP_JUDGE_ variables, or unset them")
+        return
+    if judge is not None:
+        yield Finding("judge", "fine", f"{judge.model} at {judge.base_url}, not called")
+
+
 def check_lessons(profile: Profile) -> Iterator[Finding]:
     """What each lesson will need, against what is free now."""
     column = profiles.NAMES.index(profile.name)
@@ -269,9 +386,9 @@ def as_text(findings: Iterable[Finding]) -> str:
     width = max(len(finding.name) for finding in findings) + 2
     mark = {"fine": "ok", "note": "note", "problem": "PROBLEM"}
     lines = []
-    for finding in findings:
+    for finding, after in zip(findings, [*findings[1:], None], strict=True):
         lines.append(f"{mark[finding.status]:<9}{finding.name:<{width}}{finding.found}")
-        if finding.cure:
+        if finding.cure and (after is None or after.cure != finding.cure):  # one cure for several is written once
             lines.append(f"{'':<{9 + width}}cure: {finding.cure}")
     counts = {status: sum(f.status == status for f in findings) for status in ("problem", "note")}
     worth = [f"{n} {status}{'s' if n > 1 else ''}" for status, n in counts.items() if n]
@@ -280,7 +397,7 @@ def as_text(findings: Iterable[Finding]) -> str:
 
 def as_dict(findings: Iterable[Finding]) -> dict[str, Any]:
     """Findings and installed versions as plain values, for --json and for bug reports."""
-    versions = {name: _installed(name) for name in sorted(tested_versions()) or ["torch", "numpy", "tiktoken"]}
+    versions = {name: _installed(name) for name in sorted(colab.tested_versions())}
     return {
         "python": ".".join(map(str, sys.version_info[:3])),
         "platform": sys.platform,

@@ -91,7 +91,7 @@ class Lab:
 
         from workshop_utils.model import GPT
 
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed)
             return GPT(replace(self.gpt, **changes))
 

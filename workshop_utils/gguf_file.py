@@ -1,6 +1,8 @@
 """GGUF, the file that llama.cpp, Ollama and LM Studio read: written for Llama and Qwen2, read back, and run.
 
 A transformers model and its tokenizer -> one file with everything in it -> llama.cpp's own server in this process.
+llama.cpp splits text by patterns that it knows by name. A tokenizer with another pattern is refused: with other tokens
+than in training a model quietly gets worse. Without a tokenizer a file computes with token ids alone.
 """
 
 from __future__ import annotations
@@ -26,6 +28,18 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("llama", "qwen2")
 KINDS = {"f32": "F32", "q8_0": "Q8_0", "q4_0": "Q4_0"}  # ours, and gguf's
 BLOCK = 32  # neighbours in a row that share a scale
+# How a byte-level tokenizer splits text before it merges, and what llama.cpp calls it. GPT-2's pattern is the one that
+# the tokenizers library has built in; SmolLM2 splits digits off first.
+GPT2_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+MODERN_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+SPLITS = {
+    (GPT2_SPLIT,): "gpt-2",
+    ("digits", GPT2_SPLIT): "smollm",
+    (MODERN_SPLIT % r"\p{N}{1,3}",): "llama-bpe",
+    (MODERN_SPLIT % r"\p{N}",): "qwen2",
+}
 PARTS = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
@@ -67,12 +81,53 @@ def lack_of(model: Any) -> str:
     return ""
 
 
-def write_gguf(model: Any, tokenizer: Any, path: Path | str, kind: str = "q8_0", name: str = "") -> int:
+def pre_tokenizer(tokenizer: Any) -> str:
+    """What llama.cpp calls the way in which a tokenizer splits text, so that both make the same tokens of it.
+
+    Args:
+        tokenizer: of transformers.
+
+    Raises:
+        ValueError: it is no byte-level BPE, or llama.cpp would split text otherwise.
+
+    Source: llama.cpp's llama-vocab.cpp; that the ids are equal is tested for each name.
+    """
+    inner = json.loads(tokenizer.backend_tokenizer.to_str())
+    steps = inner["pre_tokenizer"] or {}
+    steps = steps.get("pretokenizers", [steps])
+    if inner["model"]["type"] != "BPE" or steps[-1].get("type") != "ByteLevel":
+        raise ValueError(
+            f"no GGUF of this tokenizer: it is {inner['model']['type']}, and only byte-level BPE is written"
+        )
+    found = tuple(filter(None, map(_split_of, steps)))
+    changes = inner["normalizer"] not in (None, {"type": "NFC"}) or steps[-1]["add_prefix_space"]
+    if found not in SPLITS or changes:
+        how = "it changes the text first" if changes else f"its pattern is {' and '.join(found) or 'none'}"
+        raise ValueError(
+            "no GGUF with this tokenizer: llama.cpp would make other tokens of blanks, new lines or digits, since "
+            f"{how}, and it knows those of {', '.join(SPLITS.values())}. Train it with one of these, or pass "
+            "tokenizer=None: such a file holds no tokenizer and takes token ids alone"
+        )
+    return SPLITS[found]
+
+
+def _split_of(step: dict[str, Any]) -> str:
+    """The pattern of one step of a pre-tokenizer, "" if it only writes bytes as characters."""
+    if step["type"] == "ByteLevel":
+        return GPT2_SPLIT if step["use_regex"] else ""
+    if step == {"type": "Digits", "individual_digits": True}:
+        return "digits"
+    if step["type"] == "Split" and step["behavior"] == "Isolated" and not step["invert"]:
+        return str(step["pattern"].get("Regex", step["pattern"]))
+    return str(step)
+
+
+def write_gguf(model: Any, tokenizer: Any | None, path: Path | str, kind: str = "q8_0", name: str = "") -> int:
     """Write a model with its tokenizer and template into one file, whole or not at all.
 
     Args:
         model: LlamaForCausalLM or Qwen2ForCausalLM of transformers, in floats.
-        tokenizer: its byte-level BPE tokenizer.
+        tokenizer: its byte-level BPE tokenizer; None for a file that takes token ids and no text.
         path: of the file, which should end in .gguf.
         kind: "f32", "q8_0" (8 bits and a scale of 16 for 32 weights: 8.5 bits a weight) or "q4_0" (4.5 bits; the
             embedding table, which is often the head too, stays in Q8_0, as llama.cpp keeps it finer).
@@ -82,7 +137,8 @@ def write_gguf(model: Any, tokenizer: Any, path: Path | str, kind: str = "q8_0",
         bytes of the weights in it.
 
     Raises:
-        ValueError: there is no such kind, or the model or its tokenizer cannot be written.
+        ValueError: there is no such kind, the model or its tokenizer cannot be written, or llama.cpp would split text
+            otherwise than the tokenizer.
 
     Source: llama.cpp's convert_hf_to_gguf.py and the gguf package, whose quantize does the rounding.
     """
@@ -91,6 +147,7 @@ def write_gguf(model: Any, tokenizer: Any, path: Path | str, kind: str = "q8_0",
     lack = lack_of(model)
     if lack:
         raise ValueError(f"no GGUF of this model: {lack}")
+    pre = pre_tokenizer(tokenizer) if tokenizer is not None else ""
     import gguf
 
     path = Path(path)
@@ -99,7 +156,10 @@ def write_gguf(model: Any, tokenizer: Any, path: Path | str, kind: str = "q8_0",
     try:
         writer = gguf.GGUFWriter(partial, model.config.model_type)
         _write_shape(writer, model.config, name or path.stem)
-        _write_tokenizer(writer, tokenizer, model.config)
+        if tokenizer is not None:
+            _write_tokenizer(writer, tokenizer, pre, model.config.vocab_size)
+        else:
+            _write_numbers(writer, model)
         written = _write_weights(writer, model, kind)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
@@ -129,25 +189,39 @@ def _write_shape(writer: Any, config: Any, name: str) -> None:
     writer.add_vocab_size(config.vocab_size)
 
 
-def _write_tokenizer(writer: Any, tokenizer: Any, config: Any) -> None:
-    """The vocabulary, its merges and its special tokens; byte-level BPE only."""
+def _write_numbers(writer: Any, model: Any) -> None:
+    """In the place of a vocabulary, which llama.cpp insists on, numbers in brackets: text gives no tokens at all."""
+    stops = model.generation_config.eos_token_id
+    stops = [stops] if isinstance(stops, int) else list(stops or ())
+    if not stops:
+        raise ValueError(
+            "no GGUF of this model: its generation_config names no end-of-text token, and llama.cpp would take 11 for "
+            "it; set model.generation_config.eos_token_id"
+        )
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list([f"[{number}]" for number in range(model.config.vocab_size)])
+    writer.add_token_merges(["[ ]"])  # it insists on one
+    writer.add_add_bos_token(False)
+    for stop, add in zip(stops, (writer.add_eos_token_id, writer.add_eot_token_id), strict=False):
+        add(int(stop))
+
+
+def _write_tokenizer(writer: Any, tokenizer: Any, pre: str, vocab_size: int) -> None:
+    """The vocabulary, its merges and its special tokens."""
     from gguf import TokenType
 
     inner = json.loads(tokenizer.backend_tokenizer.to_str())
-    if inner["model"]["type"] != "BPE" or "ByteLevel" not in json.dumps(inner["pre_tokenizer"]):
-        raise ValueError(
-            f"no GGUF of this tokenizer: it is {inner['model']['type']}, and only byte-level BPE is written"
-        )
     names = {number: token for token, number in tokenizer.get_vocab().items()}
-    special = set(tokenizer.all_special_ids) | {n for n, t in tokenizer.added_tokens_decoder.items() if t.special}
-    tokens = [names.get(number, f"[PAD{number}]") for number in range(config.vocab_size)]
+    added = {number: token.special for number, token in tokenizer.added_tokens_decoder.items()}
+    kinds = {True: TokenType.CONTROL, False: TokenType.USER_DEFINED}  # both are found in a text before it is split
     types = [
-        TokenType.CONTROL if number in special else TokenType.NORMAL if number in names else TokenType.UNUSED
-        for number in range(config.vocab_size)
+        kinds[added[n]] if n in added else TokenType.NORMAL if n in names else TokenType.UNUSED
+        for n in range(vocab_size)
     ]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2" if "Qwen" in type(tokenizer).__name__ else "gpt-2")
-    writer.add_token_list(tokens)
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list([names.get(number, f"[PAD{number}]") for number in range(vocab_size)])
     writer.add_token_types(types)
     pairs = inner["model"]["merges"]
     writer.add_token_merges([pair if isinstance(pair, str) else " ".join(pair) for pair in pairs])

@@ -362,7 +362,10 @@ def judge_from_environment(profile: Profile) -> EndpointJudge | None:
         raise ValueError(
             f"WORKSHOP_JUDGE_PRICES is {prices!r}: write what a million tokens cost, in and out, as in 0.15,0.60"
         ) from None
-    return EndpointJudge(url, model, profile, price_in=price_in, price_out=price_out)
+    try:
+        return EndpointJudge(url, model, profile, price_in=price_in, price_out=price_out)
+    except (ValueError, JudgeError) as error:  # which knows nothing of the variables
+        raise type(error)(f"WORKSHOP_JUDGE_URL, _MODEL or _PRICES: {error}") from None
 
 
 def _checked_url(url: str) -> tuple[str, bool]:

@@ -158,14 +158,15 @@ def attach(base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float 
         )
     if isinstance(base.model, PeftModel):
         raise ValueError("this model has an adapter already: load the base again for a fresh one")
-    torch.manual_seed(seed)
     targets = target_modules(base.model)
     if base.backend == "unsloth":
         adapted = backends.attach_with_unsloth(base.model, rank, alpha, dropout, seed, targets)
         backends.ready_to_answer(adapted, base.backend)
         return replace(base, model=adapted)
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, task_type="CAUSAL_LM")
-    model = get_peft_model(base.model, config).eval()  # fresh layers come in training mode, their dropout at work
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        model = get_peft_model(base.model, config).eval()  # fresh layers come in training mode, their dropout at work
     return replace(base, model=cast(Any, model))
 
 

@@ -11,6 +11,7 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -159,11 +160,11 @@ def home() -> Path:
         WORKSHOP_HOME; else build/home of the checkout that the package runs from; else ~/slm-workshop.
 
     Raises:
-        ValueError: the folder cannot be made.
+        ValueError: the folder cannot be made, or nothing can be written into it.
     """
     root = checkout()
     if named := os.environ.get("WORKSHOP_HOME"):
-        folder = Path(named).expanduser().absolute()
+        folder = _as_path(named, "WORKSHOP_HOME")
     else:
         folder = root / "build" / "home" if root is not None else Path.home() / "slm-workshop"
     try:
@@ -172,7 +173,32 @@ def home() -> Path:
         raise ValueError(
             f"the folder {folder} cannot be made ({error.strerror}): set WORKSHOP_HOME to one that you may write to"
         ) from error
+    if problem := _write_problem(folder):
+        raise ValueError(
+            f"nothing can be written into the folder {folder} ({problem}): set WORKSHOP_HOME to one of your own"
+        )
     return folder
+
+
+def _as_path(named: str, variable: str) -> Path:
+    """The absolute path that a variable names.
+
+    Raises:
+        ValueError: it begins with the home folder of somebody unknown.
+    """
+    try:
+        return Path(named).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{variable} is {named}, and nobody knows that home folder: write the whole path") from error
+
+
+def _write_problem(folder: Path) -> str:
+    """Why nothing can be written into a folder, "" if it can: permissions do not tell, least of all on Windows."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def checkout() -> Path | None:
@@ -194,7 +220,7 @@ def short_path(path: Path) -> str:
 def free_disk_bytes(path: Path | str) -> int:
     """Return how much can still be written in a folder, in bytes; the folder need not exist yet."""
     path = Path(path).absolute()
-    while not path.exists():
+    while not path.exists() and path != path.parent:  # a drive that is not there is its own parent
         path = path.parent
     return shutil.disk_usage(path).free
 
@@ -297,7 +323,7 @@ def take_colab_secrets() -> None:
         if os.environ.get(name):
             continue
         try:
-            os.environ[name] = userdata.get(name)
+            os.environ[name] = userdata.get(name).strip()  # a line end that was pasted along makes a bad header
         except (userdata.SecretNotFoundError, userdata.NotebookAccessError):
             if name == "HF_TOKEN":  # few need the other one
                 print(f"note     no secret {name} in this notebook (the key on the left): licensed models stay closed")
@@ -341,7 +367,7 @@ def hub_folder() -> Path | None:
     named = os.environ.get("WORKSHOP_HUB")
     if not named:
         return None
-    folder = Path(named).expanduser().absolute()
+    folder = _as_path(named, "WORKSHOP_HUB")
     if not folder.is_dir():
         raise ValueError(
             f"WORKSHOP_HUB is {named}, but there is no such folder: correct it, or unset it to use the hub itself"

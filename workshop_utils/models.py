@@ -73,7 +73,10 @@ def load(name: str, profile: Profile, quantisation: Any = None, dtype: Any = Non
     def make(source: str) -> tuple[Any, Any]:
         options["attn_implementation"] = attention(AutoConfig.from_pretrained(source).model_type)
         with _no_bar(name in POCKET):  # four megabytes need no progress bar, four gigabytes do
-            model = cast(Any, AutoModelForCausalLM.from_pretrained(source, **options))
+            found = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
+        model, told = cast(Any, found)
+        if told["missing_keys"]:  # transformers would leave them random, and say so in a table
+            raise ValueError(f"it holds no weights for {min(told['missing_keys'])}")
         return model if quantisation is not None else model.to(profile.device), AutoTokenizer.from_pretrained(source)
 
     return load_by(name, make)
@@ -96,7 +99,10 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
     try:
         source = _at_hand(source)
         model, tokenizer = make(source)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.
+        if isinstance(error, RuntimeError) and "mismatch" not in str(error):
+            raise
         raise ModelUnavailable(_why(name, source, error)) from error
     return LanguageModel(name, model.eval(), tokenizer, source, backend)
 
@@ -175,6 +181,11 @@ def _why(name: str, source: str, error: Exception) -> str:
 
     pocket = "or take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network"
     if Path(source).is_dir():
+        if pointers := [path.name for path in sorted(Path(source).iterdir()) if _is_pointer(path)]:
+            return (
+                f"{name} cannot be loaded from {source}: {', '.join(pointers)} is a pointer of Git LFS and not the "
+                f"file; run `git lfs pull` there, or copy the file from the model's page, {pocket}"
+            )
         return f"{name} cannot be loaded from {source} ({one_line(error)}): copy or install it again, {pocket}"
     text = f"{type(error.__cause__).__name__} {error}"
     if "gated" in text.lower() or "403" in text or "401" in text:
@@ -191,3 +202,11 @@ def _why(name: str, source: str, error: Exception) -> str:
     if not reachable:
         return f"{name} is not on this machine and cannot be fetched ({reason}): go online, {pocket}"
     return f"{name} cannot be loaded from the hub ({one_line(error)}): check the name, {pocket}"
+
+
+def _is_pointer(path: Path) -> bool:
+    """Whether a file is what `git clone` leaves of a large one where Git LFS is not installed."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(23) == b"version https://git-lfs"

@@ -265,10 +265,7 @@ def choose(name: str | None = None) -> Profile:
     Raises:
         ValueError: as for setup().
     """
-    wanted = (name or os.environ.get("WORKSHOP_PROFILE", "")).strip().lower()
-    if wanted and wanted not in NAMES:
-        where = "" if name else ", which WORKSHOP_PROFILE asks for"
-        raise ValueError(f"there is no profile {wanted!r}{where}: choose {_listed(NAMES)}")
+    wanted = asked(name)
     gpu = find_gpu()
     if wanted:
         chosen, reason = wanted, "you asked for it"
@@ -289,9 +286,22 @@ def choose(name: str | None = None) -> Profile:
         device_name=gpu.name if gpu is not None and usable else cpu_name(),
         dtype=dtype,
         dtype_reason=dtype_reason,
-        country=_country(),
+        country=country(),
         **source,
     )
+
+
+def asked(name: str | None = None) -> str:
+    """The profile that was asked for by name, or else by WORKSHOP_PROFILE; "" if none was.
+
+    Raises:
+        ValueError: there is no such profile.
+    """
+    wanted = (name or os.environ.get("WORKSHOP_PROFILE", "")).strip().lower()
+    if wanted and wanted not in NAMES:
+        where = "" if name else ", which WORKSHOP_PROFILE asks for"
+        raise ValueError(f"there is no profile {wanted!r}{where}: choose {_listed(NAMES)}")
+    return wanted
 
 
 def _fitting(gpu: Gpu | None) -> tuple[str, str]:
@@ -369,14 +379,19 @@ def hurried() -> bool:
     return os.environ.get("WORKSHOP_HURRY") == "1"
 
 
-def _country() -> str:
-    country = os.environ.get("WORKSHOP_COUNTRY", "GBR").strip().upper()
-    if not re.fullmatch("[A-Z]{3}", country):
+def country() -> str:
+    """The three letters of the country that the electricity comes from: WORKSHOP_COUNTRY, or else GBR.
+
+    Raises:
+        ValueError: they are not three letters.
+    """
+    code = os.environ.get("WORKSHOP_COUNTRY", "GBR").strip().upper()
+    if not re.fullmatch("[A-Z]{3}", code):
         raise ValueError(
-            f"WORKSHOP_COUNTRY is {country!r}: use the three letters of your country, such as GBR, DEU or IND, since "
+            f"WORKSHOP_COUNTRY is {code!r}: use the three letters of your country, such as GBR, DEU or IND, since "
             "electricity is not equally clean everywhere"
         )
-    return country
+    return code
 
 
 def _listed(names: tuple[str, ...]) -> str:

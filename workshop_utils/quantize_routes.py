@@ -213,9 +213,10 @@ def _qat(
     if teach is None:
         teacher = plain(source, profile, torch.float32) if isinstance(source, str) else source
         teach = quantize_torchao.distil(teacher.model, cast(Rows, train), steps, learning_rate, seed)
-    torch.manual_seed(seed)
     try:
-        quantize_torchao.trained(made.model, teach)
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # teach may draw from it, as dropout does
+            torch.manual_seed(seed)
+            quantize_torchao.trained(made.model, teach)
     except ValueError as error:
         raise Unavailable(str(error)) from error
     note = "torchao holds a 4-bit code in a byte of memory; on the disk two share one; "
@@ -268,11 +269,11 @@ def _gguf(method: Method, source: str | LanguageModel, profile: Profile) -> Quan
     file = Path(keep.name) / f"{method.name}.gguf"
     kind = method.name.removeprefix("gguf-")
     try:
-        held = gguf_file.write_gguf(made.model, made.tokenizer, file, kind, made.name)
+        held = gguf_file.write_gguf(made.model, None, file, kind, made.name)  # the table measures token ids alone
     except ValueError as error:
         raise Unavailable(str(error)) from error
     with quiet_bars():
         read = gguf_file.read_gguf(file, made)
     finer = "; the embedding table in Q8_0" if kind == "q4_0" else ""
-    note = f"run by llama.cpp, quality by what transformers reads from the file{finer}; tied weights are written once"
+    note = f"run by llama.cpp on token ids, quality by what transformers reads from the file{finer}; tied weights once"
     return Quantised(method, read, held, note, file, keep)

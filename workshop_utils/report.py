@@ -66,6 +66,8 @@ def lesson_page(notebook: NotebookNode, name: str) -> str:
     light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("default", "github-dark"))
     css = f"{_STYLE}{_LESSON_STYLE}{light}@media (prefers-color-scheme: dark) {{{dark}}}"
     exporter = HTMLExporter(template_name="lab", raw_template=_LESSON_PAGE, exclude_anchor_links=True)
+    # A training overwrites its line of progress: on the page, too, only the last state of it is read.
+    exporter.register_preprocessor("nbconvert.preprocessors.CoalesceStreamsPreprocessor", enabled=True)
     exporter.environment.globals.update(workshop_css=css, workshop_title=_title(notebook) or name)
     page, _ = exporter.from_notebook_node(notebook)
     return str(page)
