@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tiktoken
 import torch
+from tiktoken_ext.openai_public import r50k_pat_str
 
 from workshop_utils import data, files, profiles, tokenfile, tokenise
 from workshop_utils.data import (
@@ -118,6 +119,17 @@ class TestWriting:
         assert written.tokens.dtype == np.uint32
         assert large.decode(written.document(0)) == "zz\xff"
         assert written.tokens[-1] == 65_792
+
+    @pytest.mark.parametrize("run", [" ", "\n", " \n", "\u00a0", "a", "é"])
+    def test_a_run_of_a_million_characters_is_written_too(self, tmp_path, run):
+        """tiktoken's Rust part panicked here, with GPT-2's pattern, and the whole corpus was lost."""
+        ranks = {bytes([byte]): byte for byte in range(256)}
+        gpt2_like = tiktoken.Encoding(
+            "gpt2-like", pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens={END_OF_TEXT: 256}
+        )
+        texts = ["before", f"a {run * (1_100_000 // len(run))}b", "after"]
+        written = write_token_file(texts, tmp_path / "a.tokens", gpt2_like)
+        assert [gpt2_like.decode(written.document(i)) for i in range(3)] == texts
 
     @pytest.mark.parametrize("bad", [None, 3, b"bytes", ["a"]])
     def test_not_a_string(self, encoding, tmp_path, bad):
