@@ -7,7 +7,6 @@ memory of `train_bpe` and of `workshop train` on one long text, each in a proces
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 import time

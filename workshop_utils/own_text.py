@@ -241,9 +241,11 @@ def _decoded(pieces: list[bytes], doing: str) -> Iterator[str]:
 
 
 def _check_length(val: list[bytes], encoding: tiktoken.Encoding, block_size: int, text: Path) -> None:
+    from workshop_utils.tokenise import encode
+
     found = 0
     for piece in val:
-        found += len(encoding.encode_ordinary(piece.decode())) + 1  # with the end-of-text token
+        found += len(encode([piece.decode()], encoding)) if piece.strip() else 0  # with the end-of-text token
         if found > block_size:
             return
     raise ValueError(
