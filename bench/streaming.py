@@ -29,7 +29,7 @@ from workshop_utils.config import GPTConfig
 from workshop_utils.data import StreamingTokenDataset, read_text, split_of
 from workshop_utils.model import GPT
 from workshop_utils.pocket import stories
-from workshop_utils.stream_readers import encode
+from workshop_utils.tokenise import encode
 from workshop_utils.tokens import gpt2, padded_vocab_size, train_bpe
 
 BLOCK = 256

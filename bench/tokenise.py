@@ -1,18 +1,22 @@
 """Text into a token file: write_token_file against datasets.map, the way of nanoGPT's data/openwebtext/prepare.py.
 
-Both read the same documents from the same Arrow file on the disk, use the same tokenizer, and one core.
+Both read the same documents from the same Arrow file on the disk, use the same tokenizer, and one core. Then the peak
+memory of `train_bpe` and of `workshop train` on one long text, each in a process of its own.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 import tiktoken
-from common import cpu_seconds, one_core, options, report, rounds_row, take_turns
+from common import Row, cpu_seconds, one_core, options, report, rounds_row, row, take_turns
 
 from workshop_utils.data import TokenFile, read_text, write_token_file
 from workshop_utils.pocket import stories
@@ -83,6 +87,43 @@ def compare(
     return take_turns(ours, theirs, rounds)
 
 
+LEARN = "import sys; from workshop_utils import data, tokens; tokens.train_bpe([data.read_text(sys.argv[1])])"
+
+
+def peak_gigabytes(*command: str) -> float:
+    """The largest memory of a process, looked at every 20 ms.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    highest = 0
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said, psutil.Popen(command, stdout=said, stderr=said) as run:
+        while run.poll() is None:
+            highest = max(highest, run.memory_info().rss)
+            time.sleep(0.02)
+        said.seek(0)
+        if run.returncode:
+            raise SystemExit(f"{' '.join(command)} failed: {said.read()[-2000:]}")
+    return highest / 1e9
+
+
+def memory(folder: Path, megabytes: int) -> list[Row]:
+    """Peak memory on one text, in which every tenth story has letters beyond ASCII, which take a string four bytes."""
+    path, size = folder / "text.txt", 0
+    made = [text.encode() for text in stories.texts(100 * megabytes)]
+    with path.open("wb") as file:
+        for i in range(10**9):
+            size += file.write(made[i * 7919 % len(made)] + (" Ende 🙂\n\n" if i % 10 == 0 else f" {i}\n\n").encode())
+            if size >= megabytes * 1e6:
+                break
+    what = f"GB of peak memory, one text of {megabytes} MB"
+    command = [sys.executable, "-m", "workshop_utils.cli", "train", "--text", str(path), "--out", str(folder / "run")]
+    return [
+        row(f"{what}, train_bpe", peak_gigabytes(sys.executable, "-c", LEARN, str(path)), goal="ours <= 1"),
+        row(f"{what}, workshop train", peak_gigabytes(*command, "--steps", "20"), goal="ours <= 1.5"),
+    ]
+
+
 def main() -> None:
     """Measure and report."""
     args = options(__doc__).parse_args()
@@ -102,10 +143,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             figures = compare(texts, encoding, Path(folder), 1 if args.quick else 7)
         rows.append(rounds_row(f"MB a CPU second, tokenizer {encoding.name}, {what}", *figures, goal="ratio >= 1.6"))
+    with tempfile.TemporaryDirectory() as folder:
+        rows += memory(Path(folder), 1 if args.quick else 100)
     notes = (
         "Peer: datasets.map and a memmap, as in nanoGPT's data/openwebtext/prepare.py, with shards of "
         f"{DOCUMENTS_A_SHARD:,} documents that are read whole. One core; both read the same Arrow file and "
-        "write the same ids, which is checked."
+        "write the same ids, which is checked. Memory: the resident memory of the whole process, Python and its "
+        "packages included."
     )
     report("tokenise", rows, args, notes)
 

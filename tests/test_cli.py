@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,11 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from workshop_utils import cli
+from workshop_utils.data import BINARY
 
 WORDS = "the cat sat on a mat and a dog ran far away from the house over hills with sun moon star tree river"
 SMALL = {
@@ -129,7 +133,9 @@ def test_help_is_no_mistake(arguments, capsys):
     [
         (b"", "empty"),
         (b" \n\n", "empty"),
-        (b"caf\xe9 au lait", "UTF-8"),
+        (b"caf\xe9 au lait", "cp1252"),
+        (b'{"text": "a story"}', "JSON Lines"),
+        (b"\x1f\x8b\x08", "gzip"),
         (b"much too short", "too short"),
         (b"a", "too short"),
     ],
@@ -187,15 +193,127 @@ def test_train_leaves_everything_that_sample_needs(trained, capsys):
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_nothing_of_the_validation_part_is_trained_on(trained):
+def documents(run: Path, split: str) -> list[str]:
+    """What lies in a token file of a run, as text."""
     from workshop_utils.data import TokenFile
     from workshop_utils.tokens import load_tokenizer
 
-    encoding = load_tokenizer(trained / "run" / "tokenizer.json")
+    file, encoding = TokenFile(run / f"{split}.tokens"), load_tokenizer(run / "tokenizer.json")
+    return [encoding.decode(file.document(i).tolist()) for i in range(file.n_documents)]
+
+
+def test_nothing_of_the_validation_part_is_trained_on(trained):
     text = (trained / "text.txt").read_text()
-    parts = [encoding.decode(TokenFile(trained / "run" / f"{s}.tokens").document(0).tolist()) for s in ("train", "val")]
-    assert "".join(parts) == text
-    assert len(parts[1]) == pytest.approx(len(text) / 10, abs=1)
+    train, val = documents(trained / "run", "train"), documents(trained / "run", "val")
+    assert len(train) == len(val) + 1 > 2
+    assert "".join(piece for pair in zip(train, [*val, ""], strict=True) for piece in pair) == text
+    assert sum(map(len, val)) == pytest.approx(len(text) / 10, rel=0.15)
+
+
+def train_on(tmp_path: Path, content: str | bytes, steps: int, *arguments: str, **settings: object) -> Path:
+    """A run on a text, small; with a name as people give them."""
+    text, config, out = tmp_path / "mein Büchlein.txt", tmp_path / "c.json", tmp_path / "out put"
+    text.write_bytes(content if isinstance(content, bytes) else content.encode())
+    config.write_text(json.dumps(SMALL | {"training": SMALL["training"] | settings}))
+    train = ["train", "--text", text, "--out", out, "--config", config, "--steps", steps, *arguments]
+    assert cli.execute([str(argument) for argument in train]) == 0
+    return out
+
+
+def test_end_of_text_markers_make_documents(tmp_path, capsys):
+    """TinyStories' own format: whole stories are held out, and the model learns where one ends."""
+    rng = random.Random(0)
+    stories = [f"{i} cats {rng.choice(['sat', 'ran', 'ate'])} on a mat.\nThat is all." for i in range(100, 300)]
+    content = "".join(f"{story}\r\n<|endoftext|>\r\n" for story in stories)
+    run = train_on(tmp_path, content, 60, eval_every=30, checkpoint_every=30, batch_size=8, learning_rate=1e-2)
+    said = capsys.readouterr().out
+    train, val = documents(run, "train"), documents(run, "val")
+    assert sorted(train + val) == stories
+    assert f"200 documents, cut at <|endoftext|>; held out for validation: {len(val)} whole documents, 10%" in said
+    assert cli.execute(["sample", str(run), "--prompt", "17", "--tokens", "200", "--temperature", "0"]) == 0
+    written = capsys.readouterr().out
+    assert "endoftext" not in written
+    assert len(written) < 100, "generation does not stop at the end of a document"
+
+
+def test_a_licence_at_the_end_is_a_part_of_what_is_held_out(tmp_path):
+    """It was all of it, so that the checkpoint called best was the one that knew least of the book."""
+    book = "".join(f"{WORDS}, {i}.\n" for i in range(450))
+    licence = "".join(f"Section {i}: permission is granted to copy.\n" for i in range(100))
+    held_out = "".join(documents(train_on(tmp_path, book + licence, 1), "val"))
+    assert 0 < held_out.count("Section") < held_out.count("sun moon")
+
+
+def test_rows_that_would_leave_most_of_the_text_unread_are_refused(tmp_path, text, capsys):
+    config, out = tmp_path / "rows.json", tmp_path / "out"
+    config.write_text(json.dumps(SMALL | {"training": SMALL["training"] | {"rows": "rows"}}))
+    said = complaint(capsys, "train", "--text", text, "--out", out, "--config", config)
+    assert re.search(r'first 32 tokens .*, which are \d+% of this text: set "rows": "windows"', said)
+    assert not (out / "config.json").exists()
+    assert not (out / "tokenizer.json").exists(), "a later run would find it there"
+
+
+def test_rows_are_taken_where_they_are_the_text(tmp_path):
+    stories = "\n<|endoftext|>\n".join(f"{i} cats sat on a mat." for i in range(100, 200))
+    run = train_on(tmp_path, stories, 1, rows="rows")
+    assert json.loads((run / "config.json").read_text())["training"]["rows"] == "rows"
+
+
+def test_token_files_that_rows_would_leave_unread_are_refused_too(trained, tmp_path, capsys):
+    data = {"train": str(trained / "run" / "train.tokens"), "tokenizer": str(trained / "run" / "tokenizer.json")}
+    config = tmp_path / "c.json"
+    config.write_text(json.dumps(SMALL | {"training": SMALL["training"] | {"rows": "rows"}, "data": data}))
+    assert "of this text" in complaint(capsys, "train", "--config", config, "--out", tmp_path / "out")
+
+
+def test_few_steps_for_a_long_text_are_told(trained, tmp_path, capsys):
+    train_on(tmp_path, (trained / "text.txt").read_bytes(), 1)
+    assert re.search(r"1 steps read [\d.]+% of the text; [\d,]+ would read it once", capsys.readouterr().out)
+    (tmp_path / "again").mkdir()
+    train_on(tmp_path / "again", (trained / "text.txt").read_bytes(), 20)
+    assert "would read it once" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_are_no_part_of_the_text(trained, tmp_path, end, capsys):
+    """A run goes on with the same text after a way through Windows, and refuses another."""
+    content = (trained / "text.txt").read_text()
+    run = train_on(tmp_path, content, 2)
+    path = tmp_path / "mein Büchlein.txt"
+    path.write_bytes(content.replace("\n", end).encode("utf-8-sig"))
+    resume = ["train", "--text", str(path), "--out", str(run), "--resume"]
+    assert cli.execute(resume) == 0
+    assert "already finished" in capsys.readouterr().out
+    path.write_bytes((content + "x").encode())
+    assert "is not the text" in complaint(capsys, *resume)
+
+
+def test_output_that_knows_few_characters_loses_no_text(trained, monkeypatch):
+    """Such as a console of Windows, or a pipe there."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(
+        sys, "argv", ["workshop", "sample", str(trained / "run"), "--prompt", "ein Bär, 猫", "--tokens", "9"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out.flush()
+    assert ended.value.code == 0
+    assert out.buffer.getvalue().startswith("ein Bär, ?".encode("cp1252"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(max_size=200)
+    | st.builds(bytes.__add__, st.sampled_from([start for start, *_ in BINARY]), st.binary(max_size=40))
+    | st.text(max_size=60).map(lambda text: text.encode("utf-16"))
+    | st.text(max_size=60).map(lambda text: (text + "<|endoftext|>" + text).encode("utf-8", "replace"))
+)
+def test_any_bytes_as_a_text_are_one_line_and_exit_code_2(tmp_path, config, capsys, content):
+    """tests/test_data.py tries many more of them on the reader alone."""
+    (tmp_path / "any.txt").write_bytes(content)
+    complaint(capsys, "train", "--text", tmp_path / "any.txt", "--out", tmp_path / "out", "--config", config)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_is_never_written_over(trained, capsys):

@@ -1,26 +1,42 @@
 """data: what is written is what is read, whatever happens in between."""
 
+import bz2
+import csv
 import errno
+import gzip
+import io
+import json
+import lzma
 import os
 import random
+import re
+import subprocess
+import sys
 import time
 import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiktoken
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiktoken_ext.openai_public import r50k_pat_str
 
 from workshop_utils import data, files, profiles, tokenfile, tokenise
 from workshop_utils.data import (
     TokenFile,
     documents,
     prepare,
+    read_corpus,
     read_text,
     split_of,
+    split_text,
     write_token_file,
     write_token_files,
 )
@@ -48,23 +64,235 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+PROSE = "Die Straße war naß, die Mädchen gingen früh schlafen.\nÜber Nacht fiel Schnee auf das Dach, viel Schnee.\n"
+
+
+def zipped(name: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, PROSE)
+    return content.getvalue()
+
+
+def parquet_bytes() -> bytes:
+    import pyarrow
+    from pyarrow import parquet
+
+    content = io.BytesIO()
+    parquet.write_table(pyarrow.table({"text": [PROSE]}), content)
+    return content.getvalue()
+
+
+ROWS = [{"id": i, "label": "a", "body": f"{i}, {PROSE}"} for i in range(12)]
+
+
+def table(delimiter: str) -> bytes:
+    content = io.StringIO()
+    writer = csv.DictWriter(content, list(ROWS[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(ROWS)
+    return content.getvalue().encode()
+
+
+# What people hand over: the file's name, its content, what the message calls it.
+CURED_BY_A_COMMAND = [
+    ("a.txt.gz", gzip.compress(PROSE.encode()), "gzip"),
+    ("a.bz2", bz2.compress(PROSE.encode()), "bzip2"),
+    ("a.xz", lzma.compress(PROSE.encode()), "xz"),
+    ("a.txt", PROSE.encode("utf-16"), "UTF-16"),
+    ("a.txt", b"\xfe\xff" + PROSE.encode("utf-16-be"), "UTF-16"),
+    ("a.txt", PROSE.encode("utf-16-le"), "UTF-16, without the mark"),
+    ("a.txt", PROSE.encode("utf-16-be"), "UTF-16, without the mark"),
+    ("a.txt", PROSE.encode("utf-32"), "UTF-32"),
+    ("a.txt", PROSE.encode("cp1252"), r'Line 1 would read "Die Straße war naß'),
+    ("ein Buch für alle.txt", PROSE.encode("latin-1"), "Windows-1252"),
+    ("a.txt", PROSE.encode().replace(b" ", b"\0 "), "16 NUL bytes, the first at byte 3"),
+    ("a.txt", PROSE.encode().replace("ä".encode(), b"\xff"), "damaged UTF-8: 1 times"),
+    ("a.jsonl", "\n".join(map(json.dumps, ROWS)).encode(), "JSON Lines"),
+    ("a.txt", "\r\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS).encode("utf-8-sig"), "JSON Lines"),
+    ("a.json", json.dumps([{"text": PROSE}] * 3, indent=1).encode(), "is JSON,"),
+    ("a.json", json.dumps([{"text": PROSE}] * 3).encode(), "is JSON,"),
+    ("a.csv", table(","), "CSV, a table with the columns id, label, body"),
+    ("a.csv", table(";"), "CSV, a table"),
+    ("a.txt", table(","), "CSV, a table"),
+    ("a.tsv", table("\t"), "TSV, a table"),
+    ("a.parquet", parquet_bytes(), "Parquet"),
+]
+CURED_BY_HAND = [
+    ("a.txt", b"", "is empty"),
+    ("a.txt", b" \n\t ", "is empty"),
+    ("a.zip", zipped("a.txt"), "ZIP archive.*python -m zipfile -e"),
+    ("a.docx", zipped("word/document.xml"), "Word document.*plain text, UTF-8"),
+    ("a.epub", zipped("application/epub+zip"), "e-book.*Calibre"),
+    ("a.odt", zipped("application/vnd.oasis.opendocument.text"), "OpenDocument"),
+    ("a.xlsx", zipped("xl/workbook.xml"), "Excel"),
+    ("a.rtf", b"{\\rtf1\\ansi a text}", "Rich Text"),
+    ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "Office document"),
+    ("a.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF.*pip install pypdf"),
+    ("a.zst", b"\x28\xb5\x2f\xfd\x04\x00", "Zstandard.*pip install zstandard"),
+    ("a.7z", b"7z\xbc\xaf\x27\x1c\0\4", "7-Zip"),
+    ("train.tokens", b"SLMTOKEN" + bytes(1016), "token file.*--config"),
+    ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "NUL bytes"),
+    ("a.html", b"\n<!DOCTYPE html><html><body>A text</body></html>", "HTML.*browser"),
+    ("a.xml", b"<?xml version='1.0'?><a>A text</a>", "XML"),
+]
+
+
 class TestReadText:
-    def test_reads_utf8_with_or_without_a_mark_and_any_line_ends(self, tmp_path):
-        (tmp_path / "t.txt").write_bytes(b"\xef\xbb\xbfa\r\nb\n\xc3\xbc")
-        assert read_text(tmp_path / "t.txt") == "a\nb\nü"
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+    @pytest.mark.parametrize("read", [read_text, lambda path: read_corpus(path).decode()])
+    def test_reads_utf8_with_or_without_a_mark_and_any_line_ends(self, tmp_path, end, mark, read):
+        (tmp_path / "t.txt").write_bytes(mark + f"a\nb{end}{end}ü".encode())
+        assert read(tmp_path / "t.txt") == "a\nb\n\nü"
+
+    def test_a_letter_across_the_border_of_what_is_read_at_once(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(data, "HEAD", 7)
+        (tmp_path / "t.txt").write_text(PROSE, encoding="utf-8", newline="")
+        assert read_text(tmp_path / "t.txt") == PROSE
+        (tmp_path / "t.txt").write_bytes(PROSE.encode()[:-1] + "ß".encode()[:1])
+        with pytest.raises(ValueError, match="damaged UTF-8"):
+            read_text(tmp_path / "t.txt")
+
+    @pytest.mark.parametrize(("name", "content", "said"), CURED_BY_A_COMMAND)
+    def test_names_the_format_and_a_command_that_works(self, tmp_path, name, content, said):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=said) as error:
+            read_corpus(tmp_path / name)
+        command = re.search(r'python -c "([^"]+)"', str(error.value))
+        subprocess.run([sys.executable, "-c", command[1]], check=True, env=os.environ | {"PYTHONUTF8": "0"})
+        text = read_corpus(tmp_path / f"{Path(name).stem}-text.txt").decode()
+        assert "Mädchen" in text or "M\ufffddchen" in text
+        assert "\\u" not in text
+        assert (tmp_path / name).read_bytes() == content
+
+    @pytest.mark.parametrize(("name", "content", "said"), CURED_BY_HAND)
+    def test_names_the_format_and_what_to_do(self, tmp_path, name, content, said):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=said):
+            read_corpus(tmp_path / name)
+
+    @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt"])
+    @pytest.mark.parametrize("content", [table(","), table("\t"), "\n".join(map(json.dumps, ROWS)).encode()])
+    def test_whoever_means_the_syntax_says_so_in_the_first_line(self, tmp_path, name, content):
+        (tmp_path / name).write_bytes(b"These are rows\n" + content)
+        assert read_corpus(tmp_path / name).startswith(b"These are rows\n")
 
     @pytest.mark.parametrize(
-        ("content", "sentence"),
-        [(b"", "is empty"), (b" \n ", "is empty"), ("grün".encode("latin1"), "not UTF-8: byte 2 is 0xfc")],
+        "text",
+        [
+            PROSE * 20,
+            "Roses are red, violets are blue,\nSugar is sweet\nAnd so are you.\n" * 20,
+            '"Yes," she said.\n"No, no," he said, "never."\n' * 20,
+            "[Enter HAMLET]\n{sic}\nO, that this too, too solid flesh\n" * 20,
+            "def f(a, b):\n    return {'a': a, 'b': b}\n" * 20,
+            "# A list\n\n- one, two\n- three, four\n" * 20,
+            "12.03.21, 14:05 - Mia: Hello, you\n12.03.21, 14:06 - Tom: Hi\n" * 20,
+        ],
     )
-    def test_says_what_is_wrong(self, tmp_path, content, sentence):
-        (tmp_path / "t.txt").write_bytes(content)
-        with pytest.raises(ValueError, match=sentence):
-            read_text(tmp_path / "t.txt")
+    def test_takes_prose_verse_and_code_for_text(self, tmp_path, text):
+        (tmp_path / "t.txt").write_text(text, encoding="utf-8")
+        assert read_corpus(tmp_path / "t.txt").decode() == text
 
-    def test_missing(self, tmp_path):
+    def test_a_name_that_a_shell_would_read_is_left_out_of_the_command(self, tmp_path):
+        (tmp_path / "Grimm's $tales.txt").write_bytes(PROSE.encode("utf-16"))
+        with pytest.raises(ValueError, match="'FILE'"):
+            read_text(tmp_path / "Grimm's $tales.txt")
+
+    def test_missing_or_a_folder(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="there is no text file at"):
             read_text(tmp_path / "t.txt")
+        with pytest.raises(FileNotFoundError, match=r"is a folder: name one file.*<\|endoftext\|> between"):
+            read_text(tmp_path)
+
+    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.one_of(
+            st.binary(max_size=300),
+            st.builds(bytes.__add__, st.sampled_from([start for start, *_ in data.BINARY]), st.binary(max_size=60)),
+            st.builds(
+                lambda text, encoding, cut: text.encode(encoding, "replace")[cut:],
+                st.text(max_size=60),
+                st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252", "latin-1", "cp437"]),
+                st.integers(0, 3),
+            ),
+            st.builds(lambda text: text.encode("utf-8", "surrogatepass"), st.text(st.characters(), max_size=40)),
+            st.builds(
+                lambda rows, cut: "\n".join(map(json.dumps, rows)).encode()[cut:],
+                st.lists(st.dictionaries(st.text(max_size=9), st.none() | st.text() | st.lists(st.text())), max_size=5),
+                st.integers(0, 2),
+            ),
+        )
+    )
+    def test_any_bytes_are_a_text_or_a_sentence(self, tmp_path, content):
+        (tmp_path / "any.txt").write_bytes(content)
+        try:
+            text = read_corpus(tmp_path / "any.txt")
+        except ValueError as error:
+            said = error
+        else:
+            said = None
+            assert text.decode() == content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        assert said is None or str(said).startswith(f"{tmp_path / 'any.txt'} "), "a UnicodeDecodeError is no sentence"
+
+
+class TestSplitText:
+    def test_documents_are_held_out_whole_and_copies_together(self):
+        stories = [f"Once upon a time {i} cats sat.\nThey ran.".encode() for i in range(100)]
+        content = b"\n<|endoftext|>\n".join([*stories, *stories[:30]]) + b"\n<|endoftext|>\n"
+        parts, said = split_text(content, 128)
+        assert sorted(parts["train"] + parts["val"]) == sorted(stories + stories[:30])
+        assert not set(parts["train"]) & set(parts["val"])
+        assert 5 <= len(parts["val"]) <= 15
+        assert f"130 documents, cut at <|endoftext|>; held out for validation: {len(parts['val'])} whole" in said
+        again, _ = split_text(b"<|endoftext|>".join(reversed(stories)), 128)
+        assert set(again["val"]) <= set(parts["val"]) | set(parts["train"])
+
+    def test_no_giant_is_held_out(self):
+        giant = b"a giant " * 10_000
+        for i in range(30):
+            parts, _ = split_text(b"<|endoftext|>".join([giant, *(f"{i} {j} small".encode() for j in range(20))]), 128)
+            assert giant.strip() in parts["train"]
+            assert parts["val"]
+
+    def test_of_one_text_slices_are_held_out_all_over(self):
+        content = "".join(f"Zeile {i}: der Bär schläft.\n" for i in range(20_000)).encode()
+        parts, said = split_text(content, 128)
+        order = [piece for pair in zip_longest(parts["train"], parts["val"], fillvalue=b"") for piece in pair]
+        assert b"".join(order) == content
+        assert len(parts["val"]) == 10
+        assert all(piece.startswith(b"Zeile") and piece.endswith(b"\n") for piece in order[:-1])
+        assert sum(map(len, parts["val"])) == pytest.approx(len(content) / 10, rel=0.02)
+        assert "held out for validation: 10 slices spread over the text, 10% of the text" in said
+        for start in range(0, len(content), len(content) // 5):  # a licence at the end is in one slice, no more
+            place = content[start : start + len(content) // 5]
+            assert 1 <= sum(piece in place for piece in parts["val"]) <= 3
+
+    @pytest.mark.parametrize(("length", "n"), [(2_000, 1), (30_000, 2), (110_000, 10), (1_000_000, 10)])
+    def test_a_short_text_has_few_slices(self, length, n):
+        parts, _ = split_text(b"a word\n" * (length // 7), 128)
+        assert len(parts["val"]) == n
+        assert min(map(len, parts["val"])) > 128
+
+    def test_a_long_text_is_cut_into_more(self, monkeypatch):
+        monkeypatch.setattr(data, "LONGEST_PART", 20_000)
+        parts, _ = split_text(b"a word\n" * 100_000, 128)
+        assert len(parts["val"]) == 35
+        assert max(map(len, parts["train"])) < 20_000
+
+    def test_of_few_documents_each_gives_slices(self):
+        books = [f"book {i} has a line\n".encode() * 2000 for i in range(3)]
+        parts, said = split_text(b"<|endoftext|>".join(books), 128)
+        assert {piece[:6] for piece in parts["val"]} == {b"book 0", b"book 1", b"book 2"}
+        assert "3 documents" in said
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.text(max_size=300), st.integers(1, 20))
+    def test_nothing_is_lost_and_no_letter_is_cut(self, text, block_size):
+        parts, _ = split_text(text.encode(), block_size)
+        pieces = [piece.decode() for piece in (*parts["train"], *parts["val"])]
+        assert all(pieces)
+        assert sum(map(len, pieces)) == len(text)
 
 
 class TestSplit:
@@ -118,6 +346,17 @@ class TestWriting:
         assert written.tokens.dtype == np.uint32
         assert large.decode(written.document(0)) == "zz\xff"
         assert written.tokens[-1] == 65_792
+
+    @pytest.mark.parametrize("run", [" ", "\n", " \n", "\u00a0", "a", "é"])
+    def test_a_run_of_a_million_characters_is_written_too(self, tmp_path, run):
+        """tiktoken's Rust part panicked here, with GPT-2's pattern, and the whole corpus was lost."""
+        ranks = {bytes([byte]): byte for byte in range(256)}
+        gpt2_like = tiktoken.Encoding(
+            "gpt2-like", pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens={END_OF_TEXT: 256}
+        )
+        texts = ["before", f"a {run * (1_100_000 // len(run))}b", "after"]
+        written = write_token_file(texts, tmp_path / "a.tokens", gpt2_like)
+        assert [gpt2_like.decode(written.document(i)) for i in range(3)] == texts
 
     @pytest.mark.parametrize("bad", [None, 3, b"bytes", ["a"]])
     def test_not_a_string(self, encoding, tmp_path, bad):

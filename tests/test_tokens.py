@@ -26,6 +26,7 @@ from workshop_utils.tokens import (
     pair_counts,
     pieces,
     save_tokenizer,
+    stretches,
     to_transformers,
     train_bpe,
 )
@@ -53,6 +54,14 @@ def some_texts() -> list[str]:
 @functools.cache
 def trained() -> tiktoken.Encoding:
     return train_bpe(some_texts(), 400)
+
+
+@functools.cache
+def with_gpt2s_pattern() -> tiktoken.Encoding:
+    from tiktoken_ext.openai_public import r50k_pat_str
+
+    ranks, specials = trained()._mergeable_ranks, trained()._special_tokens
+    return tiktoken.Encoding("gpt2-like", pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=specials)
 
 
 @functools.cache
@@ -172,6 +181,34 @@ class TestEqualIds:
         assert hf.decode(hf("a b .")["input_ids"] + [hf.eos_token_id], skip_special_tokens=True) == "a b ."
         batch = hf(["the", "the cat sat"], padding=True)
         assert len(batch["input_ids"][0]) == len(batch["input_ids"][1])
+
+
+class TestStretches:
+    @pytest.mark.parametrize("gpt2s_pattern", [False, True])
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(st.sampled_from([*WORDS, *ODD]), max_size=60), st.integers(60, 200))
+    def test_have_the_tokens_of_the_whole(self, gpt2s_pattern, words, longest):
+        """Words and runs are shorter than a stretch here, so there is always a place to cut."""
+        encoding = with_gpt2s_pattern() if gpt2s_pattern else trained()
+        text = " ".join(words)
+        parts = list(stretches(text, longest))
+        assert "".join(parts) == text
+        assert all(len(part) <= longest for part in parts)
+        assert [i for part in parts for i in encoding.encode_ordinary(part)] == encoding.encode_ordinary(text)
+
+    def test_a_run_without_an_end_is_cut_all_the_same(self):
+        for run in (" ", "a", "\n"):
+            assert [len(part) for part in stretches(run * 250, 100)] == [100, 100, 50]
+        assert list(stretches("", 100)) == [""]
+
+    def test_a_tokenizer_learns_the_same_from_one_long_text(self, monkeypatch):
+        """The trainer takes a hundred times what it is given at once; bench/tokenise.py measures the memory."""
+        text = "\n\n".join(stories.texts(300))
+        assert len(text) > 10 * tokens.LEARNT_AT_ONCE
+        assert max(len(part) for part in tokens._checked([text])) <= tokens.LEARNT_AT_ONCE
+        in_stretches = train_bpe([text], 600)
+        monkeypatch.setattr(tokens, "LEARNT_AT_ONCE", len(text))
+        assert fingerprint(train_bpe([text], 600)) == fingerprint(in_stretches)
 
 
 class TestMergeHistory:

@@ -5,6 +5,7 @@ Whatever goes wrong by the user's hand is one line on stderr and exit code 2, ne
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -55,7 +56,9 @@ def run(
 
 @app.command()
 def train(
-    text: Annotated[Path | None, typer.Option(help="text file to learn from, UTF-8")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="text file to learn from, UTF-8; <|endoftext|> ends a document")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for tokenizer, token files, config, checkpoints")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="optimiser updates [default: 1000]")] = None,
     config: Annotated[Path | None, typer.Option(help='JSON: {"gpt": {...}, "training": {...}, ...}')] = None,
@@ -178,6 +181,8 @@ def _fail(message: str, code: int = 2) -> int:
 
 def main() -> None:
     """Entry point of the `workshop` command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a console or pipe that knows few characters shows ? for the others
+        sys.stdout.reconfigure(errors="replace")
     code = execute(sys.argv[1:])
     if os.environ.get("WORLD_SIZE", "1") != "1":
         from workshop_utils.distributed import leave

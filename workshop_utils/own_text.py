@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,10 @@ from workshop_utils.run_file import RunFile, read_json
 if TYPE_CHECKING:
     import tiktoken
 
+    from workshop_utils.batches import Batches
     from workshop_utils.train import Run
 
 TOKENIZER, CONFIG = "tokenizer.json", "config.json"
-VAL_SHARE = 0.1  # of the text, its end: neighbouring windows overlap, so a random choice would leak
 # For a book or so of text, some minutes on a laptop.
 MODEL: dict[str, Any] = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128}
 MODEL |= {"position": "rope", "init": "fan_in"}  # what pays in small models
@@ -93,7 +94,7 @@ def train_on_text(
     config: Path | None = None,
     resume: bool = False,
 ) -> Run:
-    """Train a GPT on a text file, as one document cut into random windows; its last tenth is only for validation.
+    """Train a GPT on a text file, cut into random windows; a tenth of it, as split_text chooses, is for validation.
 
     Under torchrun rank 0 makes the files, and all processes train.
 
@@ -138,7 +139,7 @@ def train_on_text(
 
 def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool) -> tuple[RunFile, Settings]:
     """Make everything that the training needs, or find it made; the RunFile that comes back names no text."""
-    from workshop_utils.data import read_text
+    from workshop_utils.data import read_corpus
     from workshop_utils.distributed import restarted
 
     out = run.out
@@ -147,8 +148,8 @@ def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool)
         _refuse_to_overwrite(out)
     if run.text is None:
         return run, _resumed(run, steps, config) if again else _lay_out_data(run, read_settings(config, steps))
-    content = read_text(run.text)
-    digest = hashlib.sha256(content.encode()).hexdigest()
+    content = read_corpus(run.text)
+    digest = hashlib.sha256(content).hexdigest()
     if again:
         settings = _settings_to_resume(run, digest, steps, config, by_hand=resume)
     else:
@@ -162,6 +163,7 @@ def _lay_out_data(run: RunFile, settings: Settings) -> Settings:
     from workshop_utils.tokens import save_tokenizer
 
     train, val, encoding = run.open_data(settings.gpt, settings.training)
+    _check_reach(train, settings)
     if val is None:
         print("no validation: the file names nothing for it")
     if encoding is not None:
@@ -206,35 +208,75 @@ def _settings_to_resume(
     return settings
 
 
-def _prepare(content: str, digest: str, out: Path, settings: Settings, text: Path) -> Settings:
+def _prepare(content: bytes, digest: str, out: Path, settings: Settings, text: Path) -> Settings:
     """Make tokenizer, token files and config.json; return the settings with the vocabulary's real size."""
-    from workshop_utils.data import write_token_file
+    from workshop_utils.data import TokenFile, split_text, write_token_file
     from workshop_utils.tokens import load_tokenizer, padded_vocab_size, save_tokenizer, train_bpe
 
-    cut = len(content) - int(len(content) * VAL_SHARE)
-    parts = {"train": content[:cut], "val": content[cut:]}
+    parts, said = split_text(content, settings.gpt.block_size)
+    print(said)
     if (out / TOKENIZER).is_file():
         encoding = load_tokenizer(out / TOKENIZER)
         print(f"tokenizer: {out / TOKENIZER}, {encoding.n_vocab:,} tokens, found there")
     else:
-        encoding = train_bpe([parts["train"]], settings.gpt.vocab_size, name="own", at_most=True)
+        learnt_from = _decoded(parts["train"], "learning the tokenizer")
+        encoding = train_bpe(learnt_from, settings.gpt.vocab_size, name="own", at_most=True)
         print(f"tokenizer: {encoding.n_vocab:,} tokens, learnt from {text.name}")
     _check_length(parts["val"], encoding, settings.gpt.block_size, text)
-    save_tokenizer(encoding, out / TOKENIZER)
-    for split, part in parts.items():
-        made = write_token_file([part], out / f"{split}.tokens", encoding)
+    for split, pieces in parts.items():
+        made = write_token_file(_decoded(pieces, f"encoding {split}"), out / f"{split}.tokens", encoding)
         print(f"{split + ':':<11}{made.n_tokens:,} tokens")
     settings = Settings(replace(settings.gpt, vocab_size=padded_vocab_size(encoding)), settings.training, digest)
+    _check_reach(TokenFile(out / "train.tokens"), settings)  # before the tokenizer, which a later start would find
+    save_tokenizer(encoding, out / TOKENIZER)
     settings.save(out)  # last: where it is, everything is
     return settings
 
 
-def _check_length(val: str, encoding: tiktoken.Encoding, block_size: int, text: Path) -> None:
-    found = len(encoding.encode_ordinary(val)) + 1 if val.strip() else 0  # with the end-of-text token
-    if found <= block_size:
+def _decoded(pieces: list[bytes], doing: str) -> Iterator[str]:
+    """The pieces one by one as strings, which take up to four times their memory, behind a progress bar."""
+    from workshop_utils.data import progress
+
+    return (piece.decode() for piece in progress(pieces, sum(map(len, pieces)), doing, len))
+
+
+def _check_length(val: list[bytes], encoding: tiktoken.Encoding, block_size: int, text: Path) -> None:
+    from workshop_utils.tokenise import encode
+
+    found = 0
+    for piece in val:
+        found += len(encode([piece.decode()], encoding)) if piece.strip() else 0  # with the end-of-text token
+        if found > block_size:
+            return
+    raise ValueError(
+        f"{text} is too short: the tenth of it that is held out for validation has {found} tokens, and block_size "
+        f"{block_size} needs {block_size + 1}; give more text, or a smaller block_size by --config"
+    )
+
+
+def _check_reach(data: Batches, settings: Settings) -> None:
+    """Refuse settings under which most of the text can never be trained on, and say where few steps leave most of it.
+
+    Raises:
+        ValueError: most of the text lies behind the first block_size tokens of its documents.
+    """
+    from workshop_utils.data import TokenFile
+    from workshop_utils.distributed import world
+
+    if not isinstance(data, TokenFile):
+        return
+    training, size = settings.training, settings.gpt.block_size
+    reached = data.share_in_rows(size) if training.rows == "rows" else 1.0
+    if reached < 0.5:
         raise ValueError(
-            f"{text} is too short: its last tenth, for validation, has {found} tokens, and block_size {block_size} "
-            f"needs {block_size + 1}; give more text, or a smaller block_size by --config"
+            f'"rows": "rows" trains on the first {size:,} tokens (block_size) of each document only, which are '
+            f'{reached:.0%} of this text: set "rows": "windows" in "training", or a larger block_size'
+        )
+    drawn = training.steps * training.batch_size * training.grad_accum_steps * world().size  # rows or windows
+    share = drawn / data.n_documents if training.rows == "rows" else drawn * size / data.n_tokens
+    if share < 0.5:
+        print(
+            f"{training.steps:,} steps read {share:.1%} of the text; {training.steps / share:,.0f} would read it once"
         )
 
 

@@ -18,7 +18,7 @@ import tiktoken
 
 from workshop_utils.data import split_of
 from workshop_utils.stream_sources import Problem, Rows
-from workshop_utils.tokens import END_OF_TEXT
+from workshop_utils.tokenise import encode
 
 GROUP_CHARACTERS = 200_000  # tokenised in one call; a resumed stream tokenises one group again
 TOLD = 3  # bad rows of each kind that a reader tells with row and column; all are counted
@@ -62,24 +62,6 @@ class Group(NamedTuple):
     reader: int
     blocks: np.ndarray  # (n, block_size + 1)
     state: State  # of the reader, after this group
-
-
-def encode(texts: list[str], encoding: tiktoken.Encoding) -> np.ndarray:
-    """Tokenise documents, with the end-of-text token after each: (n_tokens,) uint32.
-
-    Args:
-        texts: valid Unicode; end-of-text within a document means the letters.
-        encoding: the tokenizer.
-    """
-    if not texts:
-        return np.empty(0, dtype=np.uint32)
-    if any(END_OF_TEXT in text for text in texts):
-        end = np.array([encoding.eot_token], dtype=np.uint32)
-        parts = [part for text in texts for part in (encoding.encode_to_numpy(text, disallowed_special=()), end)]
-        return np.concatenate(parts)
-    # One call for all documents is the fastest way; bench/streaming.py compares it with the others.
-    joined = END_OF_TEXT.join(texts) + END_OF_TEXT
-    return encoding.encode_to_numpy(joined, allowed_special={END_OF_TEXT}, disallowed_special=())
 
 
 def fresh_state() -> State:

@@ -110,6 +110,15 @@ class TokenFile:
         start, end = self._bounds(i)
         return self.tokens[start:end]
 
+    def share_in_rows(self, block_size: int) -> float:
+        """The share of all tokens that rows() can ever show: it cuts a longer document, and its rest is never seen.
+
+        Args:
+            block_size: the longest T.
+        """
+        lengths = np.diff(self._ends, prepend=-1)  # with the end-of-text token
+        return float(np.minimum(lengths, block_size).sum()) / self.n_tokens
+
     def windows(
         self, batch_size: int, block_size: int, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:

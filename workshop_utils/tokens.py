@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -39,6 +40,7 @@ __all__ = [
     "pieces",
     "pocket_tokenizer",
     "save_tokenizer",
+    "stretches",
     "to_transformers",
     "train_bpe",
 ]
@@ -53,6 +55,8 @@ SPLIT_PATTERN = (
     r"| ?[\x00-\x08\x0e-\x1f!-/:-@\[-`{-\x7f]+"  # punctuation and control characters
     r"|[\t-\r ]+"  # whitespace
 )
+LEARNT_AT_ONCE = 10_000  # characters: the trainer keeps a hundred bytes for each of a text that it is given whole
+_LAST_BREAK = re.compile(r"(?s).*\S(?=[ \n])")
 FORMAT = "slm-workshop tokenizer 1"
 GPT2 = "openai-community/gpt2"  # its name on the hub
 
@@ -67,7 +71,8 @@ def train_bpe(
     """Learn a byte-level BPE vocabulary: the 256 bytes, then the pairs that occur most often, merged one by one.
 
     Args:
-        texts: documents to learn from. The same texts in the same order give the same vocabulary.
+        texts: documents to learn from, read once; memory grows neither with their number nor with their length. The
+            same texts in the same order give the same vocabulary.
         vocab_size: number of tokens, with the 256 bytes and the special tokens.
         name: what the tokenizer calls itself.
         at_most: accept a smaller vocabulary, and print its size, when the texts are too small for vocab_size.
@@ -121,7 +126,26 @@ def _checked(texts: Iterable[str]) -> Iterable[str]:
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"text {index} is a {type(text).__name__}: a tokenizer learns from strings, leave it out")
-        yield text
+        yield from stretches(text, LEARNT_AT_ONCE)
+
+
+def stretches(text: str, longest: int) -> Iterator[str]:
+    """Cut a long text where no token reaches across: in front of a blank or line end behind a visible character.
+
+    Ours and GPT-2's split pattern both end a piece there, whatever follows, so the stretches have the tokens of the
+    text. Only where there is no such place, as in a million blanks, the cut is made after `longest` characters.
+
+    Args:
+        text: any text.
+        longest: characters in a stretch.
+    """
+    start = 0
+    while len(text) - start > longest:
+        found = _LAST_BREAK.match(text, start, start + longest + 1)
+        end = found.end() if found else start + longest
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def _encoding(name: str, pattern: str, tokens: list[bytes], special_tokens: dict[str, int]) -> tiktoken.Encoding:
