@@ -377,4 +377,4 @@ def _seed_everything(seed: int) -> None:
     random.seed(seed)
     torch = sys.modules.get("torch")
     if torch:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which would seed the GPUs for good as well

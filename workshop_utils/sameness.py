@@ -295,7 +295,7 @@ def copied(value: Any) -> Any:
 
 
 def _form(value: Any) -> str:
-    if not _is_array(value):
+    if not _is_array(value) or not hasattr(value, "__setitem__"):  # a NumPy scalar is called by its type
         return _a(value)
     kind = "array" if type(value).__module__ == "numpy" else "tensor"
     return f"{_article(str(value.dtype).removeprefix('torch.'))} {kind}"

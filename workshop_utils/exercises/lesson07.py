@@ -27,8 +27,7 @@ def _turns(rng: random.Random) -> Iterator[Arguments]:
 
 def _labels_hint(args: Arguments, got: Any, expected: list[int]) -> str | None:
     prompt, reply, width = args
-    if not isinstance(got, list):
-        return f"the labels should be a list with a number for each token, and yours is a {type(got).__name__}."
+    got = list(got)  # a tuple or an array will do
     if got == [-100] * len(prompt) + reply and width > len(got):
         return f"the row is {width} tokens wide and your labels end after {len(got)}: padding needs labels, too, -100."
     if len(got) != width:
@@ -48,7 +47,7 @@ def _labels_hint(args: Arguments, got: Any, expected: list[int]) -> str | None:
             "when to stop."
         )
     if all(label == -100 for label in got[len(prompt) : len(prompt) + len(reply)]):
-        return "the reply has no labels, and it is all there is to learn from: the mask is the wrong way round."
+        return "the reply has no labels, and it is all there is to learn from."
     return None
 
 

@@ -250,7 +250,7 @@ DIAGNOSES: Mistakes = {
     ),
     "highest at the end": (
         _asked(("schedule", lambda run: run["lr"][-1] == max(run["lr"])), ("rate", _jumps), ("leak", _leaks)),
-        "you look whether the last rate is the highest. A schedule can also climb into the second half and fall after that.",
+        "you look whether the last rate is the highest. A schedule can also climb into the second half and fall again.",
     ),
     "higher at the end": (
         _asked(("schedule", lambda run: run["lr"][-1] > run["lr"][0]), ("rate", _jumps), ("leak", _leaks)),

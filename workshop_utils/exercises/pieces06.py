@@ -28,10 +28,10 @@ def _texts(rng: random.Random) -> Iterator[Arguments]:
         for number in itertools.count():
             begin = rng.choice(("", "Once upon a time "))
             text = f"{begin}{rng.choice(names)} had {rng.randrange(10**6)} {rng.choice(('cats', 'ideas'))}."
-            if number < 80 or _bucket(text) in borders:
+            if number < 60 or _bucket(text) in borders:
                 borders.discard(_bucket(text))
                 yield text, percent
-            if number >= 80 and not borders:
+            if number >= 60 and not borders:
                 break
 
 
