@@ -246,8 +246,8 @@ def in_form(value: Any, example: Any) -> Any:
         return _scalar_in_form(value, type(example))
     if isinstance(example, Mapping) and isinstance(value, Mapping):
         some = next(iter(example.values()), None)
-        items = {key: in_form(item, example.get(key, some)) for key, item in value.items()}
-        return value if all(items[key] is value[key] for key in value) else items
+        by_key = {key: in_form(item, example.get(key, some)) for key, item in value.items()}
+        return value if all(by_key[key] is value[key] for key in value) else by_key
     if isinstance(example, list | tuple) and not isinstance(value, str | bytes | Mapping):
         items = list(value)
         examples = example if len(example) == len(items) else [*example[:1]] * len(items) or items
