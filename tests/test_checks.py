@@ -12,7 +12,7 @@ import torch
 
 from workshop_utils import checks, exercises
 from workshop_utils.checks import Exercise, check, judge, randint, randn
-from workshop_utils.sameness import same, short
+from workshop_utils.sameness import copied, in_form, same, short, unchanged
 from workshop_utils.stubs import is_stub
 
 _cells = itertools.count()
@@ -52,7 +52,6 @@ SCHEDULE = Exercise(
     reference=rate,
     cases=rate_cases,
     hint=rate_hint,
-    wrong={},
     praise="both sides meet at peak",
 )
 ROW_SUMS = Exercise(
@@ -60,9 +59,8 @@ ROW_SUMS = Exercise(
     what="row sums",
     reference=lambda x: x.sum(dim=-1),
     cases=lambda rng: iter([(randn(rng, 4, 8),), (randn(rng, 2, 3),)]),
-    wrong={},
 )
-VALUE = Exercise(id="99.3", what="number", reference=6.93, wrong={})
+VALUE = Exercise(id="99.3", what="number", reference=6.93)
 
 
 class Scale(torch.nn.Module):
@@ -86,7 +84,6 @@ MODULE = Exercise(
     reference=Scale,
     cases=lambda rng: iter([(3, randn(rng, 3), randn(rng, 2, 3))]),
     apply=run_module,
-    wrong={},
 )
 
 
@@ -158,6 +155,115 @@ def test_an_exercise_may_ask_for_a_plain_value(answer, sentence, capsys):
     assert sentence in said(capsys)
 
 
+def test_a_result_in_another_form_is_converted_and_said(capsys):
+    mine = cell("def f(x):\n    return x.double().sum(dim=-1).tolist()", "f")
+    answer = check("99.2", mine)
+    assert said(capsys).endswith("2 random inputs (The lesson converts its results from a list to a float32 tensor.)")
+    assert answer.__wrapped__ is mine
+    made = answer(torch.ones(3, 2))
+    assert made.dtype == torch.float32
+    assert made.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_converted_answer_hands_on_what_has_no_such_form():
+    answer = judge(ROW_SUMS, lambda x: x.double().sum(dim=-1) if len(x) > 1 else "one row").answer
+    assert answer(torch.ones(3, 2)).dtype == torch.float32
+    assert answer(torch.ones(1, 2)) == "one row"
+
+
+def test_a_value_in_another_form_is_converted():
+    numbers = Exercise("99.7", "numbers", {"a": [1, 2]})
+    assert type(judge(numbers, {"a": np.array([1.0, 2.0])}).answer["a"][0]) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "example"),
+    [
+        (0.5, 1),
+        ("1", 1),
+        (None, 1),
+        (1, None),
+        ("ab", ["a"]),
+        ({"a": 1}, [1]),
+        ([1], {"a": 1}),
+        (torch.tensor([0.5]), torch.tensor([1])),
+        (np.array([-1]), np.array([1], dtype=np.uint16)),
+        ({1}, {"a": 1}),
+    ],
+)
+def test_what_would_lose_its_value_is_not_converted(value, example):
+    with pytest.raises((TypeError, ValueError)):
+        in_form(value, example)
+
+
+# --- trained through
+
+TRAINED = Exercise("99.8", "scaling", lambda x: 3 * x.sin(), cases=lambda rng: iter([(randn(rng, 4),)]), trained=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return 3 * x.sin()",
+        "return (3 * x.double().sin())",
+        "return [3 * value.sin() for value in x]",
+        "x = x.sin()\n    x *= 3\n    return x",
+    ],
+)
+def test_gradients_flow_through_a_right_answer_whatever_its_form(body):
+    answer = judge(TRAINED, cell(f"def f(x):\n    {body}", "f")).answer
+    x = torch.randn(4, requires_grad=True)
+    answer(x).sum().backward()
+    assert torch.allclose(x.grad, 3 * x.detach().cos())
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("return 3 * x.detach().sin()", "no gradient flows back from your result"),
+        ("return torch.tensor([3 * value.sin() for value in x])", "no gradient flows back from your result"),
+        ("return x.sin() + 2 * x.detach().sin()", "the gradients that flow back are not: "),
+        ("y = x.sin()\n    x += y\n    return 3 * y", "changes its argument in place, as `x += ...` does"),
+        ("y = x.exp().log()\n    z = y.sin()\n    y += 1\n    return 3 * z", "the way back through them fails: "),
+    ],
+)
+def test_an_answer_that_cannot_be_trained_through_is_refused(body, sentence):
+    verdict = judge(TRAINED, cell(f"def f(x):\n    {body}", "f"))
+    assert verdict.state == "not yet"
+    assert verdict.text.startswith("your values are right, but ")
+    assert sentence in verdict.text
+    assert verdict.answer is TRAINED.reference
+
+
+# --- mistakes
+
+TWICE = Exercise(
+    "99.9",
+    "doubling",
+    lambda x: 2 * x,
+    {"squared": (lambda x: x * x, "you squared it."), "nothing": (lambda x: [][x], "you looked into an empty list.")},
+    cases=lambda rng: iter([(2,), (3,), (rng.randrange(4, 9),)]),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda x: x**2, "you squared it."),
+        (lambda x: [x * x][0] + 0.0, "you squared it."),
+        (lambda x: x**2 if x < 4 else 0, ""),  # the same on two of three inputs
+        (lambda x: 9, ""),
+        (lambda x: [][0], "you looked into an empty list."),
+        (lambda x: {}["x"], ""),
+        (lambda x: [][0] if x == 2 else 2 * x, ""),
+    ],
+)
+def test_a_mistake_is_named_where_every_result_of_a_try_is_its_own(answer, hint):
+    verdict = judge(TWICE, answer)
+    assert verdict.state == "not yet"
+    assert verdict.hint == hint
+
+
 # --- not attempted
 
 
@@ -219,8 +325,11 @@ def test_changing_the_input_in_place_spoils_nothing(capsys):
         x.zero_()
         return total
 
-    check("99.2", inplace)
+    answer = check("99.2", inplace)
     assert "right" in said(capsys)
+    x = torch.ones(2, 2)
+    assert answer(x).tolist() == [2.0, 2.0]
+    assert x.tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
 def test_a_hint_that_fails_on_a_strange_result_gives_way_to_the_plain_sentence(capsys):
@@ -253,7 +362,7 @@ def test_an_unknown_exercise_is_said_and_the_answer_goes_through(capsys):
 
 
 def test_a_mistake_of_the_workshop_does_not_stop_the_lesson(capsys, monkeypatch):
-    broken = Exercise(id="99.5", what="nothing", reference=lambda x: 1 / 0, cases=lambda rng: iter([(1,)]), wrong={})
+    broken = Exercise(id="99.5", what="nothing", reference=lambda x: 1 / 0, cases=lambda rng: iter([(1,)]))
     monkeypatch.setattr(exercises, "find", lambda id: broken)
     assert check("99.5", lambda x: 1) is broken.reference
     assert "which is the workshop's mistake (ZeroDivisionError" in said(capsys)
@@ -299,8 +408,9 @@ def test_each_try_draws_fresh_inputs_and_a_fresh_process_draws_the_same_ones(mon
     check("99.2", lambda x: seen.append(float(x.sum())))
     monkeypatch.setattr(checks, "_tries", checks.Counter())
     check("99.2", lambda x: seen.append(float(x.sum())))
-    assert seen[0] != seen[1]
-    assert seen[0] == seen[2]
+    first, second, again = seen[:2], seen[2:4], seen[4:]  # two inputs each
+    assert first != second
+    assert first == again
 
 
 def drawn() -> tuple[float, float, float]:
@@ -328,7 +438,7 @@ def test_a_check_seeds_no_gpu(monkeypatch):
 
 
 def test_answers_that_draw_from_the_global_generator_draw_like_the_reference():
-    noisy = Exercise("99.6", "noise", lambda x: x + torch.rand(3), {}, cases=lambda rng: iter([(randn(rng, 3),)] * 3))
+    noisy = Exercise("99.6", "noise", lambda x: x + torch.rand(3), cases=lambda rng: iter([(randn(rng, 3),)] * 3))
     assert judge(noisy, lambda x: torch.rand(3) + x).state == "right"
 
 
@@ -345,23 +455,22 @@ def test_importing_checks_does_not_import_torch():
     [
         (torch.zeros(4, 8), torch.zeros(4, 8, 8), "your result has shape (4, 8), it should be (4, 8, 8)."),
         (
-            torch.zeros(2, dtype=torch.long),
-            torch.zeros(2),
-            "your result is of type torch.int64, it should be torch.float32.",
-        ),
-        (
             torch.ones(2, dtype=torch.long),
             torch.ones(2, dtype=torch.bool),
-            "of type torch.int64, it should be torch.bool.",
+            "of type int64, it should be bool.",
         ),
-        (torch.tensor([1.0, float("nan")]), torch.ones(2), "holds 1 values that are not a number (nan)."),
+        (torch.tensor([1.0, float("nan")]), torch.ones(2), "holds 1 value that is not a number (nan)."),
+        (0.00300004, 0.003, "your result is 0.00300004, it should be 0.003."),
+        (2.0000000001, 2, "your result is 2.0000000001, it should be the whole number 2."),
         (
             torch.tensor([[1.0, 2.0]]),
             torch.ones(1, 2),
             "1 of the 2 values of your result differ. The first is at [0, 1]: 2, it should be 1.",
         ),
         (torch.tensor(2.0), torch.tensor(1.0), "your result is 2, it should be 1."),
-        ([1.0, 2.0], torch.ones(2), "your result is [1, 2], it should be a tensor of shape (2,)."),
+        ([1.0, 2.0], torch.ones(2), "The first is at [1]: 2, it should be 1."),
+        ([[1.0], [2.0, 3.0]], torch.ones(2, 1), "your result is [[1], [2, 3]], it should be a tensor of shape (2, 1)."),
+        ("ab", torch.ones(2), "your result is 'ab', it should be a tensor of shape (2,)."),
         ([1, 2, 3], [1, 2], "your result has 3 items, it should have 2."),
         ([1, 5], [1, 2], "item 1 of your result is 5, it should be 2."),
         ([torch.zeros(2)], [torch.zeros(3)], "item 0 of your result has shape (2,), it should be (3,)."),
@@ -369,7 +478,8 @@ def test_importing_checks_does_not_import_torch():
         ({"a": 1}, {"a": 1, "b": 2}, "your result lacks the key 'b'."),
         ({"a": 1, "c": 2}, {"a": 1}, "your result has the key 'c', which should not be there."),
         ({"a": 1}, {"a": 2}, "what your result has under 'a' is 1, it should be 2."),
-        (2.0, 2, "your result is 2 (a float), it should be the whole number 2 (an int)."),
+        (2.5, 2, "your result is 2.5, it should be the whole number 2."),
+        ([1], [1, 2], "your result has 1 item, it should have 2."),
         (True, 1.0, "your result is True (a bool), it should be the number 1."),
         (1, True, "your result is 1 (an int), it should be True (a bool)."),
         ("Once upon a tide", "Once upon a time", "differs from character 14 on: 'de', it should go on with 'me'."),
@@ -392,6 +502,18 @@ def test_the_difference_is_said_in_a_sentence(got, expected, sentence):
         (torch.tensor([float("-inf")]), torch.tensor([float("-inf")])),
         (torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.bfloat16)),
         (np.ones(3), torch.ones(3)),
+        ([1, 1, 1], torch.ones(3)),
+        ([torch.ones(2), torch.ones(2)], torch.ones(2, 2)),
+        (torch.zeros(2, dtype=torch.long), torch.zeros(2)),
+        (torch.tensor([3.0]), torch.tensor([3])),
+        (1.5, torch.tensor(1.5)),
+        (np.array([1, 2]), [1, 2]),
+        (range(1, 3), [1, 2]),
+        (torch.tensor([[1, 2], [3, 4]]), ([1, 2], [3, 4])),
+        (2.0, 2),
+        (np.int64(2), 2),
+        (np.str_("a"), "a"),
+        (torch.tensor(True), True),
         ((1, 2), [1, 2]),
         (0, 0.0),
         (np.float32(0.1), 0.1),
@@ -415,6 +537,17 @@ def test_long_things_are_described_shortly():
     assert short("a" * 100).endswith("…")
     assert short([torch.zeros(4, 8)]) == "a list of 1: a tensor of shape (4, 8) and type float32"
     assert "0x" not in short(object())
+
+
+def test_arguments_are_compared_to_the_last_bit_and_copied_in_depth():
+    args = ({"a": [torch.ones(2), np.zeros(2)]}, (1.0, float("nan")), "text")
+    again = copied(args)
+    assert unchanged(again[0], args[0])
+    again[0]["a"][0][0] += 1e-7
+    assert not unchanged(again[0], args[0])
+    assert args[0]["a"][0].tolist() == [1.0, 1.0]
+    assert unchanged(torch.tensor([float("nan")]), torch.tensor([float("nan")]))
+    assert not unchanged([1, 2], [1])
 
 
 def test_values_are_no_stubs():

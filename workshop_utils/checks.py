@@ -1,12 +1,15 @@
 """Tell a learner at once whether an exercise is right, and if not, what to look at.
 
 A lesson calls `learning_rate = check("04.2", learning_rate)`. Whatever the learner wrote, the lesson goes on: with the
-learner's answer if it is right, else with the package's own. The exercises live in workshop_utils/exercises/.
+learner's answer if it is right, else with the package's own. What a right answer returns in another form, such as a
+list for a tensor, is converted on the way, and what it would change in place is copied first: later cells cannot tell.
+The exercises live in workshop_utils/exercises/.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import sys
 from collections import Counter
@@ -15,13 +18,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workshop_utils import exercises
-from workshop_utils.sameness import same, short
+from workshop_utils.sameness import converted, copied, in_form, same, short, unchanged
 from workshop_utils.stubs import is_blank, is_stub, is_unfinished, lines_of_error
 
 if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+Arguments = tuple[Any, ...]
+Mistakes = dict[str, tuple[Any, str]]  # name of a wrong answer: the answer, and the sentence for whoever gave it
 
 _tries: Counter[str] = Counter()  # every call of check draws fresh inputs, and a fresh kernel draws the same ones again
 
@@ -34,26 +39,32 @@ class Exercise:
         id: lesson and number, as in "04.2".
         what: what the lesson falls back to, as in "schedule": "the lesson goes on with the package's own schedule".
         reference: the package's own answer: a function, a class, or a plain value.
-        wrong: plausible wrong answers, each under a few words that name its mistake; a test sees each of them fail
-            with a hint. At least two.
+        mistakes: wrong answers that people really give, by a few words that name each, with the sentence for whoever
+            gave it. It is said to an answer that did the same as the wrong one on every input of a try, and to no
+            other. A test sees each of them fail with its sentence.
         cases: draws the inputs: gets a random.Random and yields one tuple of arguments after the other, the same ones
             for the same state of the generator. None for an answer that is a plain value.
         apply: how the answer is used on the arguments; answer(*args) unless told. For a class, for example, build it,
             give it weights and call it.
         compare: None if the learner's result is right, else a sentence that says what differs.
-        hint: gets the arguments, the learner's result (an Exception where the answer raised one) and the expected one,
-            and returns a sentence that names the mistake, or None where it recognises none.
+        hint: what else is known for certain about a wrong result: gets the arguments, the learner's result (an
+            Exception where the answer raised one) and the expected one, and returns a sentence whose condition it has
+            looked at, or None. It never guesses.
+        wrong: more wrong answers, which `compare` or `hint` can name by themselves.
+        trained: the lesson trains through the answer, so that gradients must flow through it, too.
         praise: what to say when it is right: one sentence worth keeping.
     """
 
     id: str
     what: str
     reference: Any
-    wrong: dict[str, Any] = field(repr=False)
+    mistakes: Mistakes = field(default_factory=dict, repr=False)
     cases: Callable[[random.Random], Iterator[tuple[Any, ...]]] | None = None
     apply: Callable[..., Any] | None = None
     compare: Callable[[Any, Any], str | None] = same
     hint: Callable[[tuple[Any, ...], Any, Any], str | None] | None = None
+    wrong: dict[str, Any] = field(default_factory=dict, repr=False)
+    trained: bool = False
     praise: str = ""
 
     def inputs(self, seed: str) -> Iterator[tuple[Any, ...]]:
@@ -69,11 +80,29 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found: the state, the sentence for the learner, and whether an exercise's own hint wrote it."""
+    """What a check found.
 
-    state: str  # "right", "not yet" or "not attempted yet"
+    Attributes:
+        state: "right", "not yet" or "not attempted yet".
+        text: the sentence for the learner.
+        answer: what the lesson goes on with.
+        hint: the sentence of a mistake or of the exercise's own hint, if that is what the text is; else empty.
+    """
+
+    state: str
     text: str
-    specific: bool = False
+    answer: Any = None
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class _Try:
+    """What an answer did with one tuple of arguments."""
+
+    args: tuple[Any, ...]  # as they were before
+    got: Any
+    expected: Any
+    kept: bool  # whether the arguments are still what they were
 
 
 def check(id: str, answer: T) -> T:
@@ -84,7 +113,9 @@ def check(id: str, answer: T) -> T:
         answer: what the learner wrote: a function, a class or a value; the untouched stub is welcome too.
 
     Returns:
-        The answer if it is right, else the package's own, so that the lesson can go on.
+        The answer if it is right, else the package's own, so that the lesson can go on. A right function whose results
+        have another form than the package's, or that changes its arguments in place, comes back in a wrapper that
+        converts the ones and copies the others.
     """
     try:
         exercise = exercises.find(id)
@@ -97,7 +128,7 @@ def check(id: str, answer: T) -> T:
         print(f"{id} could not be checked, which is the workshop's mistake ({type(problem).__name__}: {problem}).")
         return exercise.reference
     print(f"{id} {verdict.state}: {verdict.text}")
-    return answer if verdict.state == "right" else exercise.reference
+    return verdict.answer
 
 
 def judge(exercise: Exercise, answer: Any, seed: str | None = None) -> Verdict:
@@ -111,35 +142,40 @@ def judge(exercise: Exercise, answer: Any, seed: str | None = None) -> Verdict:
     Returns:
         The verdict.
     """
-    not_attempted = Verdict("not attempted yet", f"the lesson goes on with the package's own {exercise.what}")
+    own = exercise.reference
+    not_attempted = Verdict("not attempted yet", f"the lesson goes on with the package's own {exercise.what}", own)
     if is_stub(answer):
         return not_attempted
     kind = _wrong_kind(exercise, answer)
     if kind:
-        return Verdict("not yet", kind)
+        return Verdict("not yet", kind, own)
     if seed is None:
         _tries[exercise.id] += 1
         seed = f"{exercise.id}/{_tries[exercise.id]}"
 
-    tried = 0
+    tries: list[_Try] = []
     # Three draws of the same inputs: an answer that changes its arguments in place spoils neither of the others.
     draws = zip(exercise.inputs(seed), exercise.inputs(seed), exercise.inputs(seed), strict=True)
     with _own_randomness():
-        for args, args_of_reference, args_for_hint in draws:
-            _seed_everything(tried)
-            expected = exercise.result(exercise.reference, args_of_reference)
-            _seed_everything(tried)
-            try:
-                got = exercise.result(answer, args)
-            except Exception as error:  # whatever a learner's code raises becomes part of the hint
-                got = error
-            if tried == 0 and is_unfinished(answer, got):
+        for args, args_of_reference, untouched in draws:
+            _seed_everything(len(tries))
+            expected = exercise.result(own, args_of_reference)
+            got = _outcome(exercise, answer, args, len(tries))
+            if not tries and is_unfinished(answer, got):
                 return not_attempted
-            problem = _difference(exercise, answer, args_for_hint, got, expected)
+            tries.append(_Try(untouched, got, expected, unchanged(args, untouched)))
+        for one in tries:
+            problem = _difference(exercise, answer, one)
             if problem:
-                return _not_yet(exercise, args_for_hint, got, expected, problem)
-            tried += 1
-    return Verdict("right", exercise.praise or _default_praise(exercise, tried))
+                hint = _mistake(exercise, seed, tries) or _hint(exercise, one)
+                return Verdict("not yet", hint or problem, own, hint)
+        mine, notes = _for_the_lesson(exercise, answer, tries)
+        if exercise.trained:
+            problem = _gradient_problem(exercise, mine, answer, seed, all(one.kept for one in tries))
+            if problem:
+                return Verdict("not yet", problem, own)
+    praise = exercise.praise or _default_praise(exercise, len(tries))
+    return Verdict("right", " ".join([praise, *notes]), mine)
 
 
 def torch_generator(rng: random.Random) -> torch.Generator:
@@ -181,29 +217,147 @@ def _wrong_kind(exercise: Exercise, answer: Any) -> str | None:
     return None
 
 
-def _difference(exercise: Exercise, answer: Any, args: tuple[Any, ...], got: Any, expected: Any) -> str | None:
+def _outcome(exercise: Exercise, answer: Any, args: tuple[Any, ...], number: int) -> Any:
+    """Return what an answer makes of the arguments of one try: its result, or the exception that it raised."""
+    _seed_everything(number)
+    try:
+        return exercise.result(answer, args)
+    except Exception as error:  # whatever a learner's code raises becomes part of the sentence
+        return error
+
+
+def _difference(exercise: Exercise, answer: Any, one: _Try) -> str | None:
     """Return the generic sentence about what is wrong, or None if nothing is."""
-    if isinstance(got, Exception):
-        return lines_of_error(answer, got)
-    if is_blank(got):
+    if isinstance(one.got, Exception):
+        return lines_of_error(answer, one.got)
+    if is_blank(one.got):
         return "your function returned nothing (None). Is a `return` missing?"
     try:
-        problem = exercise.compare(got, expected)
+        problem = exercise.compare(one.got, one.expected)
     except Exception as error:  # a result of an unforeseen kind is the learner's mistake, not a crash
-        return f"your result is {short(got)}, it should be {short(expected)} ({type(error).__name__}: {error})."
+        return f"your result is {short(one.got)}, it should be {short(one.expected)} ({type(error).__name__}: {error})."
     if problem is None:
         return None
-    return f"for the input {', '.join(map(short, args))}: {problem}" if args else problem
+    return f"for the input {', '.join(map(short, one.args))}: {problem}" if one.args else problem
 
 
-def _not_yet(exercise: Exercise, args: tuple[Any, ...], got: Any, expected: Any, problem: str) -> Verdict:
-    """Prefer the exercise's own hint, which names the mistake, to the generic sentence."""
+def _mistake(exercise: Exercise, seed: str, tries: list[_Try]) -> str:
+    """Return the sentence of the mistake that did the same as the answer on every input of a try, or nothing."""
+    for wrong, sentence in exercise.mistakes.values():
+        made = (_outcome(exercise, wrong, args, number) for number, args in enumerate(exercise.inputs(seed)))
+        if all(_alike(one.got, other) for one, other in zip(tries, made, strict=True)):
+            return sentence
+    return ""
+
+
+def _alike(got: Any, made: Any) -> bool:
+    """Tell whether two answers did the same, be it a result or an error."""
+    if isinstance(got, Exception) or isinstance(made, Exception):
+        return type(got) is type(made) and str(got) == str(made)
+    try:
+        return same(got, made) is None
+    except Exception:  # a result of an unforeseen kind is like no other
+        return False
+
+
+def _hint(exercise: Exercise, one: _Try) -> str:
+    """Return what the exercise itself knows about a wrong result, or nothing."""
     hint = None
-    if exercise.hint is not None and not is_blank(got):
+    if exercise.hint is not None and not is_blank(one.got):
         # A hint that computes with a result of an unforeseen shape may fail: the generic sentence then says it.
         with contextlib.suppress(Exception):
-            hint = exercise.hint(args, got, expected)
-    return Verdict("not yet", hint or problem, specific=bool(hint))
+            hint = exercise.hint(one.args, one.got, one.expected)
+    return hint or ""
+
+
+# --- what the lesson goes on with
+
+
+def _for_the_lesson(exercise: Exercise, answer: T, tries: list[_Try]) -> tuple[T, list[str]]:
+    """Make a right answer safe for what follows, and say what was needed for that.
+
+    Returns:
+        The answer itself where nothing is needed, else its value in the expected form, or a function that calls the
+        learner's own; and a sentence for each thing that it does.
+    """
+    if isinstance(answer, type):
+        return answer, []
+    notes, examples = [], []
+    # What `apply` makes of an answer says nothing about the form of the answer's own results.
+    pairs = [] if exercise.apply else [(one.got, one.expected) for one in tries]
+    change = next((words for pair in pairs if (words := converted(*pair))), None)
+    if change:
+        examples = [example for _, example in pairs]
+        notes.append(f"(The lesson converts its results from {change}.)")
+    if exercise.cases is None:
+        return (in_form(answer, exercise.reference) if change else answer), notes
+    keeps = all(one.kept for one in tries)
+    if not keeps:
+        notes.append("(It changes its arguments in place, so the lesson hands it copies.)")
+    return (_adapted(answer, examples, not keeps) if notes else answer), notes
+
+
+def _adapted(answer: Any, examples: list[Any], copies: bool) -> Any:
+    """Wrap a learner's function: results in the form of one of the examples, arguments copied if they would change."""
+
+    @functools.wraps(answer)
+    def yours(*args: Any, **kwargs: Any) -> Any:
+        if copies:
+            args, kwargs = copied(args), copied(kwargs)
+        result = answer(*args, **kwargs)
+        for example in examples:
+            with contextlib.suppress(TypeError, ValueError, RuntimeError):  # not this one's form: the next one's
+                return in_form(result, example)
+        return result
+
+    return yours
+
+
+def _gradient_problem(exercise: Exercise, mine: Any, answer: Any, seed: str, keeps: bool) -> str | None:
+    """Say why a lesson could not train through an answer whose values are right, or None if it can.
+
+    Args:
+        exercise: the exercise.
+        mine: what the lesson would go on with.
+        answer: what the learner wrote, to find the line of an error.
+        seed: of the inputs.
+        keeps: whether the answer leaves its arguments as they are.
+    """
+    for args, args_of_reference in zip(exercise.inputs(seed), exercise.inputs(seed), strict=True):
+        expected = _gradients(exercise, exercise.reference, args_of_reference)
+        try:
+            got = _gradients(exercise, mine, args)
+        except Exception as error:
+            if not keeps and "inplace" in str(error):
+                return (
+                    "your values are right, but your function changes its argument in place, as `x += ...` does, and "
+                    "training needs the old values on the way back: write `x = x + ...`."
+                )
+            return f"your values are right, but the way back through them fails: {lines_of_error(answer, error)}"
+        if got is None:
+            return (
+                "your values are right, but the lesson trains through this function, and no gradient flows back from "
+                "your result. Use tensor operations from the arguments to the result: .item(), float(), .detach(), "
+                "NumPy and torch.tensor(...) end the way back."
+            )
+        problem = same(got, expected, "the gradients")
+        if problem:
+            return f"your values are right, but the gradients that flow back are not: {problem}"
+    return None
+
+
+def _gradients(exercise: Exercise, answer: Any, args: tuple[Any, ...]) -> tuple[torch.Tensor, ...] | None:
+    """Return the gradients of a weighted sum of an answer's values by its arguments, None if none flows."""
+    import torch
+
+    leaves = [arg.requires_grad_() for arg in args if torch.is_tensor(arg) and arg.is_floating_point()]
+    # As in a model, where they are the results of others and no leaves.
+    inside = [arg * 1 if torch.is_tensor(arg) and arg.requires_grad else arg for arg in args]
+    result = exercise.result(answer, tuple(inside))
+    if not result.requires_grad:
+        return None
+    weights = torch.linspace(1, 2, result.numel()).view(result.shape)  # the sum of a softmax alone has no gradient
+    return torch.autograd.grad((result * weights).sum(), leaves, allow_unused=True, materialize_grads=True)
 
 
 @contextlib.contextmanager
@@ -228,4 +382,4 @@ def _seed_everything(seed: int) -> None:
     if numpy:
         numpy.random.seed(seed)
     if torch:
-        torch.default_generator.manual_seed(seed)  # a GPU's generators are not among those that are restored
+        torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which would seed the GPUs for good as well

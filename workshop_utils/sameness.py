@@ -1,6 +1,7 @@
-"""Compare a learner's result with the expected one, and say in a sentence where they part.
+"""Compare a learner's result with the expected one, say in a sentence where they differ, and give it the same form.
 
-Used by checks.py. Knows numbers, text, lists, dictionaries, sets, NumPy arrays and torch tensors; imports none of them.
+Used by checks.py. Equal values are the same in any sensible container: a list, a tuple, a NumPy array, a torch tensor.
+Imports neither NumPy nor torch before a value of theirs comes along.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 def same(
     got: Any, expected: Any, where: str = "your result", rtol: float | None = None, atol: float | None = None
 ) -> str | None:
-    """Compare two results: their kind and shape first, then their values.
+    """Compare two results: their kind and shape first, then their values. Containers and widths do not matter.
 
     Args:
         got: the learner's result.
@@ -24,7 +25,7 @@ def same(
         atol: absolute tolerance; 1e-8 for numbers and 1e-5 for tensors unless told.
 
     Returns:
-        None if they are the same, else a sentence that says where they part.
+        None if they are the same, else a sentence that says where they differ.
     """
     if _is_array(expected):
         return _same_array(got, expected, where, 1e-4 if rtol is None else rtol, 1e-5 if atol is None else atol)
@@ -88,49 +89,67 @@ def _kind_of_dtype(dtype: Any) -> str:
 
 
 def _numpy(value: Any) -> Any:
-    """Turn a tensor or an array into a NumPy array, floats as float64."""
+    """Turn a tensor, an array, a number or a nested list of them into a NumPy array, floats as float64."""
     import numpy as np
 
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.double().numpy() if value.dtype.is_floating_point else value.numpy()
-    return np.asarray(value, dtype=np.float64) if _kind_of_dtype(value.dtype) == "float" else np.asarray(value)
+    elif isinstance(value, list | tuple) and value:
+        value = np.stack([_numpy(item) for item in value])
+    array = np.asarray(value)
+    return array.astype(np.float64) if _kind_of_dtype(array.dtype) == "float" else array
 
 
 def _same_array(got: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
-    """Compare tensors: shape, then type, then values."""
+    """Compare tensors: shape, then kind, then values. Nested lists and numbers pass for tensors."""
     import numpy as np
 
-    if not _is_array(got):
-        return f"{where} is {short(got)}, it should be a tensor of shape {tuple(expected.shape)}."
-    if tuple(got.shape) != tuple(expected.shape):
-        return f"{where} has shape {tuple(got.shape)}, it should be {tuple(expected.shape)}."
-    if _kind_of_dtype(got.dtype) != _kind_of_dtype(expected.dtype):
-        return f"{where} is of type {got.dtype}, it should be {expected.dtype}."
-    mine, theirs = _numpy(got), _numpy(expected)
-    if _kind_of_dtype(expected.dtype) != "float":
+    wanted = f"it should be a tensor of shape {tuple(expected.shape)}."
+    if not (_is_array(got) or isinstance(got, list | tuple | numbers.Number)):
+        return f"{where} is {short(got)}, {wanted}"
+    try:
+        mine, theirs = _numpy(got), _numpy(expected)
+    except (TypeError, ValueError):  # rows of different lengths
+        return f"{where} is {short(got)}, {wanted}"
+    if mine.shape != theirs.shape:
+        return f"{where} has shape {mine.shape}, it should be {theirs.shape}."
+    kinds = {_kind_of_dtype(mine.dtype), _kind_of_dtype(theirs.dtype)}
+    if len(kinds) > 1 and kinds != {"int", "float"}:
+        return f"{where} is of type {mine.dtype}, it should be {theirs.dtype}."
+    if _kind_of_dtype(theirs.dtype) != "float":
         close = mine == theirs
     else:
         if np.isnan(mine).any() and not np.isnan(theirs).any():
-            return f"{where} holds {int(np.isnan(mine).sum())} values that are not a number (nan)."
+            n = int(np.isnan(mine).sum())
+            return f"{where} holds {n} value{'s that are' if n > 1 else ' that is'} not a number (nan)."
         close = np.isclose(mine, theirs, rtol=rtol, atol=atol, equal_nan=True)
     if close.all():
         return None
     if mine.ndim == 0:
-        return f"{where} is {mine.item():.6g}, it should be {theirs.item():.6g}."
+        left, right = _apart(mine.item(), theirs.item())
+        return f"{where} is {left}, it should be {right}."
     place = tuple(int(i) for i in np.argwhere(~close)[0])
-    index = ", ".join(map(str, place))
+    left, right = _apart(mine[place].item(), theirs[place].item())
     return (
         f"{int((~close).sum())} of the {close.size} values of {where} differ. "
-        f"The first is at [{index}]: {mine[place].item():.6g}, it should be {theirs[place].item():.6g}."
+        f"The first is at [{', '.join(map(str, place))}]: {left}, it should be {right}."
     )
+
+
+def _apart(got: Any, expected: Any) -> tuple[str, str]:
+    """Write two numbers with as many digits as they need to be told apart."""
+    if not (isinstance(got, float) or isinstance(expected, float)):
+        return str(got), str(expected)
+    written = ((f"{got:.{digits}g}", f"{expected:.{digits}g}") for digits in (6, 9, 12, 17))
+    return next((pair for pair in written if pair[0] != pair[1]), (repr(got), repr(expected)))
 
 
 def _same_plain(got: Any, expected: Any, where: str) -> str | None:
     """Compare text, bytes, truth values and None, where the type counts too."""
-    if type(got).__name__ in ("bool_", "bool") and isinstance(expected, bool):
+    if _is_array(got) and got.ndim == 0 and _kind_of_dtype(got.dtype) == "bool":
         got = bool(got)
-    if type(got) is not type(expected):
+    if not isinstance(got, type(expected)):
         return f"{where} is {short(got)} ({_a(got)}), it should be {short(expected)} ({_a(expected)})."
     if got == expected:
         return None
@@ -145,34 +164,34 @@ def _same_plain(got: Any, expected: Any, where: str) -> str | None:
 
 
 def _same_number(got: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
-    """Compare two numbers. A tensor with a single value passes for a number."""
+    """Compare two numbers. A tensor with a single value passes for a number, and 2.0 for 2."""
     if _is_array(got):
         if math.prod(got.shape) != 1 or got.ndim:
             return f"{where} is {short(got)}, it should be one number, about {_digits(expected)}."
         got = got.item()
     if isinstance(got, bool) or not isinstance(got, numbers.Number):
         return f"{where} is {short(got)} ({_a(got)}), it should be the number {_digits(expected)}."
-    if isinstance(expected, numbers.Integral):
-        if isinstance(got, numbers.Integral):
-            return None if got == expected else f"{where} is {got}, it should be {expected}."
-        return f"{where} is {short(got)} ({_a(got)}), it should be the whole number {expected} (an int)."
+    if isinstance(expected, numbers.Integral) and got != expected:
+        whole = isinstance(got, numbers.Integral)
+        return f"{where} is {_apart(got, expected)[0]}, it should be {'' if whole else 'the whole number '}{expected}."
     if isinstance(got, complex) or isinstance(expected, complex):
         return None if got == expected else f"{where} is {got}, it should be {expected}."
     if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol) or (math.isnan(got) and math.isnan(expected)):  # type: ignore[arg-type]
         return None
-    return f"{where} is {_digits(float(got))}, it should be {_digits(float(expected))}."  # type: ignore[arg-type]
+    left, right = _apart(float(got), float(expected))  # type: ignore[arg-type]
+    return f"{where} is {left}, it should be {right}."
 
 
 def _same_sequence(got: Any, expected: Any, where: str, rtol: float | None, atol: float | None) -> str | None:
-    """Compare lists item by item. A tuple passes for a list."""
-    if not isinstance(got, list | tuple):
+    """Compare lists item by item. Tuples, ranges, arrays and tensors pass for a list."""
+    if not (isinstance(got, list | tuple | range) or (_is_array(got) and got.ndim)):
         return f"{where} is {short(got)} ({_a(got)}), it should be {_a(expected)} of {len(expected)} items."
     for i, (mine, theirs) in enumerate(zip(got, expected, strict=False)):
         problem = same(mine, theirs, f"item {i} of {where}", rtol, atol)
         if problem:
             return problem
     if len(got) != len(expected):
-        return f"{where} has {len(got)} items, it should have {len(expected)}."
+        return f"{where} has {len(got)} item{'s' * (len(got) != 1)}, it should have {len(expected)}."
     return None
 
 
@@ -195,5 +214,118 @@ def _same_mapping(got: Any, expected: Any, where: str, rtol: float | None, atol:
 
 def _a(value: Any) -> str:
     """Name the type of a value with its article."""
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return _article(type(value).__name__)
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
+
+
+# --- the same form
+
+
+def in_form(value: Any, example: Any) -> Any:
+    """Give a result the form of another: its container and its types, not its values.
+
+    Args:
+        value: a result, as in [1.0, 2.0].
+        example: a result of the form that is wanted, as in a float32 tensor, of any length.
+
+    Returns:
+        The value itself if it has this form, else a converted one. Gradients flow through what is converted.
+
+    Raises:
+        TypeError: the value cannot have this form.
+        ValueError: it would not be the same value any more, as 0.5 as an int.
+    """
+    if _is_array(example):
+        return _array_in_form(value, example)
+    if example is None and value is not None:
+        raise TypeError(f"{short(value)} is not None")
+    if isinstance(example, bool | str | bytes | numbers.Number):
+        return _scalar_in_form(value, type(example))
+    if isinstance(example, Mapping) and isinstance(value, Mapping):
+        some = next(iter(example.values()), None)
+        by_key = {key: in_form(item, example.get(key, some)) for key, item in value.items()}
+        return value if all(by_key[key] is value[key] for key in value) else by_key
+    if isinstance(example, list | tuple) and not isinstance(value, str | bytes | Mapping):
+        items = list(value)
+        examples = example if len(example) == len(items) else [*example[:1]] * len(items) or items
+        made = list(map(in_form, items, examples))
+        kept = isinstance(value, type(example)) and all(new is old for new, old in zip(made, items, strict=True))
+        return value if kept else type(example)(made)
+    if isinstance(value, type(example)):
+        return value
+    raise TypeError(f"{short(value)} cannot become {_a(example)}")
+
+
+def converted(value: Any, example: Any) -> str | None:
+    """Say in words what in_form() changes in a value, as in "a list to a float32 tensor"; None if nothing."""
+    if in_form(value, example) is value:
+        return None
+    if isinstance(value, Mapping) and isinstance(example, Mapping):
+        pairs = [(value[key], example[key]) for key in value if key in example]
+    elif isinstance(value, list | tuple) and isinstance(example, type(value)):
+        pairs = list(zip(value, example, strict=False))
+    else:
+        return f"{_form(value)} to {_form(example)}"
+    return next((words for pair in pairs if (words := converted(*pair))), f"{_form(value)} to {_form(example)}")
+
+
+def unchanged(left: Any, right: Any) -> bool:
+    """Tell whether two draws of the same arguments are still equal, to the last bit. Modules are not looked into."""
+    if _is_array(left):
+        import numpy as np
+
+        return bool(np.array_equal(_numpy(left), _numpy(right), equal_nan=_kind_of_dtype(left.dtype) == "float"))
+    if isinstance(left, Mapping):
+        return list(left) == list(right) and all(unchanged(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(unchanged, left, right))
+    return not isinstance(left, str | bytes | numbers.Number) or left == right
+
+
+def copied(value: Any) -> Any:
+    """Copy tensors, arrays, lists and dictionaries, so that nobody who changes them changes the caller's."""
+    if _is_array(value):
+        return value.clone() if hasattr(value, "clone") else value.copy()
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return type(value)(map(copied, value)) if type(value) in (list, tuple) else value
+
+
+def _form(value: Any) -> str:
+    if not _is_array(value) or not hasattr(value, "__setitem__"):  # a NumPy scalar is called by its type
+        return _a(value)
+    kind = "array" if type(value).__module__ == "numpy" else "tensor"
+    return f"{_article(str(value.dtype).removeprefix('torch.'))} {kind}"
+
+
+def _scalar_in_form(value: Any, kind: type) -> Any:
+    if isinstance(value, kind) or (kind is float and isinstance(value, int)):
+        return value
+    if _is_array(value):
+        value = value.item()
+    made = kind(value)
+    if made != value and made == made:
+        raise ValueError(f"{short(value)} is not {_article(kind.__name__)}")
+    return made
+
+
+def _array_in_form(value: Any, example: Any) -> Any:
+    if type(value) is type(example) and value.dtype == example.dtype:
+        return value
+    if not hasattr(example, "detach"):
+        made = _numpy(value).astype(example.dtype)
+        lost = _kind_of_dtype(example.dtype) == "int" and bool((made != _numpy(value)).any())
+    else:
+        import torch
+
+        if isinstance(value, list | tuple) and any(_is_array(item) for item in value):
+            value = torch.stack([_array_in_form(item, example) for item in value])
+        old = torch.as_tensor(value)
+        made = old.to(example.dtype)
+        lost = not made.is_floating_point() and bool((made != old).any())
+    if lost:
+        raise ValueError(f"{short(value)} does not fit into {example.dtype}")
+    return made

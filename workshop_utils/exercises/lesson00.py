@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
-from typing import Any
 
-from workshop_utils.checks import Exercise
-
-Arguments = tuple[Any, ...]
+from workshop_utils.checks import Arguments, Exercise, Mistakes
 
 
 def probabilities(counts: dict[str, int]) -> dict[str, float]:
@@ -24,20 +22,32 @@ def _counts(rng: random.Random) -> Iterator[Arguments]:
         yield ({word: rng.randint(1, 40) for word in words},)
 
 
-def _hint(args: Arguments, got: Any, expected: dict[str, float]) -> str | None:
-    (counts,) = args
-    total, n = sum(counts.values()), len(counts)
-    if not isinstance(got, dict) or set(got) != set(counts):
-        return "the result should have the same words as keys, and a probability for each of them."
-    if got == counts:
-        return f"these are still the counts. Divide each by how many there are together, {total}."
-    if all(abs(got[word] - counts[word] / n) < 1e-9 for word in counts):
-        return f"you divided by {n}, the number of different words. Divide by the sum of the counts, {total}."
-    if abs(sum(got.values()) - 100) < 1e-6:
-        return "these are percentages. Probabilities add up to 1, not to 100."
-    if all(abs(value - 1 / n) < 1e-9 for value in got.values()):
-        return "you made all words equally probable. A word that came more often should be more probable."
-    return f"your probabilities add up to {sum(got.values()):.3g}, they should add up to 1."
+MISTAKES: Mistakes = {
+    "divided by the number of words": (
+        lambda counts: {word: n / len(counts) for word, n in counts.items()},
+        "you divided by the number of different words. Divide by the sum of the counts.",
+    ),
+    "the counts themselves": (
+        lambda counts: dict(counts),
+        "these are still the counts. Divide each by how many there are together.",
+    ),
+    "percent": (
+        lambda counts: {word: 100 * n / sum(counts.values()) for word, n in counts.items()},
+        "these are percentages. Probabilities add up to 1, not to 100.",
+    ),
+    "all the same": (
+        lambda counts: dict.fromkeys(counts, 1 / len(counts)),
+        "you made all words equally probable. A word that came more often should be more probable.",
+    ),
+    "softmax": (
+        lambda counts: {word: math.exp(n) / sum(map(math.exp, counts.values())) for word, n in counts.items()},
+        "that is the softmax, which makes probabilities of scores. Counts need no exponential: divide by their sum.",
+    ),
+    "one more of each": (
+        lambda counts: {word: (n + 1) / (sum(counts.values()) + len(counts)) for word, n in counts.items()},
+        "you added 1 to each count, which elsewhere gives unseen words a chance. Here, take the counts as they are.",
+    ),
+}
 
 
 EXERCISES = [
@@ -46,13 +56,7 @@ EXERCISES = [
         what="probabilities",
         reference=probabilities,
         cases=_counts,
-        hint=_hint,
+        mistakes=MISTAKES,
         praise="they add up to 1, and that is all that a language model ever hands over: a probability for each token.",
-        wrong={
-            "divided by the number of words": lambda counts: {w: n / len(counts) for w, n in counts.items()},
-            "the counts themselves": lambda counts: dict(counts),
-            "percent": lambda counts: {w: 100 * n / sum(counts.values()) for w, n in counts.items()},
-            "all the same": lambda counts: {w: 1 / len(counts) for w in counts},
-        },
     ),
 ]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
-from workshop_utils.checks import Exercise, randn
-
-Arguments = tuple[Any, ...]
+from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
 
 # --- 01.1: a prompt that a base model continues as one wishes
 
@@ -27,26 +26,34 @@ def _examples(rng: random.Random) -> Iterator[Arguments]:
         yield {name: _ANIMALS[name] for name in chosen[:n]}, chosen[n]
 
 
-def _few_shot_hint(args: Arguments, got: Any, expected: str) -> str | None:
-    examples, question = args
-    if not isinstance(got, str):
-        return f"the prompt should be one string, and yours is a {type(got).__name__}."
-    if got == expected + " ":
-        return (
-            "your prompt ends with a space. The model's tokens carry their space in front: after a lone space it has "
-            "to write a word as words never stand in its texts. End with the colon."
-        )
-    if got == expected + "\n":
-        return "your prompt ends with a new line, so the model is past the place of the answer. End with the colon."
-    if not got.rstrip().endswith(f"{question}:"):
-        wanted = f"{question}:"
-        return f"your prompt ends with {got[-20:]!r}. It should break off after {wanted!r}, where the answer comes."
-    if any(f"{left}: {right}" not in got for left, right in examples.items()):
-        left, right = next((left, right) for left, right in examples.items() if f"{left}: {right}" not in got)
-        return f"an example is missing or written otherwise: {left}: {right}."
-    if got.replace("\n", "") == expected.replace("\n", ""):
-        return f"the pairs run into each other. Put each on a line of its own: {len(examples) + 1} lines in all."
-    return None
+FEW_SHOT: Mistakes = {
+    "ends with a space": (
+        lambda examples, question: few_shot(examples, question) + " ",
+        "your prompt ends with a space. The model's tokens carry their space in front: after a lone space it has to "
+        "write a word as words never stand in its texts. End with the colon.",
+    ),
+    "ends with a new line": (
+        lambda examples, question: few_shot(examples, question) + "\n",
+        "your prompt ends with a new line, so the model is past the place of the answer. End with the colon.",
+    ),
+    "asks a question": (
+        lambda examples, question: few_shot(examples, question)[:-1] + "?",
+        "your prompt ends with a question mark. It should break off after a colon, where the answers of the examples "
+        "come.",
+    ),
+    "no colon": (
+        lambda examples, question: few_shot(examples, question)[:-1],
+        "your prompt ends before the colon, so the model has to write it first. Break off right after it.",
+    ),
+    "all on one line": (
+        lambda examples, question: few_shot(examples, question).replace("\n", ""),
+        "the pairs run into each other. Put each on a line of its own.",
+    ),
+    "no examples": (
+        lambda examples, question: f"{question}:",
+        "the examples are missing, and they are what tells the model which kind of answer you want.",
+    ),
+}
 
 
 # --- 01.2: the chat template by hand
@@ -65,33 +72,55 @@ _SAID = ("Hello!", "What colour is a banana?", "Thank you.", "Tell me a story.",
 
 
 def _conversations(rng: random.Random) -> Iterator[Arguments]:
-    for n in (1, 3, 5):
-        texts = rng.sample(_SAID, n)
-        yield ([{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)],)
+    user, assistant = "user", "assistant"
+    for roles in ([user], [user, assistant, user], [user, user, assistant, user], [assistant, user]):
+        texts = rng.sample(_SAID, len(roles))
+        yield ([{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)],)
 
 
-def _render_hint(args: Arguments, got: Any, expected: str) -> str | None:
-    if not isinstance(got, str):
-        return f"the rendered conversation should be one string, and yours is a {type(got).__name__}."
-    if "<start_of_turn>assistant" in got:
-        return 'you wrote the role "assistant" as it stands. In Gemma\'s format the one who answers is called "model".'
-    if got.count("<bos>") != 1 or not got.startswith("<bos>"):
-        return f"<bos> stands {got.count('<bos>')} times in yours. A conversation begins once, with one <bos> in front."
-    if got == expected.removesuffix("<start_of_turn>model\n"):
-        return (
-            "everything is there but the last line: <start_of_turn>model. Without it the model may go on with the "
-            "user's turn instead of answering."
-        )
-    if got.count("<end_of_turn>") != expected.count("<end_of_turn>"):
-        return (
-            f"yours has {got.count('<end_of_turn>')} <end_of_turn> and should have {expected.count('<end_of_turn>')}: "
-            "each turn that is over ends with one, and the one that the model is to write does not."
-        )
-    if got.replace("\n", "") == expected.replace("\n", ""):
-        return "only the line breaks differ: one after each role, one after each <end_of_turn>, and no others."
-    if got.replace(" ", "") == expected.replace(" ", ""):
-        return "only spaces differ. To the model a space too many is another token: write none that is not in the text."
-    return None
+RENDERED: Mistakes = {
+    "assistant instead of model": (
+        lambda messages: render(messages).replace("model\n", "assistant\n"),
+        'you wrote the role "assistant" as it stands. In Gemma\'s format the one who answers is called "model".',
+    ),
+    "assistant in the messages": (
+        lambda messages: render(messages).replace("model\n", "assistant\n").removesuffix("assistant\n") + "model\n",
+        'you wrote the role "assistant" as it stands. In Gemma\'s format the one who answers is called "model".',
+    ),
+    "roles by turns": (
+        lambda messages: render([m | {"role": ("user", "assistant")[i % 2]} for i, m in enumerate(messages)]),
+        'you took the roles by turns. A user may write twice in a row: each message says its own, message["role"].',
+    ),
+    "no turn for the model": (
+        lambda messages: render(messages).removesuffix("<start_of_turn>model\n"),
+        "everything is there but the last line: <start_of_turn>model. Without it the model may go on with the user's "
+        "turn instead of answering.",
+    ),
+    "no line break at the end": (
+        lambda messages: render(messages).removesuffix("\n"),
+        "only the very last line break is missing, the one after <start_of_turn>model.",
+    ),
+    "no end of turns": (
+        lambda messages: render(messages).replace("<end_of_turn>", ""),
+        "no turn ends: each one that is over is closed by <end_of_turn>.",
+    ),
+    "a <bos> for each turn": (
+        lambda messages: render(messages).replace("<start", "<bos><start").removeprefix("<bos>"),
+        "there is a <bos> before every turn. A conversation begins once, with one <bos> in front.",
+    ),
+    "no <bos>": (
+        lambda messages: render(messages).removeprefix("<bos>"),
+        "there is no <bos>. A conversation begins with one.",
+    ),
+    "no line breaks": (
+        lambda messages: render(messages).replace("\n", ""),
+        "only the line breaks are missing: one after each role, and one after each <end_of_turn>.",
+    ),
+    "ends the turn that is to come": (
+        lambda messages: render(messages) + "<end_of_turn>",
+        "you closed the turn that the model is still to write: the text breaks off after its role and the line break.",
+    ),
+}
 
 
 # --- 01.3 and 01.4: how the next token is drawn
@@ -107,19 +136,24 @@ def _logits(rng: random.Random) -> Iterator[Arguments]:
         yield 3 * randn(rng, 8), temperature
 
 
-def _temperature_hint(args: Arguments, got: Any, expected: Any) -> str | None:
-    logits, temperature = args
-    if not hasattr(got, "shape") or tuple(got.shape) != tuple(expected.shape):
-        return "the result should be as long as the scores: a probability for each token."
-    if _near(got, logits / temperature):
-        return "these are scores still. Softmax turns them into probabilities that sum to 1."
-    if _near(got, logits.softmax(dim=-1)):
-        return "the temperature has no effect yet: divide the scores by it before the softmax."
-    if _near(got, (logits * temperature).softmax(dim=-1)):
-        return "you multiplied by the temperature. Then a high one makes the model careful, not bold: divide."
-    if _near(got, logits.softmax(dim=-1) / temperature):
-        return f"you divided the probabilities: they now sum to {float(got.sum()):.2f}. Divide the scores."
-    return None
+TEMPERATURE: Mistakes = {
+    "multiplied": (
+        lambda logits, temperature: (logits * temperature).softmax(dim=-1),
+        "you multiplied by the temperature. Then a high one makes the model careful, not bold: divide.",
+    ),
+    "after the softmax": (
+        lambda logits, temperature: logits.softmax(dim=-1) / temperature,
+        "you divided the probabilities, so that they no longer sum to 1. Divide the scores.",
+    ),
+    "no softmax": (
+        lambda logits, temperature: logits / temperature,
+        "these are scores still. Softmax turns them into probabilities that sum to 1.",
+    ),
+    "ignored": (
+        lambda logits, temperature: logits.softmax(dim=-1),
+        "the temperature has no effect yet: divide the scores by it before the softmax.",
+    ),
+}
 
 
 def nucleus(probabilities: list[float], p: float) -> list[float]:
@@ -136,30 +170,53 @@ def nucleus(probabilities: list[float], p: float) -> list[float]:
 
 def _bets(rng: random.Random) -> Iterator[Arguments]:
     for p in (0.75, 0.55, 0.95):
-        bets = [rng.randrange(1, 40) for _ in range(7)]
-        bets[rng.randrange(7)] += 60
+        while True:  # no two alike, and no sum that is p but for rounding: any order of sorting finds the same tokens
+            bets = rng.sample(range(1, 40), 7)
+            bets[rng.randrange(7)] += 60
+            sums = accumulate(sorted(bets, reverse=True))
+            if all(abs(part / sum(bets) - p) > 1e-6 for part in sums):
+                break
         yield [bet / sum(bets) for bet in bets], p
     yield [0.15, 0.2, 0.6, 0.05], 0.5  # the first one alone is enough
 
 
-def _nucleus_hint(args: Arguments, got: Any, expected: list[float]) -> str | None:
-    probabilities, p = args
-    if not isinstance(got, list | tuple) or len(got) != len(probabilities):
-        return f"the result should have a probability for each of the {len(probabilities)} tokens, 0 for those cut off."
-    kept, wanted = [q > 0 for q in got], [q > 0 for q in expected]
-    if not any(kept):
-        return f"nothing is left to draw from. The likeliest token always stays, even where it alone reaches {p}."
-    if kept == wanted and abs(sum(got) - 1) > 1e-6:
-        return f"the right tokens are left, but they sum to {sum(got):.2f}: divide by the sum, so that it is 1 again."
-    if kept == [q >= p for q in probabilities] or kept == [q >= 1 - p for q in probabilities]:
-        return f"you compared each probability with {p}. It is their running sum, from the likeliest on, that counts."
-    if sum(kept) == sum(wanted) - 1:
-        return f"you stopped one token too early: those left have less than {p} together. The last one stays."
-    if sum(kept) > sum(wanted):
-        return f"you kept {sum(kept)} tokens, and {sum(wanted)} are enough to reach {p}."
-    if sum(kept) == sum(wanted):
-        return "you kept the right number of tokens, but not the likeliest ones: sort them first."
-    return None
+def _top(probabilities: list[float], n: int) -> list[float]:
+    kept = sorted(range(len(probabilities)), key=lambda token: -probabilities[token])[:n]
+    total = sum(probabilities[token] for token in kept)
+    return [q / total if token in kept else 0.0 for token, q in enumerate(probabilities)]
+
+
+def _size(probabilities: list[float], p: float) -> int:
+    return sum(q > 0 for q in nucleus(probabilities, p))
+
+
+def _by_id(probabilities: list[float], n: int) -> list[float]:
+    total = sum(probabilities[:n])
+    return [q / total if token < n else 0.0 for token, q in enumerate(probabilities)]
+
+
+NUCLEUS: Mistakes = {
+    "compares each one": (
+        lambda q, p: [x if x >= p else 0.0 for x in q],
+        "you compared each probability with p. It is their running sum, from the likeliest on, that counts.",
+    ),
+    "not shared out again": (
+        lambda q, p: [x if y > 0 else 0.0 for x, y in zip(q, nucleus(q, p), strict=True)],
+        "the right tokens are left, but they no longer sum to 1: divide by their sum.",
+    ),
+    "stops one too early": (
+        lambda q, p: _top(q, _size(q, p) - 1),
+        "you stopped one token too early: those left have less than p together. The one that reaches p stays.",
+    ),
+    "one too many": (
+        lambda q, p: _top(q, _size(q, p) + 1),
+        "you kept one token more than are needed to reach p.",
+    ),
+    "in the order of the ids": (
+        lambda q, p: _by_id(q, _size(q, p)),
+        "you kept the right number of tokens, but the first ones, not the likeliest: sort them first.",
+    ),
+}
 
 
 # --- 01.5: the summary
@@ -199,77 +256,44 @@ def _summary_difference(got: Any, expected: dict[str, str]) -> str | None:
     return None
 
 
-def _near(left: Any, right: Any) -> bool:
-    return bool((left - right).abs().max() < 1e-5)
-
-
 EXERCISES = [
     Exercise(
         "01.1",
         "prompt with examples",
         few_shot,
-        wrong={
-            "ends with a space": lambda examples, question: few_shot(examples, question) + " ",
-            "ends with a new line": lambda examples, question: few_shot(examples, question) + "\n",
-            "asks a question": lambda examples, question: few_shot(examples, question)[:-1] + "?",
-            "all on one line": lambda examples, question: few_shot(examples, question).replace("\n", ""),
-            "no examples": lambda examples, question: f"{question}:",
-        },
-        cases=_examples,
-        hint=_few_shot_hint,
+        FEW_SHOT,
+        _examples,
         praise="a text that breaks off where the answer has to come: that is all of few-shot prompting.",
     ),
     Exercise(
         "01.2",
         "chat template",
         render,
-        wrong={
-            "assistant instead of model": lambda messages: render(messages).replace(
-                "<start_of_turn>model", "<start_of_turn>assistant"
-            ),
-            "no turn for the model": lambda messages: render(messages).removesuffix("<start_of_turn>model\n"),
-            "no end of turns": lambda messages: render(messages).replace("<end_of_turn>", ""),
-            "a <bos> for each turn": lambda messages: render(messages).replace("<start", "<bos><start"),
-            "no line breaks": lambda messages: render(messages).replace("\n", ""),
-            "ends the turn that is to come": lambda messages: render(messages) + "<end_of_turn>",
-        },
-        cases=_conversations,
-        hint=_render_hint,
+        RENDERED,
+        _conversations,
         praise="letter for letter what the tokenizer's own template writes.",
     ),
     Exercise(
         "01.3",
         "temperature",
         with_temperature,
-        wrong={
-            "multiplied": lambda logits, temperature: (logits * temperature).softmax(dim=-1),
-            "after the softmax": lambda logits, temperature: logits.softmax(dim=-1) / temperature,
-            "no softmax": lambda logits, temperature: logits / temperature,
-            "ignored": lambda logits, temperature: logits.softmax(dim=-1),
-        },
-        cases=_logits,
-        hint=_temperature_hint,
+        TEMPERATURE,
+        _logits,
         praise="one division. Everything that temperature does follows from it.",
     ),
     Exercise(
         "01.4",
         "nucleus",
         nucleus,
-        wrong={
-            "compares each one": lambda q, p: [x if x >= p else 0.0 for x in q],
-            "not shared out again": lambda q, p: [x if y > 0 else 0.0 for x, y in zip(q, nucleus(q, p), strict=True)],
-            "stops one too early": lambda q, p: _too_early(q, p),
-            "one too many": lambda q, p: _top(q, sum(x > 0 for x in nucleus(q, p)) + 1),
-            "in the order of the ids": lambda q, p: _by_id(q, sum(x > 0 for x in nucleus(q, p))),
-        },
-        cases=_bets,
-        hint=_nucleus_hint,
+        NUCLEUS,
+        _bets,
         praise="few tokens where the model is sure, many where it is not: that is the point of top-p.",
     ),
     Exercise(
         "01.5",
         "summary",
         SUMMARY,
+        compare=_summary_difference,
         wrong={
             "only base models predict tokens": SUMMARY | {"was trained to predict the next token": "base"},
             "instruct models are larger": SUMMARY | {"has the larger number of parameters": "instruct"},
@@ -277,24 +301,6 @@ EXERCISES = [
             "instruct models never err": SUMMARY | {"may say something false, and sound sure": "base"},
             "a word that is no choice": SUMMARY | {"meets a question with more questions": "yes"},
         },
-        compare=_summary_difference,
-        hint=lambda args, got, expected: _summary_difference(got, expected),
         praise="if you can explain each line to your neighbour, you have understood this lesson.",
     ),
 ]
-
-
-def _top(probabilities: list[float], n: int) -> list[float]:
-    kept = sorted(range(len(probabilities)), key=lambda token: -probabilities[token])[:n]
-    total = sum(probabilities[token] for token in kept)
-    return [q / total if token in kept else 0.0 for token, q in enumerate(probabilities)]
-
-
-def _too_early(probabilities: list[float], p: float) -> list[float]:
-    n = sum(q > 0 for q in nucleus(probabilities, p)) - 1
-    return _top(probabilities, n) if n else [0.0] * len(probabilities)
-
-
-def _by_id(probabilities: list[float], n: int) -> list[float]:
-    total = sum(probabilities[:n])
-    return [q / total if token < n else 0.0 for token, q in enumerate(probabilities)]

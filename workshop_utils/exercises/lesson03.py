@@ -8,15 +8,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_utils.checks import Exercise, randint, randn
+from workshop_utils.checks import Arguments, Exercise, Mistakes, randint, randn
 from workshop_utils.exercises import pieces03 as pieces
-from workshop_utils.exercises.pieces03 import Arguments, close
 from workshop_utils.model import attention_weights
 
 # --- 03.5
@@ -33,30 +31,56 @@ def _answers(rng: random.Random) -> Iterator[Arguments]:
         yield 2 * randn(rng, N, V), randint(rng, V, N)
 
 
-def _loss_hint(args: Arguments, got: Any, expected: Tensor) -> str | None:
-    logits, targets = args
-    value = float(got)
-    picked = logits.softmax(-1)[torch.arange(len(targets)), targets]
-    guesses = {
-        -float(expected): "the sign is wrong: the logarithm of a probability is negative, and a loss counts upwards.",
-        float(expected) * len(targets): "you summed over the positions. Take the mean, or longer texts look worse.",
-        float(expected) / math.log(2): "you took the logarithm to base 2 (bits). We count in nats: .log().",
-        float(-picked.mean()): "that is the mean probability itself; its logarithm is missing.",
-        float(1 - picked.mean()): "that is 1 minus the probability; take -log of the probability instead.",
-        float(-picked.mean().log()): "you averaged the probabilities first. First the logarithms, then their mean.",
-        float(
-            -logits[torch.arange(len(targets)), targets].mean()
-        ): "these are scores, not yet probabilities: softmax first.",
-        float(-logits.log_softmax(-1).mean()): (
-            "you averaged over all tokens of the vocabulary. Only the one that really came counts: pick it by targets."
-        ),
-        float(F.cross_entropy(logits.softmax(-1), targets)): (
-            "you applied the softmax twice: F.cross_entropy wants the scores themselves."
-        ),
-    }
-    return next(
-        (text for guess, text in guesses.items() if math.isclose(value, guess, rel_tol=1e-4, abs_tol=1e-6)), None
-    )
+def _picked(logits: Tensor, targets: Tensor) -> Tensor:
+    return logits.softmax(-1)[torch.arange(len(targets)), targets]
+
+
+LOSSES: Mistakes = {
+    "wrong sign": (
+        lambda logits, targets: -cross_entropy(logits, targets),
+        "the sign is wrong: the logarithm of a probability is negative, and a loss counts upwards.",
+    ),
+    "sum": (
+        lambda logits, targets: cross_entropy(logits, targets) * len(targets),
+        "you summed over the positions. Take the mean, or longer texts look worse.",
+    ),
+    "one for each position": (
+        lambda logits, targets: -_picked(logits, targets).log(),
+        "these are the losses of the single positions. Their mean is missing.",
+    ),
+    "bits": (
+        lambda logits, targets: cross_entropy(logits, targets) / math.log(2),
+        "you took the logarithm to base 2 (bits). We count in nats: .log().",
+    ),
+    "probability without the logarithm": (
+        lambda logits, targets: -_picked(logits, targets).mean(),
+        "that is minus the mean probability itself; its logarithm is missing.",
+    ),
+    "1 minus the probability": (
+        lambda logits, targets: 1 - _picked(logits, targets).mean(),
+        "that is 1 minus the probability; take -log of the probability instead.",
+    ),
+    "mean before the logarithm": (
+        lambda logits, targets: -_picked(logits, targets).mean().log(),
+        "you averaged the probabilities first. First the logarithms, then their mean.",
+    ),
+    "scores instead of probabilities": (
+        lambda logits, targets: -logits[torch.arange(len(targets)), targets].mean(),
+        "these are scores, not yet probabilities: softmax first.",
+    ),
+    "mean over the vocabulary": (
+        lambda logits, targets: -logits.log_softmax(-1).mean(),
+        "you averaged over all tokens of the vocabulary. Only the one that really came counts: pick it by targets.",
+    ),
+    "softmax over the positions": (
+        lambda logits, targets: -logits.log_softmax(0)[torch.arange(len(targets)), targets].mean(),
+        "your softmax goes over the positions. The tokens of one position compete with each other: dim=-1.",
+    ),
+    "softmax twice": (
+        lambda logits, targets: F.cross_entropy(logits.softmax(-1), targets),
+        "you applied the softmax twice: F.cross_entropy wants the scores themselves.",
+    ),
+}
 
 
 # --- 03.6
@@ -78,37 +102,55 @@ def _shapes(rng: random.Random) -> Iterator[Arguments]:
         yield 64 * rng.randrange(5, 40), rng.randrange(20, 300), rng.randrange(1, 9), 16 * rng.randrange(3, 9)
 
 
-def _params_hint(args: Arguments, got: Any, expected: int) -> str | None:
-    vocab_size, block_size, n_layer, C = args
-    if got == 12 * n_layer * C * C:
-        return (
-            "that is the rule of thumb, the matrices of the blocks alone. Now add the tables, the biases and the norms."
-        )
-    biases = n_layer * 9 * C
-    norms = (2 * n_layer + 1) * 2 * C
-    misses = {
-        vocab_size * C: ("the head counted again", "the token table is missing"),
-        block_size * C: ("the position table counted twice", "the position table is missing"),
-        biases: (
-            "the biases counted twice",
-            "the biases of the four linear layers are missing: 3C, C, 4C and C a block",
-        ),
-        norms: ("the norms counted twice", "the norms are missing: 2C each, two a block and one at the end"),
-        biases + norms: ("", "biases and norms are missing: 9C of biases a block, and 2C for each of the 2L + 1 norms"),
-        2 * C: ("one norm too many", "the last norm, after all blocks, is missing: 2C"),
-        n_layer * C * C: ("", "a C x C matrix a block is missing: attention's c_proj"),
-        n_layer * (C * C + C): ("", "attention's c_proj is missing: C x C weights and C biases a block"),
-        n_layer * 3 * C * C: ("", "3 C x C weights a block are missing: c_attn makes q, k and v, 3C numbers"),
-        norms // 2: ("", "a norm has two numbers a column, a scale and a shift: 2C, not C"),
-        (n_layer - 1) * (12 * C * C + 13 * C): ("", "the blocks are counted once, not n_layer times"),
-    }
-    for size, (more, less) in misses.items():
-        if got - expected == size and size and more:
-            extra = " (it is tied to the token table: the same numbers, once)" if size == vocab_size * C else ""
-            return f"you are {size:,} too high: {more}{extra}."
-        if expected - got == size and size and less:
-            return f"you are {size:,} too low: {less}."
-    return None
+def _off(by: Callable[[int, int, int, int], int]) -> Callable[[int, int, int, int], int]:
+    """The count with so much too many, from the sizes V, B, L and C."""
+    return lambda V, B, L, C: count_params(V, B, L, C) + by(V, B, L, C)
+
+
+COUNTS: Mistakes = {
+    "the rule of thumb": (
+        lambda V, B, L, C: 12 * L * C * C,
+        "that is the rule of thumb, the matrices of the blocks alone. Now add the tables, the biases and the norms.",
+    ),
+    "head counted": (
+        _off(lambda V, B, L, C: V * C),
+        "you counted the head again. It is tied to the token table: the same numbers, once.",
+    ),
+    "no token table": (_off(lambda V, B, L, C: -V * C), "the token table is missing: vocab_size x C."),
+    "no positions": (_off(lambda V, B, L, C: -B * C), "the position table is missing: block_size x C."),
+    "no biases": (
+        _off(lambda V, B, L, C: -L * 9 * C),
+        "the biases of the four linear layers are missing: 3C, C, 4C and C a block.",
+    ),
+    "no norms": (
+        _off(lambda V, B, L, C: -(2 * L + 1) * 2 * C),
+        "the norms are missing: 2C each, two a block and one at the end.",
+    ),
+    "matrices only": (
+        _off(lambda V, B, L, C: -L * 9 * C - (2 * L + 1) * 2 * C),
+        "biases and norms are missing: 9C of biases a block, and 2C for each of the 2L + 1 norms.",
+    ),
+    "no last norm": (
+        _off(lambda V, B, L, C: -2 * C),
+        "the last norm, after all blocks, is missing: 2C.",
+    ),
+    "half the norms": (
+        _off(lambda V, B, L, C: -(2 * L + 1) * C),
+        "a norm has two numbers a column, a scale and a shift: 2C, not C.",
+    ),
+    "no c_proj": (
+        _off(lambda V, B, L, C: -L * (C * C + C)),
+        "attention's c_proj is missing: C x C weights and C biases a block.",
+    ),
+    "c_attn without q, k and v": (
+        _off(lambda V, B, L, C: -L * (2 * C * C + 2 * C)),
+        "c_attn makes q, k and v, 3C numbers: C x 3C weights and 3C biases a block.",
+    ),
+    "one block": (
+        lambda V, B, L, C: count_params(V, B, 1, C),
+        "the blocks are counted once, not n_layer times.",
+    ),
+}
 
 
 # --- 03.7
@@ -118,7 +160,7 @@ def bets(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> 
     """Probabilities (V,) from scores (V,), sharpened or flattened, with all but the k likeliest tokens at 0."""
     logits = logits / temperature
     if top_k is not None:
-        kth = logits.topk(top_k).values[-1]
+        kth = logits.topk(min(top_k, len(logits))).values[-1]
         logits = logits.masked_fill(logits < kth, float("-inf"))
     return logits.softmax(dim=-1)
 
@@ -156,7 +198,7 @@ def no_temperature(logits: Tensor, temperature: float = 1.0, top_k: int | None =
     return bets(logits, 1.0, top_k)
 
 
-BETS_MISTAKES: dict[str, tuple[Callable[..., Tensor], str]] = {
+BETS_MISTAKES: Mistakes = {
     "temperature ignored": (
         no_temperature,
         "the temperature is not used: divide the scores by it, before the softmax.",
@@ -181,96 +223,65 @@ BETS_MISTAKES: dict[str, tuple[Callable[..., Tensor], str]] = {
 }
 
 
-def _bets_hint(args: Arguments, got: Any, expected: Tensor) -> str | None:
-    return next((sentence for mistake, sentence in BETS_MISTAKES.values() if close(got, mistake(*args))), None)
-
-
 EXERCISES = [
     Exercise(
         "03.1",
         "average of the past",
         pieces.past_average,
-        {
-            "not divided": lambda T: torch.ones(T, T).tril(),
-            "divided by T": lambda T: torch.ones(T, T).tril() / T,
-            "the future": lambda T: pieces.past_average(T).T,
-            "everything": lambda T: torch.full((T, T), 1 / T),
-            "without itself": lambda T: torch.ones(T, T).tril(-1) / torch.ones(T, T).tril(-1).sum(dim=1, keepdim=True),
-        },
+        pieces.AVERAGE_MISTAKES,
         pieces.lengths,
-        hint=pieces.average_hint,
         praise="every row sums to 1, and nobody looks ahead. Keep this triangle in mind, it comes back.",
     ),
     Exercise(
         "03.2",
         "attention weights",
         attention_weights,
-        {name: mistake for name, (mistake, _) in pieces.ATTENTION_MISTAKES.items()},
+        pieces.ATTENTION_MISTAKES,
         pieces.queries,
-        hint=pieces.attention_hint,
+        trained=True,
         praise="that is the heart of every GPT, and you wrote it.",
     ),
     Exercise(
         "03.3",
         "splitting of the heads",
         pieces.split_heads,
-        {
-            "view without transpose": lambda x, n: x.reshape(x.size(0), n, x.size(1), x.size(2) // n),
-            "no transpose": lambda x, n: x.view(x.size(0), x.size(1), n, x.size(2) // n),
-            "interleaved": lambda x, n: x.view(x.size(0), x.size(1), x.size(2) // n, n).permute(0, 3, 1, 2),
-        },
+        pieces.HEADS_MISTAKES,
         pieces.streams,
-        hint=pieces.heads_hint,
+        trained=True,
         praise="each head has its own numbers of every token.",
     ),
     Exercise(
         "03.4",
         "block",
         pieces.residual_block,
-        {name: mistake for name, (mistake, _) in pieces.BLOCK_MISTAKES.items()},
+        pieces.BLOCK_MISTAKES,
         pieces.parts,
-        hint=pieces.block_hint,
+        trained=True,
         praise="read, add, read, add: the stream runs through untouched.",
     ),
     Exercise(
         "03.5",
         "cross-entropy",
         cross_entropy,
-        {
-            "wrong sign": lambda logits, targets: -cross_entropy(logits, targets),
-            "probability without the logarithm": lambda x, t: -x.softmax(-1)[torch.arange(len(t)), t].mean(),
-            "scores instead of probabilities": lambda x, t: -x[torch.arange(len(t)), t].mean(),
-            "mean over the vocabulary": lambda x, t: -x.log_softmax(-1).mean(),
-            "bits": lambda x, t: cross_entropy(x, t) / math.log(2),
-        },
+        LOSSES,
         _answers,
-        hint=_loss_hint,
+        trained=True,
         praise="the same number that torch's F.cross_entropy gives.",
     ),
     Exercise(
         "03.6",
         "parameter count",
         count_params,
-        {
-            "head counted": lambda V, B, L, C: count_params(V, B, L, C) + V * C,
-            "no biases": lambda V, B, L, C: count_params(V, B, L, C) - L * 9 * C,
-            "no norms": lambda V, B, L, C: count_params(V, B, L, C) - (2 * L + 1) * 2 * C,
-            "the rule of thumb": lambda V, B, L, C: 12 * L * C * C,
-            "matrices only": lambda V, B, L, C: (V + B) * C + 12 * L * C * C,
-            "no positions": lambda V, B, L, C: count_params(V, B, L, C) - B * C,
-            "no last norm": lambda V, B, L, C: count_params(V, B, L, C) - 2 * C,
-        },
+        COUNTS,
         _shapes,
-        hint=_params_hint,
         praise="to the last one. You can now check any model card that claims to be a GPT.",
     ),
     Exercise(
         "03.7",
         "temperature and top-k",
         bets,
-        {name: mistake for name, (mistake, _) in BETS_MISTAKES.items()},
+        BETS_MISTAKES,
         _choices,
-        hint=_bets_hint,
         praise="divide, cut, softmax: in this order.",
     ),
 ]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
-from workshop_utils.checks import Exercise, randn
-
-Arguments = tuple[Any, ...]
+from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
 
 
 def perplexity(losses: list[float]) -> float:
@@ -22,21 +21,25 @@ def _losses(rng: random.Random) -> Iterator[Arguments]:
         yield ([round(rng.uniform(0.2, 6.0), 3) for _ in range(n)],)
 
 
-def _perplexity_hint(args: Arguments, got: Any, expected: float) -> str | None:
-    (losses,) = args
-    mean = sum(losses) / len(losses)
-    if math.isclose(got, sum(map(math.exp, losses)) / len(losses), rel_tol=1e-6):
-        return (
-            f"for the losses {losses} you got {got:.2f}, the mean of the perplexities. Take the mean of the losses "
-            f"first and the exponential last ({expected:.2f}), or one surprised batch drowns all the others."
-        )
-    if math.isclose(got, 2**mean, rel_tol=1e-6):
-        return f"you raised 2 to the power of the loss. Our losses are in nats, so the base is e: {expected:.2f}."
-    if math.isclose(got, mean, rel_tol=1e-6):
-        return f"{got:.2f} is still the mean loss. Its exponential is the perplexity: {expected:.2f}."
-    if math.isclose(got, math.exp(sum(losses)), rel_tol=1e-6):
-        return "you summed the losses. It is the mean over the batches that says how hard one token is."
-    return None
+PERPLEXITY: Mistakes = {
+    "mean of the exponentials": (
+        lambda losses: sum(map(math.exp, losses)) / len(losses),
+        "that is the mean of the perplexities. Take the mean of the losses first and the exponential last, or one "
+        "difficult batch drowns all the others.",
+    ),
+    "base two": (
+        lambda losses: 2 ** (sum(losses) / len(losses)),
+        "you raised 2 to the power of the loss. Our losses are in nats, so the base is e.",
+    ),
+    "forgot the exponential": (
+        lambda losses: sum(losses) / len(losses),
+        "this is still the mean loss. Its exponential is the perplexity.",
+    ),
+    "sum instead of mean": (
+        lambda losses: math.exp(sum(losses)),
+        "you summed the losses. It is the mean over the batches that says how hard one token is.",
+    ),
+}
 
 
 def learning_rate(step: int, peak: float, warmup: int, total: int) -> float:
@@ -53,22 +56,47 @@ def _steps(rng: random.Random) -> Iterator[Arguments]:
         yield (step, peak, warmup, total)
 
 
-def _rate_hint(args: Arguments, got: Any, expected: float) -> str | None:
-    step, peak, warmup, total = args
-    if step == 0 and got > 0:
-        return f"at step 0 your rate is already {got:.4f}. It should start at 0 and climb."
-    if step == warmup:
-        return (
-            f"at step {step} (the end of the warm-up) your rate is {got:.4f} and not the peak {peak:.4f}: it jumps "
-            "there. Both sides should meet at peak."
-        )
-    if step == total:
-        return f"at the last step ({total}) your rate is {got:.5f}. It should have come down to 0."
-    if step > warmup:
-        return (
-            f"at step {step}, after the warm-up, your rate is {got:.5f} and should be {expected:.5f}: a straight line."
-        )
-    return f"at step {step}, inside the warm-up of {warmup}, your rate is {got:.5f} and should be {expected:.5f}."
+def _schedule(
+    up: Callable[[int, int], float], down: Callable[[int, int, int], float]
+) -> Callable[[int, float, int, int], float]:
+    """A schedule of two shares of the peak, one for each side of the end of the warm-up."""
+    return lambda s, peak, w, t: peak * (up(s, w) if s < w else down(s, w, t))
+
+
+RATES: Mistakes = {
+    "decay counted from step 0": (
+        _schedule(lambda s, w: s / w, lambda s, w, t: 1 - s / t),
+        "your fall is counted from step 0, so the rate jumps at the end of the warm-up: both sides meet at peak.",
+    ),
+    "no warm-up": (
+        lambda s, peak, w, t: peak * (t - s) / t,
+        "there is no warm-up: at step 0 the rate should be 0, and climb.",
+    ),
+    "starts at the peak": (
+        _schedule(lambda s, w: 1, lambda s, w, t: (t - s) / (t - w)),
+        "during the warm-up your rate is already the peak. It should start at 0 and climb.",
+    ),
+    "starts above 0": (
+        _schedule(lambda s, w: (s + 1) / w, lambda s, w, t: (t - s) / (t - w)),
+        "at step 0 your rate is already above 0, and it reaches the peak one step too early: step / warmup.",
+    ),
+    "starts above 0, by one more": (
+        _schedule(lambda s, w: (s + 1) / (w + 1), lambda s, w, t: (t - s) / (t - w)),
+        "many libraries start at 1 / (warmup + 1), so that no step is lost. Here the rate starts at 0: step / warmup.",
+    ),
+    "never reaches 0": (
+        _schedule(lambda s, w: s / w, lambda s, w, t: 1 - 0.9 * (s - w) / (t - w)),
+        "your rate ends at a tenth of the peak. It should come down to 0.",
+    ),
+    "stays at the peak": (
+        _schedule(lambda s, w: s / w, lambda s, w, t: 1),
+        "after the warm-up your rate stays at the peak. It should fall in a straight line.",
+    ),
+    "cosine": (
+        _schedule(lambda s, w: s / w, lambda s, w, t: 0.5 * (1 + math.cos(math.pi * (s - w) / (t - w)))),
+        "your rate falls along a cosine, as in many real runs. Here a straight line was asked for.",
+    ),
+}
 
 
 def accumulate(losses: list[float], tokens: list[int]) -> float:
@@ -81,48 +109,69 @@ def _parts(rng: random.Random) -> Iterator[Arguments]:
         yield [round(rng.uniform(0.3, 4), 2) for _ in range(n)], [rng.randrange(20, 900) for _ in range(n)]
 
 
-def _accumulate_hint(args: Arguments, got: Any, expected: float) -> str | None:
-    losses, tokens = args
-    if math.isclose(got, sum(losses) / len(losses), rel_tol=1e-6):
-        return (
-            f"{got:.3f} is the plain mean of the parts, as if a part of {min(tokens)} tokens counted as much as one of "
-            f"{max(tokens)}. Weigh each loss by its tokens: {expected:.3f}. (Large libraries had this bug until 2024.)"
-        )
-    if math.isclose(got, sum(losses), rel_tol=1e-6):
-        return "you added the losses up: the gradient would grow with the number of parts, and with it every step."
-    if math.isclose(got, sum(loss * n for loss, n in zip(losses, tokens, strict=True)), rel_tol=1e-6):
-        return f"the weighted sum is right, now divide it by the number of tokens ({sum(tokens)})."
-    return None
+PARTS: Mistakes = {
+    "mean of means": (
+        lambda losses, tokens: sum(losses) / len(losses),
+        "that is the plain mean of the parts, as if a short one counted as much as a long one. Weigh each loss by its "
+        "tokens. (Large libraries had this bug until 2024.)",
+    ),
+    "sum": (
+        lambda losses, tokens: sum(losses),
+        "you added the losses up: the gradient would grow with the number of parts, and with it every step.",
+    ),
+    "forgot to divide": (
+        lambda losses, tokens: sum(loss * n for loss, n in zip(losses, tokens, strict=True)),
+        "the weighted sum is right, now divide it by the number of tokens.",
+    ),
+    "divided by the parts": (
+        lambda losses, tokens: sum(loss * n for loss, n in zip(losses, tokens, strict=True)) / len(losses),
+        "the weighted sum is right, but you divided it by the number of parts: divide it by that of the tokens.",
+    ),
+}
 
 
 def clip(gradients: list[Any], limit: float) -> list[Any]:
     """Shorten all gradients together when their common length is above the limit; the direction stays."""
-    length = math.sqrt(sum(float((g**2).sum()) for g in gradients))
-    return [g * min(1.0, limit / length) for g in gradients]
+    length = _length(gradients)
+    factor = limit / length if length > limit else 1.0  # a length of 0 divides nothing
+    return [g * factor for g in gradients]
+
+
+def _length(gradients: list[Any]) -> float:
+    return math.sqrt(sum(float((g**2).sum()) for g in gradients))
 
 
 def _gradients(rng: random.Random) -> Iterator[Arguments]:
-    for scale in (5.0, 0.01, 1.0):
-        yield [scale * randn(rng, 4, 3), 2 * scale * randn(rng, 6)], 1.0
+    for scale, limit in ((5.0, 1.0), (0.01, 1.0), (1.0, 0.5), (4.0, 10.0), (0.0, 1.0)):
+        yield [scale * randn(rng, 4, 3), 2 * scale * randn(rng, 6)], limit
 
 
-def _clip_hint(args: Arguments, got: Any, expected: Any) -> str | None:
-    gradients, limit = args
-    length = math.sqrt(sum(float((g**2).sum()) for g in gradients))
-    new = math.sqrt(sum(float((g**2).sum()) for g in got))
-    if length <= limit and abs(new - length) > 1e-4:
-        return (
-            f"a gradient of length {length:.2f} is already below the limit {limit} and must stay as it is; yours came "
-            f"out {new:.2f} long. Clipping only ever shortens."
-        )
-    if len(got) == len(gradients) and all(float(g.abs().max()) <= limit + 1e-5 for g in got) and new > limit + 1e-3:
-        return (
-            "you cut every number (or every tensor) on its own, which bends the direction of the step. Measure one "
-            "length over all tensors together, and shrink all by the same factor."
-        )
-    if new > limit + 1e-3:
-        return f"the gradients are {length:.2f} long together, and after your clipping still {new:.2f}, above {limit}."
-    return None
+_ALONE = (
+    "you shortened every tensor on its own, which bends the direction of the step. Measure one length over all tensors "
+    "together, and shrink all by the same factor."
+)
+CLIPPED: Mistakes = {
+    "each tensor alone": (lambda gs, limit: [g * min(1.0, limit / float(g.norm())) for g in gs], _ALONE),
+    "each tensor alone, in tensors": (lambda gs, limit: [g * (limit / g.norm()).clamp(max=1.0) for g in gs], _ALONE),
+    "each number alone": (
+        lambda gs, limit: [g.clamp(-limit, limit) for g in gs],
+        "you cut every number on its own, which bends the direction of the step. Measure one length over all tensors "
+        "together, and shrink all by the same factor.",
+    ),
+    "always scaled": (
+        lambda gs, limit: [g * limit / _length(gs) for g in gs],
+        "you also change gradients whose length is below the limit. Clipping only ever shortens.",
+    ),
+    "1 for the limit": (
+        lambda gs, limit: clip(gs, 1.0),
+        "you clip to a length of 1, and not to `limit`.",
+    ),
+    "zeros": (
+        lambda gs, limit: [g * min(1.0, limit / _length(gs)) for g in gs],
+        "gradients can all be 0, for example where everything is masked, and then you divide by a length of 0: divide "
+        "only where the length is above the limit.",
+    ),
+}
 
 
 def best_step(history: list[dict[str, float]]) -> int:
@@ -131,30 +180,57 @@ def best_step(history: list[dict[str, float]]) -> int:
 
 
 def _histories(rng: random.Random) -> Iterator[Arguments]:
-    for _ in range(3):
-        lowest = rng.randrange(3, 9)
+    for lowest in (*rng.sample(range(3, 9), 2), 1, 12):  # the first and the last one can be the best, too
         history: list[dict[str, float]] = []
         for i in range(1, 13):
-            entry = {"step": i * 50, "loss": round(3 / i + rng.uniform(0, 0.02), 3)}
-            if i % 2 == lowest % 2:  # a look at the validation text, every other entry
-                entry["val_loss"] = round(1 + 0.1 * abs(i - lowest), 3)
+            last = 0.1 if i == 12 else 0.0  # the training loss is lowest one entry earlier
+            entry = {"step": i * 50, "loss": round(3 / i + rng.uniform(0, 0.02) + last, 3)}
+            if i % 2 == lowest % 2:  # an evaluation, every other entry
+                bump = 0.5 if i in (lowest - 2, lowest + 2) else 0.0  # up and down again, on both sides
+                entry["val_loss"] = round(1 + 0.1 * abs(i - lowest) + bump, 3)
             history.append(entry)
         yield (history,)
 
 
-def _best_hint(args: Arguments, got: Any, expected: int) -> str | None:
-    (history,) = args
-    by_loss = min(history, key=lambda e: e["loss"])["step"]
-    if got == by_loss:
-        return (
-            f"step {got} has the lowest *training* loss. That number keeps falling while a model learns its text by "
-            f"heart. The validation loss decides: step {expected}."
-        )
-    if got == history[-1]["step"] or got == [e for e in history if "val_loss" in e][-1]["step"]:
-        return f"step {got} is the last one looked at, but the validation loss was lower at step {expected}."
-    if isinstance(got, float) and got < 3:
-        return f"{got} is the loss itself. The check asks for the step at which it was reached."
-    return None
+def _evaluated(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [entry for entry in history if "val_loss" in entry]
+
+
+def _before_the_first_rise(history: list[dict[str, float]]) -> int:
+    pairs = pairwise(_evaluated(history))
+    return next(
+        (int(a["step"]) for a, b in pairs if b["val_loss"] > a["val_loss"]), int(_evaluated(history)[-1]["step"])
+    )
+
+
+BEST: Mistakes = {
+    "lowest training loss": (
+        lambda history: min(history, key=lambda e: e["loss"])["step"],
+        "that step has the lowest *training* loss. That number keeps falling while a model learns its text by heart. "
+        "The validation loss decides.",
+    ),
+    "the last one evaluated": (
+        lambda history: _evaluated(history)[-1]["step"],
+        "that is the last step that was evaluated, but an earlier one can have a lower validation loss.",
+    ),
+    "the last one": (
+        lambda history: history[-1]["step"],
+        "that is the last step of the run, but an earlier one can have a lower validation loss.",
+    ),
+    "before the first rise": (
+        _before_the_first_rise,
+        "you stopped where the validation loss rises for the first time. It may fall again, and lower: look at all of "
+        "them.",
+    ),
+    "the loss instead of the step": (
+        lambda history: min(e["val_loss"] for e in _evaluated(history)),
+        "that is the lowest validation loss itself. At which step was it reached?",
+    ),
+    "the place in the list": (
+        lambda history: history.index(min(_evaluated(history), key=lambda e: e["val_loss"])),
+        'that is the place of the entry in the list. Return what it has under "step".',
+    ),
+}
 
 
 EXERCISES = [
@@ -162,69 +238,40 @@ EXERCISES = [
         "04.1",
         "perplexity",
         perplexity,
-        wrong={
-            "mean of the exponentials": lambda losses: sum(map(math.exp, losses)) / len(losses),
-            "base two": lambda losses: 2 ** (sum(losses) / len(losses)),
-            "forgot the exponential": lambda losses: sum(losses) / len(losses),
-            "sum instead of mean": lambda losses: math.exp(sum(losses)),
-        },
-        cases=_losses,
-        hint=_perplexity_hint,
+        PERPLEXITY,
+        _losses,
         praise="mean first, exponential last. A perplexity of 1 would be a model that is never surprised.",
     ),
     Exercise(
         "04.2",
         "schedule",
         learning_rate,
-        wrong={
-            "decay counted from step 0": lambda s, p, w, t: p * s / w if s < w else p * (1 - s / t),
-            "no warm-up": lambda s, p, w, t: p * (t - s) / t,
-            "never reaches 0": lambda s, p, w, t: p * s / w if s < w else p * (1 - 0.9 * (s - w) / (t - w)),
-            "starts at the peak": lambda s, p, w, t: p if s < w else p * (t - s) / (t - w),
-        },
-        cases=_steps,
-        hint=_rate_hint,
+        RATES,
+        _steps,
         praise="the two lines meet at the peak and end at 0. The run below uses exactly this.",
     ),
     Exercise(
         "04.3",
         "accumulation",
         accumulate,
-        wrong={
-            "mean of means": lambda losses, tokens: sum(losses) / len(losses),
-            "sum": lambda losses, tokens: sum(losses),
-            "forgot to divide": lambda losses, tokens: sum(a * b for a, b in zip(losses, tokens, strict=True)),
-        },
-        cases=_parts,
-        hint=_accumulate_hint,
+        PARTS,
+        _parts,
         praise="by tokens. Now many small batches are one large batch, to the last digit.",
     ),
     Exercise(
         "04.4",
         "clipping",
         clip,
-        wrong={
-            "each tensor alone": lambda gs, limit: [g * min(1.0, limit / float(g.norm())) for g in gs],
-            "each number alone": lambda gs, limit: [g.clamp(-limit, limit) for g in gs],
-            "always scaled": lambda gs, limit: [
-                g * limit / math.sqrt(sum(float((h**2).sum()) for h in gs)) for g in gs
-            ],
-        },
-        cases=_gradients,
-        hint=_clip_hint,
+        CLIPPED,
+        _gradients,
         praise="shorter, same direction, and small gradients untouched: what clip_grad_norm_ does.",
     ),
     Exercise(
         "04.5",
         "choice of the checkpoint",
         best_step,
-        wrong={
-            "lowest training loss": lambda history: min(history, key=lambda e: e["loss"])["step"],
-            "the last look": lambda history: [e for e in history if "val_loss" in e][-1]["step"],
-            "the loss instead of the step": lambda history: min(e["val_loss"] for e in history if "val_loss" in e),
-        },
-        cases=_histories,
-        hint=_best_hint,
+        BEST,
+        _histories,
         praise="the validation loss decides, not the training loss and not the clock.",
     ),
 ]

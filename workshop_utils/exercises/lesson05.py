@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from workshop_utils.checks import Exercise, randn
-from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
+from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
 from workshop_utils.exercises.pieces05 import PIECES
 
 # --- 05.1: what fits
@@ -25,6 +24,7 @@ def _limits(rng: random.Random) -> Iterator[Arguments]:
     for rows, room in ((64, 40), (48, 20), (36, 10)):  # the largest that fits would be no divisor
         fixed, per_row = rng.randrange(200, 400), rng.randrange(20, 60)
         yield rows, fixed, per_row, fixed + room * per_row + rng.randrange(1, per_row)
+    yield 24, 100, 10, 100 + 8 * 10  # a divisor that meets the limit exactly
 
 
 def _greedy(rows: int, fixed: int, per_row: int, limit: int) -> int:
@@ -39,6 +39,10 @@ FITS: Mistakes = {
         ),
         "that many rows fit, but they do not divide the update: the last part would be smaller, and the update would "
         "see another number of rows. Look for a divisor of `rows`.",
+    ),
+    "below the limit only": (
+        lambda rows, fixed, per_row, limit: what_fits(rows, fixed, per_row, limit - 1),
+        "a batch that needs exactly `limit` bytes still fits: <= and not <.",
     ),
     "fixed part forgotten": (
         lambda rows, fixed, per_row, limit: what_fits(rows, 0, per_row, limit),
@@ -72,12 +76,12 @@ FITS: Mistakes = {
 
 def seen_before(train: list[str], test: list[str]) -> list[int]:
     """Which texts of the test stand in the training text, whatever their case, spaces and punctuation."""
+    learnt = {_plain(text) for text in train}
+    return [i for i, text in enumerate(test) if _plain(text) in learnt]
 
-    def words(text: str) -> str:
-        return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
-    learnt = {words(text) for text in train}
-    return [i for i, text in enumerate(test) if words(text) in learnt]
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
 _LINES = (
@@ -102,13 +106,16 @@ def _splits(rng: random.Random) -> Iterator[Arguments]:
             re.sub(r"[^\w ]", "", train[2]) + " ...",
             train[3],
         ]
-        test = [*fresh, *dressed, train[4].split()[0]]  # a single word of a text is no copy of it
+        words = _plain(train[4]).split()
+        # No copies: one word of a text, its beginning with another end, its words in another order, a longer text.
+        near = [words[0], " ".join([*words[:3], "instead"]), " ".join(words[::-1]), f"{train[0]} Then it was late."]
+        test = [*fresh, *dressed, *near]
         rng.shuffle(test)
         yield train, test
 
 
 def _by(clean: Any) -> Any:
-    return lambda train, test: [i for i, text in enumerate(test) if clean(text) in {clean(one) for one in train}]
+    return lambda train, test: [i for i, text in enumerate(test) if clean(text) in [clean(one) for one in train]]
 
 
 LEAKS: Mistakes = {
@@ -125,12 +132,24 @@ LEAKS: Mistakes = {
         _by(lambda text: " ".join(text.lower().split())),
         "punctuation still tells the copies apart: keep letters and digits only, re.findall(r'[a-z0-9]+', ...).",
     ),
+    "first words": (
+        _by(lambda text: _plain(text).split()[:3]),
+        "you compared the first three words. Many texts begin alike and are no copies: compare all of their words.",
+    ),
+    "a bag of words": (
+        _by(lambda text: sorted(_plain(text).split())),
+        "the same words in another order make another text: keep their order.",
+    ),
+    "a set of words": (
+        _by(lambda text: {*_plain(text).split()}),
+        "the same words in another order make another text: keep their order.",
+    ),
     "the texts": (
         lambda train, test: [test[i] for i in seen_before(train, test)],
         "return the numbers of the texts, counted from 0, so that somebody can take them out.",
     ),
     "a part is enough": (
-        lambda train, test: [i for i, text in enumerate(test) if any(_joined(text) in _joined(one) for one in train)],
+        lambda train, test: [i for i, text in enumerate(test) if any(_plain(text) in _plain(one) for one in train)],
         "`in` between two texts also finds a single word within a longer text. Put whole texts into a set, and ask "
         "whether the whole text is in it.",
     ),
@@ -143,10 +162,6 @@ LEAKS: Mistakes = {
         "these are the clean ones: the leaked ones were asked for.",
     ),
 }
-
-
-def _joined(text: str) -> str:
-    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
 # --- 05.5: loss scaling
@@ -220,7 +235,7 @@ EXERCISES = [
         what_fits,
         cases=_limits,
         praise="the largest divisor that fits. Nothing is as cheap as an exact cure.",
-        **known(FITS),
+        mistakes=FITS,
     ),
     Exercise(
         "05.4",
@@ -228,7 +243,7 @@ EXERCISES = [
         seen_before,
         cases=_splits,
         praise="compared by their words. What was rewritten or translated, it does not find: nothing easy does.",
-        **known(LEAKS),
+        mistakes=LEAKS,
     ),
     Exercise(
         "05.5",
@@ -236,6 +251,6 @@ EXERCISES = [
         unscale,
         cases=_scaled,
         praise="divide, or skip and halve. torch's GradScaler also doubles the scale after 2,000 good steps.",
-        **known(UNSCALE),
+        mistakes=UNSCALE,
     ),
 ]

@@ -6,8 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from workshop_utils.checks import Exercise
-from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
+from workshop_utils.checks import Arguments, Exercise, Mistakes
 from workshop_utils.exercises.pieces06 import PIECES
 
 # --- 06.3: bytes of a training
@@ -171,36 +170,30 @@ def _fair(got: list[list[int]], expected: list[list[int]]) -> str | None:
     return None
 
 
-def _rows_hint(args: Arguments, got: Any, expected: Any) -> str | None:
-    n_rows, world_size = args
-    problem = _fair(got, expected)
-    if problem is None:
-        return None
-    if all(rows == list(range(n_rows)) for rows in got):
-        return "every rank reads every row: that is the work of one process, done several times."
-    if got == [list(range(rank + 1, n_rows, world_size)) for rank in range(world_size)]:
-        return "ranks are counted from 0, and so are rows: with rank + 1 nobody reads row 0."
-    each = n_rows // world_size
-    if got == [list(range(rank * each, (rank + 1) * each)) for rank in range(world_size)]:
-        left = n_rows - each * world_size
-        return f"{n_rows} rows are no multiple of {world_size}: the last {left} of them fall to nobody."
-    if "more than once" in problem:
-        return f"{problem} Each rank has only its own number to tell it from the others: use it in every choice."
-    return problem
-
-
 def _drawn(n_rows: int, rank: int, world_size: int) -> list[int]:
     return random.Random(rank).sample(range(n_rows), -(-n_rows // world_size))
 
 
-WHOSE: dict[str, Callable[..., list[int]]] = {
-    "all rows": lambda n, rank, size: list(range(n)),
-    "the rest is lost": lambda n, rank, size: list(range(rank * (n // size), (rank + 1) * (n // size))),
-    "beyond the end": lambda n, rank, size: list(range(rank * -(-n // size), (rank + 1) * -(-n // size))),
-    "the last one takes the rest": lambda n, rank, size: list(
-        range(rank * (n // size), n if rank == size - 1 else (rank + 1) * (n // size))
+WHOSE: Mistakes = {
+    "all rows": (
+        lambda n, rank, size: list(range(n)),
+        "every rank reads every row: that is the work of one process, done several times.",
     ),
-    "from 1": lambda n, rank, size: list(range(rank + 1, n, size)),
+    "the rest is lost": (
+        lambda n, rank, size: list(range(rank * (n // size), (rank + 1) * (n // size))),
+        "where the number of rows is no multiple of the number of processes, the last few rows fall to nobody.",
+    ),
+    "from 1": (
+        lambda n, rank, size: list(range(rank + 1, n, size)),
+        "ranks are counted from 0, and so are rows: with rank + 1 nobody reads row 0.",
+    ),
+    "the last one takes the rest": (
+        lambda n, rank, size: list(range(rank * (n // size), n if rank == size - 1 else (rank + 1) * (n // size))),
+        "the last rank takes all that is left over, up to world_size - 1 rows more than the others, which wait for it.",
+    ),
+}
+MORE_WHOSE: dict[str, Callable[..., list[int]]] = {
+    "beyond the end": lambda n, rank, size: list(range(rank * -(-n // size), (rank + 1) * -(-n // size))),
     "drawn by each": _drawn,
     "one step too far": lambda n, rank, size: list(range(rank, n, size + 1)),
 }
@@ -254,16 +247,6 @@ STEPS: Mistakes = {
 }
 
 
-def _whole(got: Any, expected: tuple[int, int]) -> str | None:
-    if not isinstance(got, tuple | list) or len(got) != 2:
-        return "return two numbers: the micro-batches to gather, and the steps."
-    if any(not isinstance(value, int) for value in got):
-        return f"{tuple(got)} holds a number that is not whole."
-    if tuple(got) != expected:
-        return f"you have {tuple(got)}, it should be {expected}."
-    return None
-
-
 EXERCISES = [
     *PIECES,
     Exercise(
@@ -272,7 +255,7 @@ EXERCISES = [
         training_bytes,
         cases=_sizes,
         praise="16 bytes a parameter, before the first token is read. Only the averages shrink with 8-bit Adam.",
-        **known(BYTES),
+        mistakes=BYTES,
     ),
     Exercise(
         "06.4",
@@ -280,17 +263,17 @@ EXERCISES = [
         bill,
         cases=_runs,
         praise="more devices make it shorter and not dearer, as long as they do not wait for each other.",
-        **known(BILLS),
+        mistakes=BILLS,
     ),
     Exercise(
         "06.5",
         "division of the rows",
         rows_of,
-        wrong=WHOSE,
+        mistakes=WHOSE,
+        wrong=MORE_WHOSE,
         cases=_worlds,
         apply=_all_ranks,
         compare=_fair,
-        hint=_rows_hint,
         praise="no row twice, none lost, and nobody waits for longer than one row.",
     ),
     Exercise(
@@ -298,8 +281,7 @@ EXERCISES = [
         "number of steps",
         steps_for,
         cases=_plans,
-        compare=_whole,
         praise="steps, not epochs: a stream has no end, and no two devices agree on when theirs would be.",
-        **known(STEPS),
+        mistakes=STEPS,
     ),
 ]

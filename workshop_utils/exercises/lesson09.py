@@ -7,8 +7,7 @@ import random
 import re
 from collections.abc import Collection, Iterator
 
-from workshop_utils.checks import Exercise
-from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
+from workshop_utils.checks import Arguments, Exercise, Mistakes
 from workshop_utils.exercises.pieces09 import PIECES
 
 # --- 09.1: a metric
@@ -181,7 +180,7 @@ EXERCISES = [
         stem_score,
         cases=_texts,
         praise="whole words, each idea once, by length. It measures vocabulary and no wisdom: now try to fool it.",
-        **known(METRIC),
+        mistakes=METRIC,
     ),
     Exercise(
         "09.3",
@@ -189,7 +188,7 @@ EXERCISES = [
         perplexity,
         cases=_log_probabilities,
         praise="as if the model had thrown a die with so many sides for every token.",
-        **known(PERPLEXITY),
+        mistakes=PERPLEXITY,
     ),
     Exercise(
         "09.2",
@@ -197,6 +196,6 @@ EXERCISES = [
         share_of_wins,
         cases=_draws,
         praise="the same prompts for both, drawn again and again: from 0.975 on, luck is a poor explanation.",
-        **known(WINS),
+        mistakes=WINS,
     ),
 ]

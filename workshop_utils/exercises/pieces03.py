@@ -7,21 +7,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from workshop_utils.checks import randn
-
-Arguments = tuple[Any, ...]
-
-
-def close(got: Any, expected: Tensor) -> bool:
-    """Whether a learner's result has the shape and the values of a tensor."""
-    return isinstance(got, Tensor) and got.shape == expected.shape and torch.allclose(got.float(), expected, atol=1e-4)
-
+from workshop_utils.checks import Arguments, Mistakes, randn
 
 # --- 03.1
 
@@ -37,27 +28,44 @@ def lengths(rng: random.Random) -> Iterator[Arguments]:
         yield (T,)
 
 
-def average_hint(args: Arguments, got: Any, expected: Tensor) -> str | None:
-    (T,) = args
-    past = torch.ones(T, T).tril()
-    if close(got, past):
-        return f"the triangle is right, but row {T - 1} sums to {T}. Divide each row by its own sum, so that it is 1."
-    if close(got, past / T):
-        return (
-            f"you divided every row by {T}. Row 0 has only itself to look at: its weight should be 1, not {1 / T:.2f}."
-        )
-    if close(got, expected.T) or close(got, past.T / past.T.sum(dim=1, keepdim=True)):
-        return "your triangle is the upper one: position 0 would look at everything that comes after it. Use tril."
-    if close(got, torch.full((T, T), 1 / T)):
-        return "every row looks at all positions, the future too. Row t may look at 0 to t only."
-    before = torch.ones(T, T).tril(-1)
-    if close(got, before / before.sum(dim=1, keepdim=True)) or (isinstance(got, Tensor) and bool(got.isnan().any())):
-        return "a position may look at itself too: without the diagonal, row 0 divides nothing by nothing."
-    if close(got, (past / past.sum(dim=0, keepdim=True))):
-        return (
-            "you made the columns sum to 1. A row is one position that looks, so it is the rows: dim=1, keepdim=True."
-        )
-    return None
+def _past(T: int, diagonal: int = 0) -> Tensor:
+    return torch.ones(T, T).tril(diagonal)
+
+
+AVERAGE_MISTAKES: Mistakes = {
+    "not divided": (
+        _past,
+        "the triangle is right, but its rows sum to more than 1. Divide each row by its own sum.",
+    ),
+    "divided by T": (
+        lambda T: _past(T) / T,
+        "you divided every row by T. Row 0 has only itself to look at: its weight should be 1.",
+    ),
+    "the future": (
+        lambda T: past_average(T).T,
+        "your triangle is the upper one: position 0 would look at everything that comes after it. Use tril.",
+    ),
+    "the future, averaged": (
+        lambda T: _past(T).T / _past(T).T.sum(dim=1, keepdim=True),
+        "your triangle is the upper one: position 0 would look at everything that comes after it. Use tril.",
+    ),
+    "everything": (
+        lambda T: torch.full((T, T), 1 / T),
+        "every row looks at all positions, the future too. Row t may look at 0 to t only.",
+    ),
+    "without itself": (
+        lambda T: _past(T, -1) / _past(T, -1).sum(dim=1, keepdim=True),
+        "a position may look at itself too: without the diagonal, row 0 divides nothing by nothing.",
+    ),
+    "columns": (
+        lambda T: _past(T) / _past(T).sum(dim=0, keepdim=True),
+        "you made the columns sum to 1. A row is one position that looks, so it is the rows: dim=1, keepdim=True.",
+    ),
+    "sums without keepdim": (
+        lambda T: _past(T) / _past(T).sum(dim=1),
+        "the sums are those of the rows, but you divided column by column: keepdim=True keeps the sums a column.",
+    ),
+}
 
 
 # --- 03.2
@@ -120,7 +128,7 @@ def scores_only(q: Tensor, k: Tensor) -> Tensor:
     return scores.masked_fill(_future(scores), -math.inf)
 
 
-ATTENTION_MISTAKES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], str]] = {
+ATTENTION_MISTAKES: Mistakes = {
     "no mask": (
         no_mask,
         "position 0 looks at what comes after it: there is no mask. Fill the scores of the future with -inf.",
@@ -158,15 +166,6 @@ ATTENTION_MISTAKES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], str]] = 
 }
 
 
-def attention_hint(args: Arguments, got: Any, expected: Tensor) -> str | None:
-    for mistake, sentence in ATTENTION_MISTAKES.values():
-        wrong = mistake(*args)
-        same_shape = isinstance(got, Tensor) and got.shape == wrong.shape
-        if same_shape and torch.allclose(got, wrong, atol=1e-5, equal_nan=True):
-            return sentence
-    return None
-
-
 # --- 03.3
 
 
@@ -181,21 +180,21 @@ def streams(rng: random.Random) -> Iterator[Arguments]:
         yield randn(rng, B, T, n_head * head_dim), n_head
 
 
-def heads_hint(args: Arguments, got: Any, expected: Tensor) -> str | None:
-    x, n_head = args
-    B, T, C = x.shape
-    if close(got, x.reshape(B, n_head, T, C // n_head)):
-        return (
-            "the shape is right, the numbers are not: view alone cuts along the tokens, so that a head gets pieces of "
-            "different positions. First view as (B, T, n_head, head_dim), then swap the two middle dimensions."
-        )
-    if close(got, x.view(B, T, n_head, C // n_head)):
-        return "the cut is right, only the order is not: transpose(1, 2) brings the heads in front of the positions."
-    if close(got, x.view(B, T, C // n_head, n_head).permute(0, 3, 1, 2)):
-        return (
-            "each head got every n_head-th number. Give head 0 the first head_dim numbers, head 1 the next, and so on."
-        )
-    return None
+HEADS_MISTAKES: Mistakes = {
+    "view without transpose": (
+        lambda x, n: x.reshape(x.size(0), n, x.size(1), x.size(2) // n),
+        "the shape is right, the numbers are not: view alone cuts along the tokens, so that a head gets pieces of "
+        "different positions. First view as (B, T, n_head, head_dim), then swap the two middle dimensions.",
+    ),
+    "no transpose": (
+        lambda x, n: x.view(x.size(0), x.size(1), n, x.size(2) // n),
+        "the cut is right, only the order is not: transpose(1, 2) brings the heads in front of the positions.",
+    ),
+    "interleaved": (
+        lambda x, n: x.view(x.size(0), x.size(1), x.size(2) // n, n).permute(0, 3, 1, 2),
+        "each head got every n_head-th number. Give head 0 the first head_dim numbers, head 1 the next, and so on.",
+    ),
+}
 
 
 # --- 03.4
@@ -247,7 +246,7 @@ def no_norm(x: Tensor, ln_1: nn.Module, attn: nn.Module, ln_2: nn.Module, mlp: n
     return x + mlp(x)
 
 
-BLOCK_MISTAKES: dict[str, tuple[Callable[..., Tensor], str]] = {
+BLOCK_MISTAKES: Mistakes = {
     "no residual": (no_stream, "nothing is added to x: the stream ends at the first block. x = x + attn(...), twice."),
     "norm after": (
         norm_after,
@@ -267,7 +266,3 @@ BLOCK_MISTAKES: dict[str, tuple[Callable[..., Tensor], str]] = {
     ),
     "no norm": (no_norm, "the two norms are not used: attn gets ln_1(x), and mlp gets ln_2(x)."),
 }
-
-
-def block_hint(args: Arguments, got: Any, expected: Tensor) -> str | None:
-    return next((sentence for mistake, sentence in BLOCK_MISTAKES.values() if close(got, mistake(*args))), None)

@@ -6,8 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
-from workshop_utils.checks import Exercise
-from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
+from workshop_utils.checks import Arguments, Exercise, Mistakes
 
 # --- 05.2: is it asked as it was trained?
 
@@ -71,8 +70,10 @@ def save_every(save_seconds: float, hours_between_failures: float, step_seconds:
 
 
 def _runs(rng: random.Random) -> Iterator[Arguments]:
-    yield 20.0, 12.0, rng.choice((0.5, 0.8, 1.6))  # a large model
-    yield rng.choice((0.02, 0.05)), 1.5, 0.08  # the pocket profile
+    for save, hours, steps in ((20.0, 12.0, rng.randrange(800, 2600)), (0.05, 1.5, rng.randrange(150, 400))):
+        seconds = math.sqrt(2 * save * hours * 3600)
+        for share in (0.3, 0.7):  # rounded down, and up: a large model, and the pocket profile
+            yield save, hours, round(seconds / (steps + share), 7)
     yield 0.01, 0.001, 30.0  # a step takes longer than the whole interval
 
 
@@ -102,6 +103,14 @@ YOUNG: Mistakes = {
         lambda save, hours, step: round(math.sqrt(2 * save * hours * 3600) / step),
         "0 steps between two checkpoints is no run: at least 1.",
     ),
+    "rounded down": (
+        lambda save, hours, step: max(1, int(math.sqrt(2 * save * hours * 3600) / step)),
+        "you always round down, as int() and // do. round() takes the nearest whole number.",
+    ),
+    "rounded up": (
+        lambda save, hours, step: max(1, math.ceil(math.sqrt(2 * save * hours * 3600) / step)),
+        "you always round up. round() takes the nearest whole number.",
+    ),
     "not whole": (
         lambda save, hours, step: max(1.0, math.sqrt(2 * save * hours * 3600) / step),
         "a checkpoint comes after a whole step: round() gives an int.",
@@ -129,6 +138,7 @@ def _schedules(rng: random.Random) -> Iterator[Arguments]:
         )  # falls, then climbs
         yield [*climb, *[1 + i / n for i in range(n)]], warmup  # climbs at once
         yield [*climb, *[1.0] * n], warmup  # constant is no rise
+        yield [*climb, *[1.0, 0.8, 0.6, 0.7, 0.8, 0.9, 0.5, 0.2]], warmup  # climbs in between, and ends low
 
 
 RISES: Mistakes = {
@@ -201,16 +211,22 @@ def _run(rng: random.Random, lr: list[float], grad: list[float], loss: float, va
 
 
 def _patients(rng: random.Random) -> Iterator[Arguments]:
-    falling = [0.1, 0.5, 1.0, *[1 - i / 10 for i in range(1, 10)]]
+    falling = [0.05, 0.5, 1.0, *[1 - i / 10 for i in range(1, 10)]]
     climbing = [0.1, 0.2, 0.3, *[0.3 + i / 10 for i in range(1, 10)]]
+    late = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.6, 0.3, 0.1]  # highest in the second half, not at the end
     calm, leaping = _line(rng, 1.5, 0.8), [1.5, 3.0, 9.0, 14.0, 60.0, 40.0, 90.0, 800.0, 70.0, 300.0, 500.0, 6.0]
+    uneasy = [1.5, 1.4, 1.3, 1.2, 1.1, 1.0, 1.0, 9.0, 12.0, 5.0, 1.0, 0.9]  # leaps, to less than ten times the first
     early = [1.5, 40.0, 20.0, *_line(rng, 1.0, 0.8, 9)]  # a leap at the beginning that passes
     patients = [
         _run(rng, falling, early, 2.0, 2.1, 2.2),
         _run(rng, falling, leaping, 6.5, 6.6, 6.5),  # the loss ends below its start, and yet
+        _run(rng, falling, leaping, 8.2, 8.3, 8.3),
         _run(rng, falling, calm, 0.4, 0.5, 3.0),
         _run(rng, climbing, leaping, 8.5, 8.4, 8.3),  # climbs, and so the gradient leaps as well
         _run(rng, climbing, calm, 2.0, 2.2, 2.3),  # climbs, and has not hurt yet
+        _run(rng, late, calm, 2.0, 2.2, 2.3),
+        _run(rng, falling, uneasy, 2.0, 2.1, 2.2),
+        _run(rng, falling, calm, 1.0, 1.9, 3.0),  # better on its validation text, by less than a half
         _run(rng, falling, calm, 0.4, 3.0, 3.1),  # learnt by heart, and honestly measured
     ]
     rng.shuffle(patients)
@@ -231,6 +247,14 @@ DIAGNOSES: Mistakes = {
     "no schedule": (
         _asked(("rate", _jumps), ("leak", _leaks)),
         "one of these runs reaches its highest rate in its second half: no schedule is meant to do that.",
+    ),
+    "highest at the end": (
+        _asked(("schedule", lambda run: run["lr"][-1] == max(run["lr"])), ("rate", _jumps), ("leak", _leaks)),
+        "you look whether the last rate is the highest. A schedule can also climb into the second half and fall again.",
+    ),
+    "higher at the end": (
+        _asked(("schedule", lambda run: run["lr"][-1] > run["lr"][0]), ("rate", _jumps), ("leak", _leaks)),
+        "you compare the last rate with the first one. Where is the highest: in the second half?",
     ),
     "no leak": (
         _asked(("schedule", _climbs), ("rate", _jumps)),
@@ -275,7 +299,7 @@ PIECES = [
         same_start,
         cases=_rows,
         praise="if it is the whole of `asked`, the model is asked as it was trained. One line in a test, for ever.",
-        **known(START),
+        mistakes=START,
     ),
     Exercise(
         "05.3",
@@ -283,7 +307,7 @@ PIECES = [
         save_every,
         cases=_runs,
         praise="a square root: four times the cost of saving, twice the interval.",
-        **known(YOUNG),
+        mistakes=YOUNG,
     ),
     Exercise(
         "05.6",
@@ -291,7 +315,7 @@ PIECES = [
         first_rise,
         cases=_schedules,
         praise="the whole schedule is known before the first step, so this check costs nothing.",
-        **known(RISES),
+        mistakes=RISES,
     ),
     Exercise(
         "05.7",
@@ -299,6 +323,6 @@ PIECES = [
         diagnose,
         cases=_patients,
         praise="the cause that explains the others comes first. That is most of debugging.",
-        **known(DIAGNOSES),
+        mistakes=DIAGNOSES,
     ),
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import zlib
 from collections.abc import Callable, Iterator
 
-from workshop_utils.checks import Exercise
-from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
+from workshop_utils.checks import Arguments, Exercise, Mistakes
 
 # --- 06.1: the split
 
@@ -17,18 +17,22 @@ def split_of(text: str, val_percent: int) -> str:
     return "val" if zlib.crc32(text.encode()) % 100 < val_percent else "train"
 
 
+def _bucket(text: str) -> int:
+    return zlib.crc32(text.encode()) % 100
+
+
 def _texts(rng: random.Random) -> Iterator[Arguments]:
     names = ["Mia", "Tom", "Ada", "Ben", "Zoë", "Łukasz"]
     for percent in (10, 2, 30):
-        texts = [
-            f"Once upon a time {rng.choice(names)} had {rng.randrange(10**6)} {rng.choice(('cats', 'dogs', 'ideas'))}."
-            for _ in range(300)
-        ]
-        yield texts, percent
-
-
-def _each(answer: Callable[[str, int], str], texts: list[str], percent: int) -> list[str]:
-    return [answer(text, percent) for text in texts]
+        borders = {percent - 1, percent}  # where an off-by-one shows
+        for number in itertools.count():
+            begin = rng.choice(("", "Once upon a time "))
+            text = f"{begin}{rng.choice(names)} had {rng.randrange(10**6)} {rng.choice(('cats', 'ideas'))}."
+            if number < 60 or _bucket(text) in borders:
+                borders.discard(_bucket(text))
+                yield text, percent
+            if number >= 60 and not borders:
+                break
 
 
 def _by(bucket: Callable[[str], int]) -> Callable[[str, int], str]:
@@ -36,41 +40,46 @@ def _by(bucket: Callable[[str], int]) -> Callable[[str, int], str]:
     return lambda text, percent: "val" if bucket(text) < percent else "train"
 
 
-WRONG_SPLITS: dict[str, Callable[[str, int], str]] = {
-    "hash": _by(lambda text: hash(text) % 100),
-    "length": _by(lambda text: len(text) % 100),
-    "the beginning": _by(lambda text: zlib.crc32(text[:20].encode()) % 100),
-    "dice": lambda text, percent: random.choices(["val", "train"], [percent, 100 - percent])[0],
-    "one too many": lambda text, percent: "val" if zlib.crc32(text.encode()) % 100 <= percent else "train",
-    "swapped": lambda text, percent: "train" if zlib.crc32(text.encode()) % 100 < percent else "val",
-    "every so many": lambda text, percent: "val" if zlib.crc32(text.encode()) % percent == 0 else "train",
-    "buckets of ten": _by(lambda text: zlib.crc32(text.encode()) % 10),
-    "all of it": lambda text, percent: "train",
+_SALTED = (
+    "that is Python's own hash(), which is salted anew in every process: two processes would disagree. "
+    "zlib.crc32(text.encode()) never changes."
+)
+_NOISE = (
+    "you draw a random number, so the same text falls elsewhere the next time. Let the text itself decide: "
+    "zlib.crc32(text.encode())."
+)
+SPLITS: Mistakes = {
+    "hash": (_by(lambda text: hash(text) % 100), _SALTED),
+    "hash of the bytes": (_by(lambda text: hash(text.encode()) % 100), _SALTED),
+    "random()": (lambda text, percent: "val" if random.random() < percent / 100 else "train", _NOISE),
+    "randrange()": (_by(lambda text: random.randrange(100)), _NOISE),
+    "choices()": (lambda text, percent: random.choices(["val", "train"], [percent, 100 - percent])[0], _NOISE),
+    "length": (
+        _by(lambda text: len(text) % 100),
+        "texts of equal length all fall into the same split: take a checksum of the whole text.",
+    ),
+    "the beginning": (
+        _by(lambda text: _bucket(text[:20])),
+        "you look at the beginning only, and many texts begin alike: all of them fall together.",
+    ),
+    "one too many": (
+        lambda text, percent: "val" if _bucket(text) <= percent else "train",
+        "buckets are 0 to 99, so val_percent of them are those below val_percent: < and not <=.",
+    ),
+    "swapped": (
+        lambda text, percent: "train" if _bucket(text) < percent else "val",
+        'the labels are swapped: the few held-out ones are "val".',
+    ),
+    "every so many": (
+        lambda text, percent: "val" if zlib.crc32(text.encode()) % percent == 0 else "train",
+        "% val_percent == 0 holds out one text in val_percent, and not val_percent of a hundred.",
+    ),
+    "buckets of ten": (
+        _by(lambda text: zlib.crc32(text.encode()) % 10),
+        "% 10 leaves only ten buckets: with 100, a bucket is a percent.",
+    ),
+    "all of it": (lambda text, percent: "train", "everything is in one split: what would you measure on?"),
 }
-
-
-def _split_hint(args: Arguments, got: list[str], expected: list[str]) -> str | None:
-    texts, percent = args
-    if set(got) - {"train", "val"}:
-        return f'the answer is "train" or "val", and yours was {sorted(set(got) - {"train", "val"}, key=str)[0]!r}.'
-    for name, told in {
-        "length": "texts of equal length all fall into the same split: take a checksum of the whole text.",
-        "the beginning": "you look at the beginning only, and many texts begin alike: all of them fall together.",
-        "one too many": f"buckets are 0 to 99, so {percent} of them are those below {percent}: < and not <=.",
-        "swapped": 'the labels are swapped: the few held-out ones are "val".',
-        "every so many": f"% {percent} == 0 holds one in {percent}, which is a share of {100 / percent:.0f} percent.",
-        "buckets of ten": "% 10 leaves only ten buckets: with 100, a bucket is a percent.",
-        "all of it": "everything is in one split: what would you measure on?",
-    }.items():
-        if got == _each(WRONG_SPLITS[name], texts, percent):
-            return told
-    share = 100 * got.count("val") / len(got)
-    if abs(share - 100 * expected.count("val") / len(expected)) < 10:
-        return (
-            f"{share:.0f} percent are held out, but not the ones that any other process would hold out: hash() is "
-            "salted anew in every process, and dice fall differently. zlib.crc32(text.encode()) never changes."
-        )
-    return None
 
 
 # --- 06.2: packing
@@ -148,10 +157,8 @@ PIECES = [
         "06.1",
         "split",
         split_of,
-        wrong=WRONG_SPLITS,
+        mistakes=SPLITS,
         cases=_texts,
-        apply=_each,
-        hint=_split_hint,
         praise="no list of rows, no order, no machine decides, only the text itself. And a copy falls where it fell.",
     ),
     Exercise(
@@ -160,6 +167,6 @@ PIECES = [
         pack,
         cases=_documents,
         praise="no padding, and every token but the very first is a target once.",
-        **known(PACKED),
+        mistakes=PACKED,
     ),
 ]

@@ -7,8 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from workshop_utils.checks import Exercise, randn
-from workshop_utils.exercises.mistakes import Arguments, Mistakes, known
+from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
 from workshop_utils.sameness import same
 
 # --- 09.4: eight bits, a scale a row
@@ -30,9 +29,10 @@ def _matrices(rng: random.Random) -> Iterator[Arguments]:
 def _same_codes(got: Any, expected: Any) -> str | None:
     if not isinstance(got, tuple | list) or len(got) != 2:
         return "return two things, codes and scales: without the scales nobody can go back."
-    if str(got[0].dtype) != "torch.int8":
-        return f"your codes are of type {got[0].dtype}: one byte each is the point, so round() and then to(torch.int8)."
-    return same(tuple(got), expected)
+    dtype = str(getattr(got[0], "dtype", type(got[0]).__name__)).removeprefix("torch.")
+    if dtype != "int8":
+        return f"your codes are of type {dtype}: one byte each is the point, so round() and then to(torch.int8)."
+    return same(got, expected)
 
 
 ROWS: Mistakes = {
@@ -60,9 +60,13 @@ ROWS: Mistakes = {
         lambda W: (quantise_rows(W)[0], W.abs().amax(1)),
         "your scales are the largest magnitudes. Code times scale should be the weight again: divide them by 127.",
     ),
-    "floats": (
-        lambda W: (quantise_rows(W)[0].float(), quantise_rows(W)[1]),
-        "your codes are whole numbers, but still floats of four bytes: to(torch.int8) makes one byte of each.",
+    "127.5": (
+        lambda W: (
+            (W / (W.abs().amax(1, True) / 127.5)).round().clamp(-128, 127).char(),
+            W.abs().amax(1) / 127.5,
+        ),
+        "you divided by 127.5, as torchao does, so that the codes fill -128 to 127. Here they go from -127 to 127: "
+        "divide by 127.",
     ),
     "codes alone": (
         lambda W: quantise_rows(W)[0],
@@ -83,37 +87,53 @@ def choose_block(errors: dict[int, float], limit: float) -> tuple[int, float]:
 def _block_errors(rng: random.Random) -> Iterator[Arguments]:
     for at in (2, 3, 1):
         errors = [round(0.05 + 0.01 * place + rng.uniform(0, 0.008), 4) for place in range(6)]
+        if at == 3:  # a larger block may happen to have the smaller error
+            errors[2], errors[3] = errors[3], errors[2]
         table = list(zip((16, 32, 64, 128, 256, 512), errors, strict=True))
         rng.shuffle(table)
-        yield dict(table), errors[at]  # the limit is met exactly
+        yield dict(table), max(errors[: at + 1])  # the limit is met exactly
 
 
-def _block_hint(args: Arguments, got: Any, expected: tuple[int, float]) -> str | None:
-    errors, limit = args
-    if not isinstance(got, tuple | list) or len(got) != 2:
-        return "return two things: the size of the block, and the bits that a weight takes with it."
-    block, bits = got
-    if block not in errors:
-        return f"{block} is not a size in the table, whose keys are the sizes: {', '.join(map(str, sorted(errors)))}."
-    if errors[block] > limit:
-        return f"blocks of {block} have an error of {errors[block]:g}, above the limit of {limit:g}: take smaller ones."
-    if block != expected[0]:
-        return f"blocks of {expected[0]} need fewer scales than those of {block}, and their error is at most {limit:g}."
-    if bits == 4:
-        return "4 bits are the code alone: the scale of the block is stored as well, 16 bits for all its weights."
-    if bits == 20:
-        return "the 16 bits of a scale are shared by the whole block: divide them by its size."
-    return f"a block of {block} has {block} codes of 4 bits and one scale of 16. How many bits is that for one weight?"
-
-
-BLOCKS: dict[str, Callable[..., Any]] = {
-    "smallest error": lambda errors, limit: (min(errors, key=errors.__getitem__), 4 + 16 / min(errors)),
-    "largest of all": lambda errors, limit: (max(errors), 4 + 16 / max(errors)),
-    "below the limit only": lambda errors, limit: choose_block({b: e for b, e in errors.items() if e < limit}, limit),
-    "without the scale": lambda errors, limit: (choose_block(errors, limit)[0], 4.0),
-    "a scale a weight": lambda errors, limit: (choose_block(errors, limit)[0], 20.0),
-    "the scale alone": lambda errors, limit: (choose_block(errors, limit)[0], 16 / choose_block(errors, limit)[0]),
-    "the block alone": lambda errors, limit: choose_block(errors, limit)[0],
+BLOCKS: Mistakes = {
+    "smallest error": (
+        lambda errors, limit: (min(errors, key=errors.__getitem__), 4 + 16 / min(errors, key=errors.__getitem__)),
+        "that block has the smallest error, but also the most scales. The largest one within the limit was asked for.",
+    ),
+    "largest of all": (
+        lambda errors, limit: (max(errors), 4 + 16 / max(errors)),
+        "that is the largest block of all, and its error is above the limit.",
+    ),
+    "below the limit only": (
+        lambda errors, limit: choose_block({b: e for b, e in errors.items() if e < limit}, limit),
+        "a block whose error is exactly the limit is still allowed: <= and not <.",
+    ),
+    "nearest to the limit": (
+        lambda errors, limit: (
+            max((e, b) for b, e in errors.items() if e <= limit)[1],
+            4 + 16 / max((e, b) for b, e in errors.items() if e <= limit)[1],
+        ),
+        "you chose the block whose error is nearest to the limit. The largest block within the limit was asked for.",
+    ),
+    "without the scale": (
+        lambda errors, limit: (choose_block(errors, limit)[0], 4.0),
+        "4 bits are the code alone: the scale of the block is stored as well, 16 bits for all its weights.",
+    ),
+    "a scale a weight": (
+        lambda errors, limit: (choose_block(errors, limit)[0], 20.0),
+        "the 16 bits of a scale are shared by the whole block: divide them by its size.",
+    ),
+    "the scale alone": (
+        lambda errors, limit: (choose_block(errors, limit)[0], 16 / choose_block(errors, limit)[0]),
+        "that is a weight's share of the scale. Its own code takes 4 bits as well.",
+    ),
+    "the bits of a block": (
+        lambda errors, limit: (choose_block(errors, limit)[0], 4 * choose_block(errors, limit)[0] + 16),
+        "those are the bits of a whole block. How many are they for one weight?",
+    ),
+    "the block alone": (
+        lambda errors, limit: choose_block(errors, limit)[0],
+        "return two things: the size of the block, and the bits that a weight takes with it.",
+    ),
 }
 
 
@@ -127,15 +147,18 @@ def ship(rows: list[dict[str, Any]], megabytes: float) -> str:
     return str(max(able, key=lambda row: row["tokens_per_second"])["name"])
 
 
-# Megabytes, tokens a second and score as shares of three numbers that are drawn, and the half of the interval.
+# Megabytes and tokens a second as shares of two numbers that are drawn; how far the score is below the best, and the
+# half of its interval.
 TABLE = {
-    "float32": (3.9, 1.0, 1.0, 6),
-    "bfloat16": (1.9, 1.3, 0.995, 6),
-    "int8": (1.0, 2.0, 0.985, 6),  # just fits
-    "int8 dynamic": (1.2, 4.0, 0.97, 6),
-    "NF4": (0.55, 0.7, 0.98, 6),
-    "GGUF Q4_0": (0.6, 3.0, 0.88, 5),  # its score lies below the best one's interval, but its own reaches into it
-    "2 bits": (0.3, 5.0, 0.4, 5),
+    "float32": (3.9, 1.0, 0.0, 6.0),
+    "bfloat16": (1.9, 1.3, 0.3, 6.0),
+    "int8": (1.0, 2.0, 1.0, 6.0),  # just fits
+    "int8 static": (0.9, 2.5, 4.0, 6.0),
+    "int8 dynamic": (1.2, 4.0, 2.0, 6.0),
+    "NF4": (0.55, 0.7, 1.4, 6.0),
+    "GGUF Q4_0": (0.6, 3.0, 9.0, 5.0),  # its score lies below the best one's interval, but its own reaches into it
+    "int4": (0.5, 3.5, 6.9, 0.4),  # a better score than Q4_0, and surely worse than the best: in the interval of int8
+    "2 bits": (0.3, 5.0, 40.0, 5.0),
 }
 
 
@@ -143,38 +166,54 @@ def _tables(rng: random.Random) -> Iterator[Arguments]:
     for _ in range(3):
         best, limit, speed = rng.uniform(60, 80), rng.randrange(200, 400), rng.randrange(20, 60)
         rows = []
-        for name, (size, rate, share, half) in rng.sample(list(TABLE.items()), len(TABLE)):
+        for name, (size, rate, below, half) in rng.sample(list(TABLE.items()), len(TABLE)):
             row = {"name": name, "megabytes": round(size * limit), "tokens_per_second": round(rate * speed)}
-            score = round(share * best, 1)
+            score = round(best - below, 1)
             rows.append(row | {"score": score, "low": round(score - half, 1), "high": round(score + half, 1)})
         yield rows, limit
 
 
-def _ship_hint(args: Arguments, got: Any, expected: str) -> str | None:
-    rows, limit = args
-    row = next((row for row in rows if row["name"] == got), None)
-    if row is None:
-        return f"return the name of one row: {', '.join(row['name'] for row in rows)}."
-    best = max(rows, key=lambda row: row["score"])
-    if row["megabytes"] > limit:
-        return f"{got} takes {row['megabytes']} MB and there are {limit}: it does not even start."
-    if row["high"] < best["low"]:
-        return f"{got} has {row['high']} at best, {best['name']} {best['low']} at worst: this quality is surely lost."
-    return (
-        f"{got} fits and is good enough, but not the fastest such: look for an interval whose high is at least "
-        f"{best['low']}, the low of {best['name']}, even if its score is below that."
-    )
+def _fastest(able: Callable[[dict[str, Any], dict[str, Any]], bool]) -> Callable[[list[dict[str, Any]], float], str]:
+    """The fastest that fits, of the rows that hold out against the best of the table."""
+
+    def wrong(rows: list[dict[str, Any]], megabytes: float) -> str:
+        best = max(rows, key=lambda row: row["score"])
+        fitting = [row for row in rows if row["megabytes"] <= megabytes and able(row, best)]
+        return str(max(fitting, key=lambda row: row["tokens_per_second"])["name"])
+
+    return wrong
 
 
-SHIPPED: dict[str, Callable[..., Any]] = {
-    "the best score": lambda rows, limit: max(rows, key=lambda row: row["score"])["name"],
-    "the fastest": lambda rows, limit: max(rows, key=lambda row: row["tokens_per_second"])["name"],
-    "the smallest": lambda rows, limit: min(rows, key=lambda row: row["megabytes"])["name"],
-    "any size": lambda rows, limit: ship(rows, math.inf),
-    "the best that fits": lambda rows, limit: max(rows, key=lambda row: (row["megabytes"] <= limit, row["score"]))[
-        "name"
-    ],
-    "the score inside": lambda rows, limit: ship([row | {"high": row["score"]} for row in rows], limit),
+_LOST = "that row fits and is fast, but its quality is surely lost: its high lies far below the low of the best score."
+_NARROW = (
+    "that row is only a few points below the best of the table, and yet surely worse: its high lies below the low of "
+    "the best score. The best one counts even if it does not fit itself."
+)
+SHIPPED: Mistakes = {
+    "the best score": (
+        lambda rows, limit: max(rows, key=lambda row: row["score"])["name"],
+        "that row has the best score of all, but it does not fit: it would not even start.",
+    ),
+    "the fastest": (lambda rows, limit: max(rows, key=lambda row: row["tokens_per_second"])["name"], _LOST),
+    "the smallest": (lambda rows, limit: min(rows, key=lambda row: row["megabytes"])["name"], _LOST),
+    "any size": (
+        lambda rows, limit: ship(rows, math.inf),
+        "that row is fast and good enough, but it does not fit into the megabytes that there are.",
+    ),
+    "the best that fits": (
+        lambda rows, limit: max(rows, key=lambda row: (row["megabytes"] <= limit, row["score"]))["name"],
+        "that row has the best score of those that fit, but it is not the fastest that is good enough.",
+    ),
+    "compared with the best that fits": (
+        lambda rows, limit: ship([row for row in rows if row["megabytes"] <= limit], limit),
+        _NARROW,
+    ),
+    "a few points": (_fastest(lambda row, best: row["score"] >= best["score"] - 10), _NARROW),
+    "the score inside": (
+        _fastest(lambda row, best: row["score"] >= best["low"]),
+        "you compared scores with the low of the best. A row is only surely worse if its whole interval, up to its "
+        "high, lies below that.",
+    ),
 }
 
 
@@ -185,25 +224,24 @@ PIECES = [
         quantise_rows,
         cases=_matrices,
         compare=_same_codes,
+        wrong={"floats": lambda W: (quantise_rows(W)[0].float(), quantise_rows(W)[1])},
         praise="one byte a weight, and an outlier spoils no row but its own.",
-        **known(ROWS),
+        mistakes=ROWS,
     ),
     Exercise(
         "09.5",
         "choice of a block",
         choose_block,
-        wrong=BLOCKS,
+        mistakes=BLOCKS,
         cases=_block_errors,
-        hint=_block_hint,
         praise="large blocks save scales, small ones keep an outlier's damage small. GGUF's Q4_0 takes 32: 4.5 bits.",
     ),
     Exercise(
         "09.6",
         "choice",
         ship,
-        wrong=SHIPPED,
+        mistakes=SHIPPED,
         cases=_tables,
-        hint=_ship_hint,
         praise="it must fit, it must not be surely worse, and then speed decides.",
     ),
 ]
