@@ -507,7 +507,7 @@ def conversations(tokenizer: Any, n: int) -> list[list[dict[str, str]]]:
     """Conversations that are all of TUNED_LENGTH tokens, so that nothing is padded and Triton sees one length.
 
     Raises:
-        ValueError: the tokenizer does not give each "z" a token.
+        ValueError: the tokenizer does not make each "~" a token.
     """
 
     def length(reply: str) -> int:
@@ -516,9 +516,9 @@ def conversations(tokenizer: Any, n: int) -> list[list[dict[str, str]]]:
     found = []
     for i in range(n):
         asked = {"role": "user", "content": f"Number {i} broke."}
-        reply = "z" * (1 + TUNED_LENGTH - length("z"))
+        reply = "~" * (1 + TUNED_LENGTH - length("~"))
         if length(reply) != TUNED_LENGTH:
-            raise ValueError(f"{len(reply)} times z are not as many tokens: choose another letter")
+            raise ValueError(f"{len(reply)} times ~ are not as many tokens: choose another character")
         found.append([asked, {"role": "assistant", "content": reply}])
     return found
 
