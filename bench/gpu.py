@@ -70,6 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for everything together")
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help="lessons side by side, where memory allows it")
     args = parser.parse_args()
+    args.nanogpt = args.nanogpt and args.nanogpt.resolve()
     args.only = [name for name in args.only.split(",") if name]
     if unknown := sorted(set(args.only) - set(PARTS)):
         raise SystemExit(f"there is no part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
@@ -147,12 +148,19 @@ class Bench:
                 if time.monotonic() > end + grace:
                     return "was stopped when its time was over"
                 continue
-            last = (self.work / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            return "" if code == 0 else f"failed ({' '.join(last)[:300].replace('|', '/')})"
+            said = (self.work / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            return "" if code == 0 else f"failed ({self.without_folders(' '.join(said[-1:])[:300])})"
+
+    def without_folders(self, text: str) -> str:
+        """A text for a table, without the names of this machine's folders."""
+        names = {"NANOGPT": self.args.nanogpt, "WORK": self.work.resolve(), ".": ROOT}
+        for name, folder in names.items():
+            text = text.replace(str(folder), name) if folder else text
+        return text.replace("|", "/")
 
     def job(self, name: str, seconds: float) -> dict[str, Any]:
         """What a part is asked."""
-        nanogpt = str(self.args.nanogpt.resolve()) if self.args.nanogpt else None
+        nanogpt = str(self.args.nanogpt) if self.args.nanogpt else None
         asked = {"part": name, "work": str(self.work.resolve()), "seconds": seconds, "tiny": self.args.quick}
         return asked | {"nanogpt": nanogpt, "at_once": self.at_once, "lessons": self.args.lessons}
 
