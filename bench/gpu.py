@@ -45,7 +45,7 @@ class Part:
 
 # In this order; what is left of the time belongs to the lessons.
 PARTS = {
-    "throughput": Part(120, needs_hub=False),
+    "throughput": Part(150, needs_hub=False),
     "generation": Part(30, needs_hub=False),
     "hub": Part(120, needs_hub=False),
     "qlora": Part(60, as_t4=True),

@@ -64,6 +64,7 @@ VOCAB, RATE, WARM_UP = 50_304, 6e-4, 3
 TINY_LESSONS = ("00", "03")
 LONGEST = ("07", "04")  # begun first where several lessons run at once
 AFTER = {"09": "07"}  # takes the adapter that the other one leaves
+LEAST = 20.0  # seconds without which a lesson is not begun
 TUNED_LENGTH = 128  # tokens of a conversation, a multiple of 64: Triton tunes itself anew for each length
 
 
@@ -193,15 +194,22 @@ def run_lessons(job: Job) -> None:
     numbers = sorted(wanted or paths)
     numbers = [number for number in LONGEST if number in numbers] + [n for n in numbers if n not in LONGEST]
     with ThreadPoolExecutor(job.at_once) as pool:
-        running: dict[str, Future[Row]] = {}
+        running: dict[str, Future[Row | None]] = {}
         for number in numbers:
             running[number] = pool.submit(run_lesson, job, paths[number], running.get(AFTER.get(number, "")))
         for done in as_completed(running.values()):
-            job.found(done.result())
+            line = done.result()
+            if line is not None:
+                job.found(line)
+    late = [number for number, done in running.items() if done.result() is None]
+    if late:
+        job.note(
+            f"The lessons {', '.join(sorted(late))} were left out: the time was over (--only lessons gives them more)."
+        )
 
 
-def run_lesson(job: Job, path: Path, first: Future[Row] | None = None) -> Row:
-    """One lesson, and the line that says how it went.
+def run_lesson(job: Job, path: Path, first: Future[Row | None] | None = None) -> Row | None:
+    """One lesson, and the line that says how it went; None where there was no time to begin it.
 
     Args:
         job: of the lessons.
@@ -212,6 +220,9 @@ def run_lesson(job: Job, path: Path, first: Future[Row] | None = None) -> Row:
 
     if first is not None:
         first.result()
+    left = job.left()
+    if left < LEAST:
+        return None
     peaks = job.folder / "peaks" / path.stem
     shutil.rmtree(peaks, ignore_errors=True)
     peaks.mkdir(parents=True)
@@ -222,16 +233,21 @@ def run_lesson(job: Job, path: Path, first: Future[Row] | None = None) -> Row:
         "WORKSHOP_HURRY": "1" if job.tiny else "0",
         "GPU_PEAKS": str(peaks),
     }
-    outcome = kernel.execute(nbformat.read(path, as_version=4), "t4", peaks, env, seconds=max(1.0, job.left()))
+    outcome = kernel.execute(nbformat.read(path, as_version=4), "t4", peaks, env, seconds=left)
     books = [json.loads(file.read_text()) for file in peaks.glob("*.json")]
     most = {name: max((book[name] for book in books), default=0) / 1e9 for name in ("allocated", "reserved")}
     error = outcome.error.replace(str(job.folder), "WORK").replace(str(ROOT), ".")
-    went = "passed" if outcome.cell is None else f"**failed** in cell {outcome.cell} ({error.replace('|', '/')})"
+    status = "stopped" if outcome.cell is not None and outcome.seconds >= left else outcome.status
+    went = {
+        "passed": "passed",
+        "stopped": f"**stopped** in cell {outcome.cell}, when the time was over",
+        "failed": f"**failed** in cell {outcome.cell} ({error.replace('|', '/')})",
+    }[status]
     what = (
         f"lesson {path.stem}, minutes: {went}; {most['allocated']:.1f} GB allocated on the GPU "
         f"({most['reserved']:.1f} reserved), {outcome.peak_mb / 1e3:.1f} GB of RAM"
     )
-    details = {"status": outcome.status, "cell": outcome.cell, "error": error, "ram_gb": outcome.peak_mb / 1e3}
+    details = {"status": status, "cell": outcome.cell, "error": error, "ram_gb": outcome.peak_mb / 1e3}
     return row(what, outcome.seconds / 60) | details | {f"gpu_{name}_gb": value for name, value in most.items()}
 
 
@@ -278,9 +294,19 @@ class Trainee:
         self.optimizer.zero_grad(set_to_none=True)
         return loss.detach()
 
+    def warm_up(self) -> None:
+        """The first updates, which compile and find their memory: only their losses count."""
+        self.speed(WARM_UP)
+        self.peak_bytes = 0
+
+    def own_bytes(self) -> int:
+        """Bytes of the weights and of what the optimiser keeps."""
+        kept = [value for state in self.optimizer.state.values() for value in state.values()]
+        return sum(tensor.numel() * tensor.element_size() for tensor in [*self.model.parameters(), *kept])
+
     def speed(self, steps: int) -> float:
-        """Tokens a second over some updates; their losses and the peak of memory are kept."""
-        others = memory_in_use(self.device) - 3 * sum(p.numel() * p.element_size() for p in self.model.parameters())
+        """Tokens a second over some updates; their losses and the peak of memory, without other models, are kept."""
+        others = torch.cuda.memory_allocated() - self.own_bytes() if self.device == "cuda" else 0
         forget_peak(self.device)
         seconds, losses = timed(lambda: [self.step() for _ in range(steps)], self.device)
         self.losses += [float(loss) for loss in losses]
@@ -301,11 +327,6 @@ def wait(device: str) -> None:
     """Wait until the device has done all that it was given."""
     if device == "cuda":
         torch.cuda.synchronize()
-
-
-def memory_in_use(device: str) -> int:
-    """Bytes of tensors on the GPU; 0 on a CPU, where nobody counts them."""
-    return torch.cuda.memory_allocated() if device == "cuda" else 0
 
 
 def forget_peak(device: str) -> None:
@@ -348,7 +369,6 @@ def throughput(job: Job) -> None:
     steps, rounds = (2, 1) if job.tiny else (20, 3)
     peer = choose_peer(Path(job.nanogpt)) if job.nanogpt else None
     config = same_shape(vocab, block, attention="sdpa", **shape)
-    flops, peak = GPT(config).flops_per_token(), peak_flops(device, "bfloat16")
     rows = SameBatch(vocab).batch("windows", batch, block)
     title = f"{'tiny' if job.tiny else 'GPT-2 124M'}, {batch} x {block:,}, bf16"
     for kind in ("eager", "compiled"):
@@ -357,7 +377,7 @@ def throughput(job: Job) -> None:
             theirs = peer.model(vocab, block, **shape)
             sides[peer.name] = Trainee(theirs, rows, "bfloat16", device, kind == "compiled")
         for side in sides.values():
-            side.speed(WARM_UP)  # compiles, and finds its memory
+            side.warm_up()
         found = speeds(list(sides.values()), steps, rounds)
         check_losses({name: side.losses for name, side in sides.items()}, vocab)
         what = f"training, {title}, plain loop, {kind}"
@@ -365,7 +385,7 @@ def throughput(job: Job) -> None:
         ends = [side.losses[-1] for side in sides.values()]
         job.found(
             compared(f"{what}: tokens/s", found),
-            *([compared(f"{what}: MFU", [[v * flops / peak for v in side] for side in found])] if peak else []),
+            *mfu(what, found, config, device, "bfloat16"),
             row(f"{what}: peak GB", *peaks, better="lower"),
             row(f"{what}: loss after {len(sides['ours'].losses)} updates on the same rows", *ends, better="lower"),
         )
@@ -391,11 +411,15 @@ def t4_step(job: Job, steps: int, rounds: int) -> None:
     title = f"training, the t4 profile's shape, {batch} x {config.block_size}, {dtype}"
     plain, compiled = (Trainee(GPT(config), rows, dtype, device, kind) for kind in (False, True))
     for side in (plain, compiled):
-        side.speed(WARM_UP)
+        side.warm_up()
     found = speeds([compiled, plain], 2 * steps, rounds)
     check_losses({"eager": plain.losses, "compiled": compiled.losses}, config.vocab_size)
     what, peaks = f"{title}: plain loop, compiled (peer: eager)", (compiled.peak_bytes / 1e9, plain.peak_bytes / 1e9)
-    job.found(compared(f"{what}, tokens/s", found), row(f"{what}, peak GB", *peaks, better="lower"))
+    job.found(
+        compared(f"{what}, tokens/s", found),
+        *mfu(what, found, config, device, dtype),
+        row(f"{what}, peak GB", *peaks, better="lower"),
+    )
     found = against_train(plain, config, {"batch_size": batch, "dtype": dtype}, 2 * steps, rounds, device)
     job.found(compared(f"{title}: train() (peer: our plain loop, eager), tokens/s", found))
 
@@ -414,6 +438,15 @@ def speeds(sides: list[Trainee], steps: int, rounds: int) -> list[list[float]]:
 def compared(what: str, found: Sequence[Sequence[float]]) -> Row:
     """The line of one side, or of two that took turns."""
     return rounds_row(what, *found) if len(found) == 2 else row(what, statistics.median(found[0]))
+
+
+def mfu(what: str, found: Sequence[Sequence[float]], config: GPTConfig, device: str, dtype: str) -> list[Row]:
+    """The line of the share of the device's peak that was used; none where the peak is not known."""
+    peak = peak_flops(device, dtype)
+    if not peak:
+        return []
+    share = GPT(config).flops_per_token() / peak
+    return [compared(f"{what}: MFU", [[speed * share for speed in side] for side in found])]
 
 
 def against_train(

@@ -247,6 +247,25 @@ def test_nobody_measures_a_broken_model(gpu_parts: ModuleType, losses: list[floa
         gpu_parts.check_losses({"ours": [4.9, 4.7], "peer": losses}, 128)
 
 
+def test_a_lesson_passes_fails_is_stopped_or_left_out(
+    gpu_parts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nbformat import v4, write
+
+    def lesson(code: str, seconds: float) -> dict | None:
+        path = tmp_path / "01_lesson.ipynb"
+        write(v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in code.split("\n")]), path)
+        return gpu_parts.run_lesson(gpu_parts.Job("lessons", str(tmp_path), seconds), path)
+
+    passed, failed = lesson("print(1)", 600), lesson("print(1)\nraise ValueError('a | b')", 600)
+    assert (passed["status"], passed["cell"]) == ("passed", None)
+    assert (failed["status"], failed["cell"], failed["error"]) == ("failed", 2, "ValueError: a | b")
+    assert "minutes: **failed** in cell 2 (ValueError: a / b); 0.0 GB" in failed["what"]
+    assert lesson("print(1)", 1) is None
+    monkeypatch.setattr(gpu_parts, "LEAST", 0)
+    assert "**stopped** in cell 1, when the time was over" in lesson("import time; time.sleep(60)", 2)["what"]
+
+
 AS_T4 = """
 import json, os, sys, types
 import sitecustomize as t4, torch
