@@ -5,6 +5,7 @@
 #   LESSONS="02 04"          make workshop: only these
 #   PYTEST_ARGS="-k tokens"  make test: only these
 #   BENCHES=generate         make bench: only these; BENCH_ARGS="--nanogpt PATH --text PATH" says what to compare with
+#   GPU_ARGS="--nanogpt PATH --only lessons --minutes 20"
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,6 +14,7 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 LESSONS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+GPU_ARGS ?=
 BENCHES ?= imports generate tokenise train_throughput streaming processes budget char_shakespeare lesson04 pocket_quality quantized_decode stoic_tuning
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -22,7 +24,7 @@ UNSLOTH := .venv-unsloth
 UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check lab lint format notebooks bench constraints clean
+.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check lab lint format notebooks bench gpu constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +103,9 @@ notebooks: $(STAMP) ## Run the lessons again and commit-ready them: outputs fres
 
 bench: $(STAMP) ## Measure, one script of bench/ after the other; results in bench/RESULTS.md
 	@set -e; for name in $(BENCHES); do echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py $(BENCH_ARGS); done
+
+gpu: $(STAMP) ## On a machine with an NVIDIA GPU, 8 minutes: every lesson as on a T4, training, fine-tuning, generation
+	@$(BIN)/python bench/gpu.py $(GPU_ARGS)
 
 constraints: $(STAMP) ## Write constraints.txt from the ranges of pyproject.toml (UPGRADE=1: newest of everything)
 	@$(BIN)/python tools/constraints.py $(if $(UPGRADE),--upgrade)

@@ -22,7 +22,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
-PACKAGES = ("slm-workshop", "torch", "torchao", "numpy", "tiktoken", "tokenizers", "transformers", "datasets")
+PACKAGES = (
+    *("slm-workshop", "torch", "torchao", "numpy", "tiktoken", "tokenizers", "transformers", "datasets"),
+    *("trl", "peft", "bitsandbytes", "unsloth"),
+)
 INTRODUCTION = """\
 # Measured figures
 
@@ -30,20 +33,23 @@ Written by the scripts in this folder, each one command; `make bench BENCH_ARGS=
 them all. Ours and the peer were measured in one run, side by side, turn by turn: trust the ratios, since the absolute
 figures belong to the machine and to what else it was doing. **Ratio** says how many times better ours is (above 1:
 faster, or a lower loss). **Spread** is the smallest and the largest ratio of a single round, or a 95% interval.
+`make gpu` measures on a machine with an NVIDIA GPU; CONTRIBUTING.md says what it needs.
 """
 
 Row = dict[str, Any]  # what, ours, peer, ratio; perhaps spread, goal, met
 
 
-def options(description: str | None) -> argparse.ArgumentParser:
+def options(description: str | None, out: Path = OUT) -> argparse.ArgumentParser:
     """The options that all benches accept, so that `make bench` can hand the same ones to each of them.
 
     Args:
         description: what the bench measures.
+        out: folder for the JSON files unless told otherwise.
     """
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs; figures mean nothing")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder for the JSON files")
+    parser.add_argument("--out", type=Path, default=out, help="folder for the JSON files")
+    parser.set_defaults(usual_out=out)
     parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT to compare with")
     parser.add_argument("--text", type=Path, help="a text file, such as tiny Shakespeare; else the package's stories")
     parser.add_argument("--gpt2-cache", type=Path, help="a TIKTOKEN_CACHE_DIR that holds GPT-2's tokenizer")
@@ -117,11 +123,13 @@ def machine() -> dict[str, Any]:
     """The machine that the figures belong to, and the day."""
     import psutil
 
-    from workshop_utils.machine import cores, cpu_name
+    from workshop_utils.machine import cores, cpu_name, find_gpu
 
+    gpu = find_gpu()
     info = Path("/proc/cpuinfo")
     flags = info.read_text(errors="replace") if info.is_file() else ""
-    return {
+    found = {} if gpu is None else {"gpu": f"{gpu.name}, {gpu.bytes / 1e9:.0f} GB"}
+    return found | {
         "cpu": cpu_name(),
         "cores": cores(),
         "ram_gb": round(psutil.virtual_memory().total / 1e9),
@@ -151,6 +159,14 @@ def command(arguments: Sequence[str]) -> str:
 def report(name: str, rows: list[Row], args: argparse.Namespace, notes: str = "") -> None:
     """Print the figures, write them to <out>/<name>.json and into bench/RESULTS.md.
 
+    Args: as in write.
+    """
+    print(write(name, rows, args, notes))
+
+
+def write(name: str, rows: list[Row], args: argparse.Namespace, notes: str = "") -> str:
+    """Write the figures to <out>/<name>.json and into bench/RESULTS.md.
+
     With --quick or --out the table lands beside the JSON instead: a trial must not overwrite what was measured.
 
     Args:
@@ -158,6 +174,9 @@ def report(name: str, rows: list[Row], args: argparse.Namespace, notes: str = ""
         rows: what was measured.
         args: the parsed options.
         notes: what a reader of the table must know: who the peer is, what was left out.
+
+    Returns:
+        the section of RESULTS.md.
     """
     if args.quick:
         rows = [{key: value for key, value in line.items() if key not in ("goal", "met")} for line in rows]
@@ -165,10 +184,10 @@ def report(name: str, rows: list[Row], args: argparse.Namespace, notes: str = ""
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     section = as_markdown(result, notes)
-    print(section)
-    results = (ROOT / "bench" if args.out == OUT and not args.quick else args.out) / "RESULTS.md"
+    results = (ROOT / "bench" if args.out == args.usual_out and not args.quick else args.out) / "RESULTS.md"
     before = results.read_text(encoding="utf-8") if results.is_file() else ""
     results.write_text(with_section(before, name, section), encoding="utf-8")
+    return section
 
 
 def as_markdown(result: dict[str, Any], notes: str = "") -> str:
@@ -183,7 +202,8 @@ def as_markdown(result: dict[str, Any], notes: str = "") -> str:
         spread = " to ".join(map(figure, line.get("spread", [])))
         cells = [line["what"], figure(line["ours"]), figure(line["peer"]), figure(line["ratio"]), spread, goal]
         lines.append(f"| {' | '.join(cells)} |")
-    where = f"{at['cpu']}, {at['cores']} cores, {at['ram_gb']} GB, {at['system']}, {at['bf16']}"
+    gpu = f"{at['gpu']}; " if "gpu" in at else ""
+    where = f"{gpu}{at['cpu']}, {at['cores']} cores, {at['ram_gb']} GB, {at['system']}, {at['bf16']}"
     made_with = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
     return "\n".join([*lines, "", f"Measured on {at['date']}: {where}; {made_with}.", ""])
 

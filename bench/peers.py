@@ -29,14 +29,14 @@ SHAPE = {"n_layer": 4, "n_head": 4, "n_embd": 128, "bias": False, "dropout": 0.0
 BATCH, BLOCK = 12, 64
 
 
-def same_shape(vocab_size: int, block_size: int = BLOCK, attention: str = "auto") -> GPTConfig:
-    """Our config of the model that nanoGPT trains there, with its activation."""
+def same_shape(vocab_size: int, block_size: int = BLOCK, attention: str = "auto", **changes: Any) -> GPTConfig:
+    """Our config of the model that nanoGPT trains there, or of a shape with changes, with its activation."""
     return GPTConfig(
         vocab_size=vocab_size,
         block_size=block_size,
         attention=attention,
         activation="gelu",
-        **SHAPE,  # type: ignore[arg-type]
+        **(SHAPE | changes),  # type: ignore[arg-type]
     )
 
 
@@ -89,9 +89,9 @@ class Plain:
 
     name = "a plain loop of the same model in float32, with scaled_dot_product_attention and an unfused AdamW"
 
-    def model(self, vocab_size: int, block_size: int = BLOCK) -> nn.Module:
-        """A fresh model."""
-        return GPT(same_shape(vocab_size, block_size, attention="sdpa"))
+    def model(self, vocab_size: int, block_size: int = BLOCK, **changes: Any) -> nn.Module:
+        """A fresh model; changes: of the shape."""
+        return GPT(same_shape(vocab_size, block_size, attention="sdpa", **changes))
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """AdamW with nanoGPT's settings for this example: matrices decay, vectors do not."""
@@ -115,10 +115,11 @@ class NanoGPT:
     def __init__(self, module: ModuleType) -> None:
         self.module = module
 
-    def model(self, vocab_size: int, block_size: int = BLOCK) -> nn.Module:
-        """A fresh model."""
+    def model(self, vocab_size: int, block_size: int = BLOCK, **changes: Any) -> nn.Module:
+        """A fresh model; changes: of the shape."""
+        shape = SHAPE | changes | {"vocab_size": vocab_size, "block_size": block_size}
         with redirect_stdout(io.StringIO()):
-            return self.module.GPT(self.module.GPTConfig(vocab_size=vocab_size, block_size=block_size, **SHAPE))
+            return self.module.GPT(self.module.GPTConfig(**shape))
 
     def optimizer(self, model: Any) -> torch.optim.Optimizer:
         """What its train.py asks for on a CPU, with the settings of its character-level example."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,8 +16,9 @@ import pytest
 import torch
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
-SHARED = {"common", "peers"}
-BENCHES = sorted(path.stem for path in BENCH.glob("*.py") if path.stem not in SHARED)
+SHARED = {"common", "peers", "gpu_parts"}
+FOR_A_GPU = {"gpu"}  # `make gpu`, and its own tests below
+BENCHES = sorted(path.stem for path in BENCH.glob("*.py") if path.stem not in SHARED | FOR_A_GPU)
 WITH_NANOGPT = {"train_throughput"}  # the others fall back to the plain loop
 # The least that a nanoGPT checkout's model.py must have, so that the way through --nanogpt is walked too.
 STAND_IN = """
@@ -40,6 +42,7 @@ class GPT(torch.nn.Module):
     def __init__(self, config):
         super().__init__()
         self.table = torch.nn.Embedding(config.vocab_size, config.vocab_size)
+        torch.nn.init.normal_(self.table.weight, std=0.02)
         print("number of parameters: few")
 
     def forward(self, idx, targets=None):
@@ -48,6 +51,9 @@ class GPT(torch.nn.Module):
 
     def configure_optimizers(self, weight_decay, learning_rate, betas, device_type):
         return torch.optim.AdamW(self.parameters(), lr=learning_rate)
+
+    def generate(self, idx, max_new_tokens):
+        return torch.cat([idx, idx.new_zeros(len(idx), max_new_tokens)], dim=1)
 """
 
 
@@ -144,3 +150,148 @@ def test_the_peer_learns_what_it_is_shown(peers: ModuleType, tmp_path: Path) -> 
 def test_a_folder_without_nanogpt_gets_a_sentence(peers: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"no model\.py"):
         peers.choose_peer(tmp_path)
+
+
+# --- bench/gpu.py
+
+
+@pytest.fixture
+def gpu_parts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(sys, "path", [str(BENCH), *sys.path])
+    import gpu_parts
+
+    return gpu_parts
+
+
+@pytest.mark.lessons
+def test_the_bench_for_a_gpu_runs_whole_on_a_cpu(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(STAND_IN)
+    result = run("gpu", tmp_path, "--minutes", "60", "--nanogpt", str(tmp_path))
+    page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert "failed" not in page
+    assert "unsloth was left out: unsloth is not installed." in page
+    assert str(tmp_path) not in page + json.dumps(result)  # nobody's folders
+    parts: dict[str, list[dict]] = {}
+    for row in result["rows"]:
+        parts.setdefault(row["part"], []).append(row)
+    assert list(parts) == ["throughput", "generation", "hub", "qlora", "lessons"]
+    compared = [row for row in parts["throughput"] + parts["generation"] if "loss" not in row["what"]]
+    assert all(row["ratio"] > 0 for row in compared)
+    for kind in ("eager", "compiled"):
+        (loss,) = [row for row in parts["throughput"] if f"{kind}: loss" in row["what"]]
+        assert max(loss["ours"], loss["peer"]) < math.log(128) + 0.1
+    assert parts["qlora"][0]["ours"] > 0
+    assert [(row["status"], row["cell"], row["error"]) for row in parts["lessons"]] == [("passed", None, "")] * 2
+    assert all(row["ram_gb"] > 0.1 for row in parts["lessons"])
+
+
+def test_what_does_not_fit_or_fails_is_a_sentence_and_ends_nothing(tmp_path: Path) -> None:
+    late = run("gpu", tmp_path / "late", "--minutes", "0")
+    assert late["rows"] == []
+    page = (tmp_path / "late" / "RESULTS.md").read_text(encoding="utf-8")
+    assert "throughput was left out: the 0 minutes were over." in page
+    assert "lessons was left out: the 0 minutes were over." in page
+    nowhere = str(tmp_path / "nowhere")
+    failed = run("gpu", tmp_path / "failed", "--only", "throughput,generation", "--nanogpt", nowhere)
+    assert failed["rows"] == []
+    page = (tmp_path / "failed" / "RESULTS.md").read_text(encoding="utf-8")
+    for part in ("throughput", "generation"):
+        assert f"{part} failed (there is no model.py in NANOGPT: --nanogpt wants" in page
+
+
+def test_without_a_gpu_the_bench_says_so(tmp_path: Path) -> None:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(BENCH / "gpu.py"), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode != 0
+    assert done.stderr.strip() == (
+        "torch finds no CUDA device here: run this where there is an NVIDIA GPU, or --tiny to see that it runs"
+    )
+
+
+@pytest.mark.parametrize(("family", "n"), [("gemma2", 2_614_341_888), ("qwen2", 1_543_714_304)])
+def test_the_real_shapes_have_as_many_parameters_as_on_the_hub(gpu_parts: ModuleType, family: str, n: int) -> None:
+    import tiny_models
+
+    shape = dict(gpu_parts.REAL[family])
+    rows = shape.pop("tokens") + shape.pop("spare_rows")
+    with torch.device("meta"):
+        model = tiny_models.model(family, vocab_size=rows, tie_word_embeddings=True, **shape)
+    assert model.num_parameters() == n
+
+
+def test_a_tokenizer_of_a_real_size_still_knows_its_words(gpu_parts: ModuleType) -> None:
+    import tiny_models
+
+    small, large = tiny_models.tokenizer("qwen2"), tiny_models.tokenizer("qwen2", size=20_000)
+    assert len(large) == 20_000
+    text = "What colour is a banana?"
+    assert large(text)["input_ids"] == small(text)["input_ids"]
+    assert large.decode(large(text + "<|im_end|>")["input_ids"]) == text + "<|im_end|>"
+    for said in gpu_parts.conversations(large, 12):
+        assert len(large.apply_chat_template(said, return_dict=False)) == gpu_parts.TUNED_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("losses", "problem"),
+    [
+        ([math.nan, 4.0], "is not finite"),
+        ([2.0, 1.0], "the first loss is 2.00 and not about 4.85"),
+        ([4.85, 4.86], "the loss went from 4.8500 to 4.8600"),
+        ([4.85, 1.0], "do not learn alike"),
+    ],
+)
+def test_nobody_measures_a_broken_model(gpu_parts: ModuleType, losses: list[float], problem: str) -> None:
+    gpu_parts.check_losses({"ours": [4.9, 4.7], "peer": [4.8, 4.6]}, 128)
+    with pytest.raises(ValueError, match=problem):
+        gpu_parts.check_losses({"ours": [4.9, 4.7], "peer": losses}, 128)
+
+
+def test_a_lesson_passes_fails_is_stopped_or_left_out(
+    gpu_parts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nbformat import v4, write
+
+    def lesson(code: str, seconds: float) -> dict | None:
+        path = tmp_path / "01_lesson.ipynb"
+        write(v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in code.split("\n")]), path)
+        return gpu_parts.run_lesson(gpu_parts.Job("lessons", str(tmp_path), seconds), path)
+
+    passed, failed = lesson("print(1)", 600), lesson("print(1)\nraise ValueError('a | b')", 600)
+    assert (passed["status"], passed["cell"]) == ("passed", None)
+    assert (failed["status"], failed["cell"], failed["error"]) == ("failed", 2, "ValueError: a | b")
+    assert "minutes: **failed** in cell 2 (ValueError: a / b); 0.0 GB" in failed["what"]
+    assert lesson("print(1)", 1) is None
+    monkeypatch.setattr(gpu_parts, "LEAST", 0)
+    assert "**stopped** in cell 1, when the time was over" in lesson("import time; time.sleep(60)", 2)["what"]
+
+
+AS_T4 = """
+import json, os, sys, types
+import sitecustomize as t4, torch
+assert t4.__file__.endswith("as_t4/sitecustomize.py")
+asked = []
+t4._properties = lambda device=None: types.SimpleNamespace(name="NVIDIA H100", total_memory=79_000_000_000, major=9)
+t4._limit = lambda share, device=None: asked.append(share)
+t4._forget_peak = lambda device=None: None
+card = torch.cuda.get_device_properties(0)
+assert (card.name, card.total_memory, card.major, card.minor) == ("NVIDIA H100", 15_800_000_000, 7, 5)
+assert torch.cuda.get_device_capability() == (7, 5)
+torch.cuda._queued_calls[-1][0]()  # what torch does when it starts CUDA
+torch.cuda.set_per_process_memory_fraction(0.5)
+assert [round(share * 79e9) for share in asked] == [15_000_000_000, 7_900_000_000]
+torch.cuda.memory_reserved = lambda device=None: 5_000_000_000
+assert torch.cuda.mem_get_info() == (10_000_000_000, 15_800_000_000)
+for most in (3, 9, 1):  # the books are begun afresh after the second
+    torch.cuda.max_memory_allocated = torch.cuda.max_memory_reserved = lambda most=most: most
+    if most == 9:
+        torch.cuda.reset_peak_memory_stats()
+"""
+
+
+def test_a_large_gpu_answers_as_a_t4(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(BENCH / "as_t4"), "GPU_PEAKS": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", AS_T4], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (book,) = tmp_path.glob("*.json")
+    assert json.loads(book.read_text()) == {"allocated": 9, "reserved": 9}

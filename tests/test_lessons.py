@@ -100,6 +100,13 @@ def test_a_cell_that_never_ends_is_stopped(tmp_path):
     assert "longer than" in outcome.error
 
 
+def test_a_lesson_that_takes_too_long_is_stopped_though_each_of_its_cells_is_quick(tmp_path):
+    path = write(tmp_path / "04_long.ipynb", *["import time\ntime.sleep(0.6)"] * 9)
+    outcome = kernel.execute(path, seconds=1)
+    assert (outcome.status, outcome.error) == ("failed", "the cell was stopped: the lesson took longer than 1 s")
+    assert 1 <= outcome.cell < 9
+
+
 # --- find
 
 

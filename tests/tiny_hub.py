@@ -17,7 +17,7 @@ import tiny_models
 import torch
 
 from workshop_utils import chat, models, tokens
-from workshop_utils.bytelevel import END_OF_TEXT, to_characters
+from workshop_utils.bytelevel import to_characters
 from workshop_utils.pocket import stories
 
 TINY_STORIES, FINEWEB_EDU, GPT2 = "roneneldan/TinyStories", "HuggingFaceFW/fineweb-edu", "openai-community/gpt2"
@@ -41,21 +41,24 @@ def build(hub: Path, *pairs: tuple[str, str]) -> Path:
     return hub
 
 
-def save_pair(hub: Path, names: tuple[str, str]) -> None:
-    """Two models of one architecture with other weights, and the settings of generation that the real ones carry."""
+def save_pair(hub: Path, names: tuple[str, str], **changes: Any) -> None:
+    """Two models of one architecture with other weights, and the settings of generation that the real ones carry.
+
+    Args:
+        hub: the folder for WORKSHOP_HUB.
+        names: of the two on the hub.
+        changes: other arguments of tiny_models.save, such as a real model's shape and its vocabulary.
+    """
     for seed, name in enumerate(names):
         gemma, instruct = name.startswith(models.LICENSED), name.lower().endswith(("-it", "-instruct"))
-        tied = gemma or "7B" not in name
-        tiny_models.save(
-            hub / name,
-            "gemma2" if gemma else "qwen2",
-            template=instruct or not gemma,  # Qwen2.5's base models come with one, too
-            seed=seed,
-            spare_rows=0 if gemma else 7,  # Qwen2.5's tables are longer than its tokenizers
-            max_position_embeddings=1024,
-            initializer_range=0.02,  # so small that all tokens are likely: there are words in what is drawn
-            tie_word_embeddings=tied,
-        )
+        settings: dict[str, Any] = {
+            "template": instruct or not gemma,  # Qwen2.5's base models come with one, too
+            "spare_rows": 0 if gemma else 7,  # Qwen2.5's tables are longer than its tokenizers
+            "max_position_embeddings": 1024,
+            "initializer_range": 0.02,  # so small that all tokens are likely: there are words in what is drawn
+            "tie_word_embeddings": gemma or "7B" not in name,
+        }
+        tiny_models.save(hub / name, "gemma2" if gemma else "qwen2", seed=seed, **settings | changes)
         _generation(hub / name, gemma, instruct)
 
 
@@ -80,9 +83,9 @@ def _id_of(folder: Path, token: str) -> int:
     return int(next(entry["id"] for entry in added if entry["content"] == token))
 
 
-def save_tiny_stories(folder: Path) -> None:
-    """Four files for training and one for validation, which no lesson may train on; one column."""
-    texts = list(stories.texts(N_STORIES, seed=11))
+def save_tiny_stories(folder: Path, n: int = N_STORIES) -> None:
+    """Four files for training, n stories, and one for validation, which no lesson may train on; one column."""
+    texts = list(stories.texts(n, seed=11))
     for part in range(4):
         rows = [{"text": text} for text in texts[part::4]]
         _write(rows, folder / "data" / f"train-0000{part}-of-00004-2d5a1467fff1081b.parquet")
@@ -129,25 +132,22 @@ def gpt2_encoding() -> tiktoken.Encoding:
 
     The real ranks are a megabyte that this repository does not carry.
     """
-    learnt = tokens.train_bpe(stories.texts(500, seed=11), 2_257, at_most=True)
-    ranks = dict(learnt._mergeable_ranks)
-    rare = (bytes((a, b)) for a in range(0x80, 0x100) for b in (*range(0x80, 0x100), *range(0x20)))
-    rarer = (bytes((a, b, c)) for a in range(0xF0, 0x100) for b in range(0x80, 0x100) for c in range(0x80, 0x100))
-    for token in (*rare, *rarer):
-        if len(ranks) == GPT2_VOCAB - 1:
-            break
-        ranks.setdefault(token, len(ranks))
-    specials = {END_OF_TEXT: GPT2_VOCAB - 1}
-    return tiktoken.Encoding("gpt2", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens=specials)
+    learnt = tokens.train_bpe(stories.texts(500, seed=11), 2_257, name="gpt2", at_most=True)
+    return tiny_models.filled(learnt, GPT2_VOCAB, GPT2_PATTERN)
 
 
-def save_gpt2(folder: Path) -> None:
-    """GPT-2 with two thin layers and its whole vocabulary; vocab.json is what a tokenizer can be made from."""
+def save_gpt2(folder: Path, **changes: Any) -> None:
+    """GPT-2 with two thin layers and its whole vocabulary; vocab.json is what a tokenizer can be made from.
+
+    Args:
+        folder: is made.
+        changes: of the shape.
+    """
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
     shape = {"vocab_size": GPT2_VOCAB, "n_positions": 256, "n_embd": 32, "n_layer": 2, "n_head": 2}
-    GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(folder)
+    GPT2LMHeadModel(GPT2Config(**shape | changes)).save_pretrained(folder)
     encoding = gpt2_encoding()
     vocab = {to_characters(token): rank for token, rank in encoding._mergeable_ranks.items()}
     (folder / "vocab.json").write_text(json.dumps(vocab | encoding._special_tokens), encoding="utf-8")

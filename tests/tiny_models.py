@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import tiktoken
 import torch
 
 from workshop_utils import chat
@@ -33,33 +35,43 @@ QWEN_TEMPLATE = """\
 {%- if add_generation_prompt -%}{{- "<|im_start|>assistant\\n" -}}{%- endif -%}"""
 
 
-def tokenizer(family: str = "llama") -> Any:
-    """A byte-level tokenizer with the special tokens and the template of Qwen2.5, or else of Gemma."""
+def filled(learnt: tiktoken.Encoding, size: int, pattern: str) -> tiktoken.Encoding:
+    """A tokenizer with tokens added that hardly occur, of bytes that no English text has, up to a real one's size."""
+    ranks = dict(learnt._mergeable_ranks)
+    rare = (bytes((a, b)) for a in range(0x80, 0x100) for b in (*range(0x80, 0x100), *range(0x20)))
+    rarer = (bytes((a, b, c)) for a in range(0xF0, 0x100) for b in range(0x80, 0x100) for c in range(0x80, 0x100))
+    room = size - len(learnt._special_tokens)
+    for token in (*rare, *rarer):
+        if len(ranks) >= room:
+            break
+        ranks.setdefault(token, len(ranks))
+    specials = {token: room + i for i, token in enumerate(learnt._special_tokens)}
+    return tiktoken.Encoding(learnt.name, pat_str=pattern, mergeable_ranks=ranks, special_tokens=specials)
+
+
+def tokenizer(family: str = "llama", texts: Sequence[str] = TEXTS, learnt: int = 320, size: int = 0) -> Any:
+    """A byte-level tokenizer with the special tokens and the template of Qwen2.5, or else of Gemma.
+
+    Args:
+        family: whose special tokens.
+        texts: what it learns from.
+        learnt: tokens that it learns at most, the special ones with them.
+        size: tokens in all, where more are wanted; the others hardly occur.
+    """
     specials = QWEN_SPECIALS if family == "qwen2" else chat.GEMMA_SPECIALS
-    made = to_transformers(train_bpe(TEXTS, 320, at_most=True, special_tokens=specials))
+    encoding = train_bpe(texts, learnt, at_most=True, special_tokens=specials)
+    made = to_transformers(filled(encoding, size, encoding._pat_str) if size > encoding.n_vocab else encoding)
     made.chat_template = QWEN_TEMPLATE if family == "qwen2" else chat.GEMMA_TEMPLATE
     if family == "qwen2":
         made.pad_token, made.eos_token = QWEN_SPECIALS[0], QWEN_SPECIALS[2]
     return made
 
 
-def save(
-    folder: Path, family: str = "llama", template: bool = True, seed: int = 0, spare_rows: int = 0, **changes: Any
-) -> Path:
-    """Write a model of a family ("llama", "gemma2" or "qwen2") and its tokenizer into a folder.
-
-    Args:
-        folder: is made.
-        family: the architecture, and whose special tokens.
-        template: whether the tokenizer has a chat template.
-        seed: of the weights.
-        spare_rows: of the embedding table, beyond the tokenizer's tokens.
-        changes: of the shape.
-    """
+def model(family: str, **shape: Any) -> Any:
+    """A model of a family ("llama", "gemma2" or "qwen2") with random weights; shape: what differs from SHAPE."""
     from transformers import (
         Gemma2Config,
         Gemma2ForCausalLM,
-        GenerationConfig,
         LlamaConfig,
         LlamaForCausalLM,
         Qwen2Config,
@@ -72,14 +84,40 @@ def save(
         "qwen2": (Qwen2Config, Qwen2ForCausalLM, {}),
     }
     config_class, model_class, extra = classes[family]
-    made = tokenizer(family)
+    return model_class(config_class(**SHAPE | {"initializer_range": 0.3} | extra | shape))
+
+
+def save(
+    folder: Path,
+    family: str = "llama",
+    template: bool = True,
+    seed: int = 0,
+    spare_rows: int = 0,
+    vocabulary: Any = None,
+    **changes: Any,
+) -> Path:
+    """Write a model of a family ("llama", "gemma2" or "qwen2") and its tokenizer into a folder.
+
+    Args:
+        folder: is made.
+        family: the architecture, and whose special tokens.
+        template: whether the tokenizer has a chat template.
+        seed: of the weights.
+        spare_rows: of the embedding table, beyond the tokenizer's tokens.
+        vocabulary: the tokenizer; a small one of the family if None.
+        changes: of the shape.
+    """
+    from transformers import GenerationConfig
+
+    made = vocabulary or tokenizer(family)
     ids = {"bos_token_id": made.bos_token_id, "pad_token_id": made.pad_token_id, "eos_token_id": made.eos_token_id}
     torch.manual_seed(seed)
-    shape = SHAPE | {"vocab_size": len(made) + spare_rows, "initializer_range": 0.3} | extra | ids | changes
-    model = model_class(config_class(**shape))
-    model.generation_config = GenerationConfig(**ids)
-    model.save_pretrained(folder)
+    drawn = model(family, **{"vocab_size": len(made) + spare_rows} | ids | changes)
+    drawn.generation_config = GenerationConfig(**ids)
+    drawn.save_pretrained(folder)
+    chat_template = made.chat_template
     if not template:
         made.chat_template = None
     made.save_pretrained(folder)
+    made.chat_template = chat_template
     return folder

@@ -5,6 +5,7 @@ Used by lessons.py, by tools/notebooks.py and by the tests of the lessons.
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import threading
@@ -53,6 +54,7 @@ def execute(
     env: dict[str, str] | None = None,
     on_cell: Callable[[int, int, str], None] | None = None,
     timeout: int = CELL_TIMEOUT_SECONDS,
+    seconds: float | None = None,
 ) -> Outcome:
     """Execute one notebook in a fresh kernel of the Python that is running, up to its first error.
 
@@ -63,6 +65,7 @@ def execute(
         env: further environment variables of the kernel.
         on_cell: called with the cell's number, the number of cells, and the heading above it.
         timeout: seconds that a cell may take.
+        seconds: that all cells together may take, counted from now; None sets no limit.
 
     Returns:
         How it went; errors of the notebook are in there, not raised.
@@ -88,16 +91,22 @@ def execute(
     def kernel_started(**_: Any) -> None:
         meter.follow(getattr(getattr(client.km, "provisioner", None), "pid", None))
 
+    start = time.perf_counter()
+
+    def longest(_: Any) -> float:
+        """Seconds for the next cell, never 0: nbclient takes that for no limit."""
+        left = math.inf if seconds is None else start + seconds - time.perf_counter()
+        return max(0.001, min(timeout, left))
+
     client = NotebookClient(
         content,
         km=_kernel_of_this_python(),
-        timeout=timeout,
+        timeout_func=longest,
         resources={"metadata": {"path": str(cwd or Path.cwd())}},
         extra_arguments=["--log-level=ERROR"],  # it warns about plain TCP, which stays on this machine
         on_notebook_start=kernel_started,
         on_cell_start=cell_starts,
     )
-    start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="workshop-kernel-", ignore_cleanup_errors=True) as scratch:
         # A kernel without the user's own start-up files and settings, which a lesson must not depend on.
         environment = {**os.environ, **(env or {}), "IPYTHONDIR": scratch}
@@ -110,7 +119,10 @@ def execute(
     if error is None:
         outcome.cell = None
     else:
-        outcome.status, outcome.error = "failed", _last_line(error, timeout)
+        limit = f"it took longer than {timeout / 60:.0f} minutes"
+        if seconds is not None and outcome.seconds >= seconds:
+            limit = f"the lesson took longer than {seconds:.0f} s"
+        outcome.status, outcome.error = "failed", _last_line(error, limit)
     return outcome
 
 
@@ -191,14 +203,14 @@ def _in_a_thread(work: Callable[[], Any], meter: _MemoryMeter) -> Exception | No
     return errors[0] if errors else None
 
 
-def _last_line(error: Exception, timeout: int) -> str:
+def _last_line(error: Exception, limit: str) -> str:
     """Put the error that ended a notebook into one line."""
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     if isinstance(error, CellExecutionError):
         return f"{error.ename}: {' '.join(error.evalue.split())}"[:300]
     if isinstance(error, CellTimeoutError):
-        return f"the cell was stopped: it took longer than {timeout / 60:.0f} minutes"
+        return f"the cell was stopped: {limit}"
     if isinstance(error, DeadKernelError):
         return "the kernel died: most often the machine ran out of memory"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
