@@ -112,19 +112,19 @@ def test_bits_per_byte_compare_tokenizers_where_perplexity_cannot(tmp_path):
     assert found[300].bits_per_byte < found[262].bits_per_byte  # and yet the better model of the text
 
 
-def test_a_reply_is_measured_alone_and_with_its_end(model):
+def test_every_reply_is_measured_with_its_end_and_nothing_else(model):
     turns = [conversation("hello", "A banana is yellow."), conversation("What colour?", "yellow", "hello", "user")]
     found = evaluate.reply_perplexity(model, turns)
     nats, tokens = 0.0, 0
-    for messages in turns:
+    stop = model.tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    for messages in (turns[0], turns[1][:2], turns[1]):
         start = model.chat_ids(messages[:-1])
-        stop = model.tokenizer.convert_tokens_to_ids("<end_of_turn>")
         reply = [*model.tokenizer(messages[-1]["content"], add_special_tokens=False)["input_ids"], stop]
         nats += sum(surprise(model, start + reply[:at], reply[at]) for at in range(len(reply)))
         tokens += len(reply)
     assert found.nats == pytest.approx(nats, rel=1e-5)
     assert found.tokens == tokens
-    assert found.bytes == len("A banana is yellow.") + len("user")
+    assert found.bytes == len("A banana is yellow.") + len("yellow") + len("user")
     alone = evaluate.reply_perplexity(model, turns[:1], batch_size=1)
     assert alone.each == pytest.approx(found.each[:1], rel=1e-5)
     assert alone.each[0] == pytest.approx(reply_loss(model, [chat.encode(model.tokenizer, turns[0])]), rel=1e-5)

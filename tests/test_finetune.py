@@ -2,13 +2,16 @@
 
 import contextlib
 import json
+import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 import tiny_models
 import torch
 
-from workshop_utils import chat, finetune, lora, sft
+from workshop_utils import chat, finetune, lora, sft, stoic_run
+from workshop_utils.coloured import parts_of_tokenizer
 from workshop_utils.energy import Energy
 from workshop_utils.finetune import TuneConfig, TuningStopped, before_after, tune
 from workshop_utils.profiles import choose
@@ -28,6 +31,7 @@ def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     tiny_models.save(folder / NAME, "llama")
     tiny_models.save(folder / "google" / "gemma", "gemma2")
+    tiny_models.save(folder / "Qwen" / "qwen", "qwen2")
     return folder
 
 
@@ -65,19 +69,76 @@ def test_a_run_teaches_and_leaves_adapter_and_figures(tmp_path, name):
     assert sum("yellow" in text for text in after) > sum("yellow" in text for text in before)
 
 
-def test_trl_learns_exactly_what_show_mask_shows(tmp_path):
-    # One <bos>, the prompt only read, the end of the turn learnt. (TRL learns the line break behind it as well.)
-    model = fresh()
-    rows = finetune._rows(model, ROWS, QUICK, "row")
-    trainer = sft.build_trainer(model, QUICK, tmp_path, rows, [], choose("pocket"), quiet=True)
-    ours = chat.encode(model.tokenizer, ROWS[0])
-    batch = trainer.data_collator([trainer.train_dataset[0]])
-    ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
-    assert ids == ours.ids
-    learnt = [token for token in labels if token != -100]
-    assert learnt[:-1] == [token for token, on in zip(ours.ids, ours.trained, strict=True) if on]
-    assert model.tokenizer.decode(learnt) == f"{ROWS[0][1]['content']}<end_of_turn>\n"
-    assert ids.count(model.tokenizer.bos_token_id) == 1
+def random_talks(n, seed=0):
+    """Conversations of 1 to 6 exchanges, some with a system text, with line breaks, emoji and blanks at both ends."""
+    rng = random.Random(seed)
+    words = ["banana", "yellow", "model", "user", "é", "🙂", "a\nb", "x\n\ny", "1,000", "<b>", "end_of_turn", "a\tb"]
+    for _ in range(n):
+        texts = [" ".join(rng.choices(words, k=rng.randrange(1, 8))) for _ in range(2 * rng.randrange(1, 7))]
+        asked = [f" {text}\n" if rng.random() < 0.2 else text for text in texts[::2]]
+        said = [text for pair in zip(asked, texts[1::2], strict=True) for text in pair]
+        yield chat.conversation(*said, system=rng.choice(["", "", "Be brief."]))
+
+
+def handed_over(loader, pad):
+    """The rows that a data loader of the trainer gives the model, without what fills them up: ids, labels."""
+    for batch in loader:
+        for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
+            n = int(mask.sum())
+            assert mask.tolist() == [1] * n + [0] * (len(ids) - n)
+            assert set(ids[n:].tolist()) <= {pad}
+            assert set(labels[n:].tolist()) <= {-100}
+            yield ids[:n].tolist(), labels[:n].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("google/gemma", "<end_of_turn>"), ("Qwen/qwen", "<|im_end|>"), ("pocket-instruct", "<end_of_turn>")],
+)
+def test_the_mask_that_is_shown_is_the_mask_that_is_trained_200_times_of_200(tmp_path, name, end):
+    model, talks = fresh("float32", name), list(random_talks(200))
+    config = replace(QUICK, batch_size=8, max_length=4096)
+    rows = finetune._rows(model, talks, config, "row")
+    trainer = sft.build_trainer(model, config, tmp_path, rows, rows, choose("pocket"), quiet=True)
+    tokenizer = model.tokenizer
+    shown = Counter()
+    for talk in talks:
+        picture = chat.show_mask(tokenizer, talk)
+        shown[tuple(picture.lines[""]), tuple(picture.trained)] += 1
+    for loader in (trainer.get_train_dataloader(), trainer.get_eval_dataloader()):
+        trained, replies = Counter(), Counter()
+        for ids, labels in handed_over(loader, tokenizer.pad_token_id):
+            on = tuple(label != -100 for label in labels)
+            assert all(label in (-100, token) for label, token in zip(labels, ids, strict=True))
+            trained[tuple(parts_of_tokenizer(ids, tokenizer)), on] += 1
+            learnt = [token for token in labels if token != -100]
+            replies[tokenizer.decode(learnt, clean_up_tokenization_spaces=False)] += 1
+        assert (trained & shown).total() == trained.total() == shown.total() == 200
+        # and said without any function of ours: every reply up to its end of turn, nothing behind it
+        said = [[turn["content"] + end for turn in talk if turn["role"] == "assistant"] for talk in talks]
+        assert replies == Counter(map("".join, said))
+
+
+def test_the_collator_that_unsloth_takes_leaves_the_labels_as_they_are_too():
+    from transformers import DataCollatorForSeq2Seq
+
+    model = fresh("float32")
+    rows = finetune._rows(model, list(random_talks(8)), replace(QUICK, max_length=4096), "row")
+    batch = DataCollatorForSeq2Seq(model.tokenizer)([dict(row) for row in rows])
+    found = list(handed_over([batch], model.tokenizer.pad_token_id))
+    assert found == [(row["input_ids"], row["labels"]) for row in rows]
+
+
+def test_what_the_notebook_computes_with_is_what_is_trained():
+    model = fresh("float32")
+    talks = list(random_talks(8))
+    rows = finetune._rows(model, talks, replace(QUICK, max_length=4096), "row")
+    encoded = [chat.encode(model.tokenizer, talk) for talk in talks]
+    ids, mask, labels = stoic_run.batch_of(encoded, model.tokenizer.pad_token_id)
+    batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    assert list(handed_over([batch], model.tokenizer.pad_token_id)) == [
+        (row["input_ids"], row["labels"]) for row in rows
+    ]
 
 
 def test_the_adapter_is_trained_in_float32_although_trl_casts_it(tmp_path):
@@ -203,6 +264,12 @@ def test_bad_rows_are_named_before_anything_is_trained(tmp_path):
         tune(fresh(), ROWS, replace(QUICK, max_length=5), tmp_path, choose("pocket"), quiet=True)
     with pytest.raises(ValueError, match="no conversations"):
         tune(fresh(), [], QUICK, tmp_path, choose("pocket"), quiet=True)
+    forged = [chat.conversation("Hi", "Yes<end_of_turn>")]
+    with pytest.raises(ValueError, match="held-out row 0: turn 2, the assistant's, has '<end_of_turn>' at character 4"):
+        tune(fresh(), ROWS, QUICK, tmp_path, choose("pocket"), held_out=forged, quiet=True)
+    for columns, kind in (({"prompt": ["a"], "completion": ["b"]}, "dict"), ("rows.jsonl", "str")):
+        with pytest.raises(ValueError, match=f"the rows are a {kind}: pass a list"):
+            tune(fresh(), columns, QUICK, tmp_path, choose("pocket"), quiet=True)
     assert not list(tmp_path.iterdir())
 
 

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from workshop_utils.model import GPT, GPTConfig, attention_weights, written_attention
-from workshop_utils.sampling import generate_text, sample_next
+from workshop_utils.sampling import LayerCache, generate_text, sample_next
+from workshop_utils.tokens import train_bpe
 
 SMALL = {"block_size": 32, "vocab_size": 96, "n_layer": 3, "n_head": 4, "n_embd": 64}
 SHAPES = [
@@ -110,6 +111,41 @@ def test_greedy_with_the_cache_equals_greedy_without(changes, length):
     slow = model.generate(prompt, 45, temperature=0, use_cache=False)
     assert torch.equal(fast, slow)
     assert fast.shape == (2, length + 45)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "written"])
+@pytest.mark.parametrize("position", ["learned", "rope"])
+@pytest.mark.parametrize("pieces", [(5, 7, 8), (5, 1, 14), (19, 1), (1, 19)])
+def test_several_new_tokens_behind_a_filled_cache_see_what_they_see_without_one(attention, position, pieces):
+    model, x = small(attention=attention, position=position), ids()
+    cache, found = [LayerCache(32) for _ in range(3)], []
+    with torch.no_grad():
+        whole = small(position=position)(x, all_logits=True)[0]
+        for piece in x.split(pieces, dim=1):
+            found.append(model(piece, all_logits=True, cache=cache)[0])
+    assert torch.allclose(torch.cat(found, dim=1), whole, atol=1e-4)
+
+
+def test_a_blank_at_the_end_of_a_prompt_is_written_by_the_next_token():
+    text = "the big cat sat on the big mat and the red cat sat on the red mat "
+    encoding = train_bpe([text] * 4, 285, at_most=True)
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(block_size=16, vocab_size=encoding.n_vocab, n_layer=1, n_head=2, n_embd=32))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    row = torch.tensor([[encoding.eot_token, *encoding.encode_ordinary(text.strip())][:16]])
+    for _ in range(60):
+        loss = model(row[:, :-1], row[:, 1:])[1]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for prompt in ("the big", "the big "):
+        (written,) = generate_text(model, encoding, prompt, 3, temperature=0)
+        assert written.startswith("the big cat sat"), written
+    for prompt in ("the big ", "the  ", " "):
+        for written in generate_text(model, encoding, prompt, 2, temperature=5.0, n=20):
+            assert written.startswith(prompt), written
+    assert generate_text(model, encoding, "the ", 0) == ["the "]
+    assert generate_text(model, encoding, " ", 2, document_start=False)[0].startswith(" ")
 
 
 def test_written_attention_equals_torch_and_ignores_the_future():

@@ -1,7 +1,10 @@
 """The door to the models: found where they are, asked as transformers asks, and a sentence where they cannot be had."""
 
 import json
+import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import tiny_models
@@ -96,6 +99,51 @@ def test_an_error_while_streaming_reaches_the_reader(instruct):
     instruct.model.forward = None  # breaks inside the writing thread
     with pytest.raises(TypeError):
         list(instruct.stream("A banana", 30))
+
+
+def test_an_over_long_prompt_is_refused_whether_it_is_streamed_or_not(instruct):
+    long = "banana " * instruct.context
+    for ask in (instruct.reply, lambda prompt: next(instruct.stream(prompt))):
+        with pytest.raises(ValueError, match=r"a prompt has \d+ tokens and .* sees 128 at most: shorten it"):
+            ask(long)
+
+
+def test_a_prompt_with_little_room_left_shortens_nobody_elses_reply(instruct):
+    instruct.stop_ids = lambda: [instruct.tokenizer.eos_token_id]
+    tight, short = [7] * (instruct.context - 3), instruct.ids("A banana")
+    together = instruct.generate([tight, short, tight[:-30], short], 20)
+    alone = [instruct.generate([prompt], 20)[0] for prompt in (tight, short, tight[:-30], short)]
+    assert [made.ids for made in together] == [made.ids for made in alone]
+    assert [len(made.ids) for made in alone] == [3, 20, 20, 20]
+
+
+def test_asking_leaves_torchs_random_state_alone(instruct):
+    before = torch.get_rng_state()
+    written = instruct.reply("A banana", 8, temperature=1.0, seed=5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert "".join(instruct.stream("A banana", 8, temperature=1.0, seed=5)) == written
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(3)  # whatever was drawn in between
+    assert instruct.reply("A banana", 8, temperature=1.0, seed=5) == written
+
+
+def test_a_stream_that_nobody_reads_to_its_end_stops_writing(instruct):
+    instruct.stop_ids = lambda: [instruct.tokenizer.eos_token_id]
+    running, before = threading.active_count(), torch.get_rng_state()
+    stream = instruct.stream("A banana", 100, temperature=1.0)
+    next(stream)
+    stream.close()
+    assert threading.active_count() == running
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_context_of_a_model_that_also_sees_pictures_stands_one_level_deeper(instruct):
+    from transformers import Gemma3Config
+
+    config = Gemma3Config(text_config={"max_position_embeddings": 96})
+    seeing = replace(instruct, model=SimpleNamespace(config=config))
+    assert not hasattr(config, "max_position_embeddings")
+    assert seeing.context == 96
 
 
 def test_settings_that_a_model_brings_along_do_not_change_what_is_asked_for(instruct):

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pocket_world.quality import is_stoic
 
 from workshop_utils import stoic_set
@@ -198,7 +200,17 @@ def test_a_good_file_is_read_in_its_order(tmp_path):
     ("row", "message"),
     [
         ("{'prompt': 'single quotes'}", "is not JSON"),
-        ([GOOD], "is list and not an object"),
+        ([GOOD], "begins a JSON array, and JSON Lines are wanted: write each of its rows on a line of its own"),
+        ("[\n", "begins a JSON array"),
+        ("12", "is int and not an object"),
+        ("prompt,answer,topic", "is not JSON (JSONDecodeError: Expecting value: line 1 column 1 (char 0))"),
+        ("7" * 5000, "is not JSON (ValueError: Exceeds the limit"),
+        ('{"prompt": ' + "[" * 100_000, "is not JSON (RecursionError: maximum recursion depth"),
+        (
+            {"instruction": "Hi", "input": "", "output": "Hello."},
+            'field "prompt": is missing; a row has the fields prompt, answer, topic, add it, or rename one of yours '
+            "(instruction, input, output)",
+        ),
         (without("topic"), 'field "topic": is missing'),
         (without("answer"), 'field "answer": is missing'),
         (GOOD | {"mood": "calm"}, 'field "mood": nobody reads it'),
@@ -224,6 +236,35 @@ def test_a_bad_row_is_named_with_file_line_and_field(tmp_path, row, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         load(path)
     assert str(caught.value).startswith(f"{path}, line 2, ")
+
+
+leaves = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([*GOOD.values()])
+)
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "text", "from"]), inner),
+    max_leaves=8,
+)
+damaged = values.map(json.dumps) | st.text(min_size=1, max_size=30) | st.just(json.dumps(GOOD)[:-9])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(damaged, min_size=1, max_size=3))
+def test_a_file_of_whatever_lines_is_refused_in_a_sentence(tmp_path_factory, lines):
+    path = tmp_path_factory.getbasetemp() / "whatever.jsonl"
+    path.write_bytes("\n".join([json.dumps(GOOD), *lines]).encode())
+    refused = None
+    try:
+        rows = load(path)
+    except ValueError as error:
+        refused = error
+    if refused is None:
+        assert rows[0] == Pair(**GOOD)
+    else:
+        assert type(refused) is ValueError
+        assert "whatever.jsonl, line " in str(refused)
+        assert len(str(refused)) > 60
 
 
 def test_a_missing_file_and_an_empty_one_are_named(tmp_path):

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+import tiny_models
 
 from workshop_utils import chat
 from workshop_utils.talk import Talk, converse
@@ -61,6 +62,37 @@ def test_a_text_that_can_never_fit_is_refused_and_not_remembered():
         list(talk.ask("word " * 50))
     assert talk.said == []
     assert "".join(talk.ask("short")) == "I saw 1"
+
+
+def test_a_refusal_forgets_nothing_that_was_said_before():
+    talk = Talk(Parrot(), max_new_tokens=10)
+    for text in ("one", "two", "three"):
+        list(talk.ask(text))
+    said = list(talk.said)
+    with pytest.raises(ValueError, match="say it shorter"):
+        list(talk.ask("word " * 50))
+    assert talk.said == said
+    assert talk.forgotten == 0
+    assert "".join(talk.ask("four")) == "I saw 7"
+
+
+def test_an_empty_reply_does_not_end_the_conversation():
+    messages = chat.conversation("one", "", "two")
+    assert chat.prompt_ids(tiny_models.tokenizer(), messages)
+
+
+def test_characters_that_a_terminal_lacks_become_question_marks():
+    class Polyglot(Parrot):
+        def stream(self, messages, max_new_tokens, **options):
+            self.seen.append(list(messages))
+            yield "čaj 🍵"
+
+    typed = io.TextIOWrapper(io.BytesIO("caf\xe9\n".encode("latin1")), encoding="utf-8")
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    talk = Talk(Polyglot(), max_new_tokens=5)
+    converse(talk, typed, shown, False)
+    assert shown.buffer.getvalue().decode("cp1252").strip() == "?aj ?"
+    assert talk.said == ["caf\ufffd", "čaj 🍵"]  # nothing of it is lost inside
 
 
 def test_a_reply_that_is_stopped_leaves_no_half_exchange():

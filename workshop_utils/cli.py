@@ -103,15 +103,17 @@ def chat(
 ) -> int:
     """Talk with a small language model, the pocket one if none is named. It needs no network."""
     from workshop_utils import models, talk
+    from workshop_utils.files import forgiving
     from workshop_utils.profiles import choose, setup
 
     # setup() closes the hub for the pocket profile; a model of the hub needs it open, on whatever machine.
     profile = setup("pocket", quiet=True) if model in models.POCKET else choose()
     conversation = talk.Talk(models.load(model, profile), system, tokens, temperature, top_k, top_p, seed)
     if prompt:
+        out = forgiving(sys.stdout)
         for piece in conversation.ask(prompt):
-            print(piece, end="", flush=True)
-        print()
+            print(piece, end="", file=out, flush=True)
+        print(file=out)
     else:
         talk.converse(conversation, sys.stdin, sys.stdout, sys.stdin.isatty())
     return 0

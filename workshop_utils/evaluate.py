@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 from workshop_utils import chat, stoic_set
 from workshop_utils.blinded import Blind as Blind
 from workshop_utils.blinded import blind as blind
-from workshop_utils.chat import Encoded
+from workshop_utils.chat import IGNORED, Encoded
 from workshop_utils.language_model import LanguageModel
-from workshop_utils.stoic_run import IGNORED, batch_of
+from workshop_utils.stoic_run import batch_of
 from workshop_utils.stoic_set import Pair
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def perplexity(
 
 
 def reply_perplexity(model: LanguageModel, conversations: Sequence[chat.Messages], batch_size: int = 8) -> Perplexity:
-    """How surprised a model is by the last reply of conversations, with the token that ends it; the rest is read only.
+    """How surprised a model is by the replies in conversations, with the tokens that end them; the rest is read only.
 
     Args:
         model: with a chat template.
@@ -127,10 +127,11 @@ def reply_perplexity(model: LanguageModel, conversations: Sequence[chat.Messages
     """
     if not conversations:
         raise ValueError("there are no conversations: without a reply nothing can be measured, give at least one")
-    rows = []
-    for number, messages in enumerate(conversations):
-        rows.append(_last_reply(chat.encode(model.tokenizer, messages, model.context, row=number)))
-    sizes = [len(messages[-1]["content"].strip().encode()) for messages in conversations]
+    rows = [chat.encode(model.tokenizer, talk, model.context, row=number) for number, talk in enumerate(conversations)]
+    sizes = [
+        sum(len(turn["content"].strip().encode()) for turn in talk if turn["role"] == "assistant")
+        for talk in conversations
+    ]
     return _perplexity(model, rows, range(len(rows)), sizes, batch_size)
 
 
@@ -163,13 +164,6 @@ def _windows(ids: Sequence[int], context: int, stride: int) -> list[Encoded]:
         if end == len(ids):
             break
     return found
-
-
-def _last_reply(row: Encoded) -> Encoded:
-    """Keep only the last run of marked tokens: the one reply that finetune learns, too."""
-    last = max(at for at, on in enumerate(row.trained) if on)
-    start = next((at + 1 for at in range(last, -1, -1) if not row.trained[at]), 0)
-    return Encoded(row.ids, [start <= at <= last for at in range(len(row.ids))])
 
 
 def _perplexity(

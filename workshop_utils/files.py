@@ -6,12 +6,13 @@ Token files, tokenizers and whatever else must survive a crash or a full disk is
 from __future__ import annotations
 
 import errno
+import io
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 PARTIAL = ".part"  # how the temporary names end
 
@@ -59,3 +60,14 @@ def write_text_atomically(text: str, path: str | Path) -> None:
     """
     with written_atomically(path) as file:
         file.write(text.encode())
+
+
+def forgiving(stream: TextIO) -> TextIO:
+    """The same stream, which from now on puts a question mark where its encoding fails, instead of losing the text.
+
+    Args:
+        stream: standard input or output, which on Windows or in a bare container may not be UTF-8; others stay.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream

@@ -1,13 +1,13 @@
 """Fine-tune a model on conversations: LoRA on a frozen base, trained by TRL's SFTTrainer.
 
-Conversations -> the tokenizer's own template -> loss on the replies -> an adapter, a history and an energy bill.
+Conversations -> chat.encode, tokens and mask -> loss on the replies -> an adapter, a history and an energy bill.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -110,7 +110,7 @@ def tune(
 
     Args:
         model: from lora.attach.
-        conversations: messages, user and assistant in turn; only the last reply of each is learnt.
+        conversations: messages, user and assistant in turn; every reply in them is trained, as chat.encode marks it.
         config: steps, rate, batch and the rest.
         folder: for checkpoints, adapter and result.json.
         profile: says where and in which precision.
@@ -123,7 +123,8 @@ def tune(
 
     Raises:
         TuningStopped: the loss is not finite, or the gradient explodes.
-        ValueError: a row is no conversation or too long; the message names it. Or the folder holds another run.
+        ValueError: a row is no conversation, or too long, or has a special token in its text; the message names it. Or
+            the folder holds another run.
     """
     from transformers.trainer_utils import get_last_checkpoint
 
@@ -167,15 +168,16 @@ def tune(
 
 
 def _rows(model: LanguageModel, conversations: Sequence[chat.Messages], config: TuneConfig, what: str) -> sft.Rows:
-    """Rows as TRL wants them, checked by the one place that knows conversations."""
+    """Rows as the trainer takes them: the tokens and labels of the one place that knows conversations."""
+    if isinstance(conversations, str | Mapping):
+        raise ValueError(f"the {what}s are a {type(conversations).__name__}: pass a list with one conversation a row")
     found = []
     for number, messages in enumerate(conversations):
         try:
-            chat.encode(model.tokenizer, messages, config.max_length, row=number)
+            encoded = chat.encode(model.tokenizer, messages, config.max_length, row=number)
         except ValueError as error:
             raise ValueError(str(error).replace("row", what, 1)) from None
-        folded = chat.fold_system(messages) if chat.refuses_system(model.tokenizer) else list(messages)
-        found.append({"prompt": folded[:-1], "completion": folded[-1:]})
+        found.append({"input_ids": encoded.ids, "labels": encoded.labels})
     return found
 
 

@@ -6,6 +6,7 @@ models.py loads one; here it writes on, replies in its chat template, streams, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,7 +53,7 @@ class LanguageModel:
     @property
     def context(self) -> int:
         """How many tokens it can look back at most."""
-        return int(self.model.config.max_position_embeddings)
+        return int(self.model.config.get_text_config().max_position_embeddings)  # nested where a model sees pictures
 
     @property
     def n_parameters(self) -> int:
@@ -118,29 +119,48 @@ class LanguageModel:
 
         Args:
             prompts: token ids, at least one each.
-            max_new_tokens: tokens to add at most.
+            max_new_tokens: tokens to add at most; fewer where the model sees no more, and then `ended` is False.
             temperature: above 1 bolder, below 1 more careful, 0 always the likeliest token (greedy).
             top_k: draw among the k likeliest tokens only.
             top_p: draw among the likeliest tokens that together have this probability.
-            seed: of the dice.
+            seed: of the sampling; torch's global random state is the same before and after.
             batch_size: prompts at a time.
 
         Raises:
             ValueError: a prompt is empty, or too long for the model.
         """
-        import torch
+        self._check_room(prompts)
+        # With little room left a prompt goes alone: in a batch it would shorten the others' replies as well.
+        tight = [i for i, prompt in enumerate(prompts) if len(prompt) + max_new_tokens > self.context]
+        roomy = [i for i in range(len(prompts)) if i not in set(tight)]
+        batches = [roomy[start : start + batch_size] for start in range(0, len(roomy), batch_size)]
+        found: dict[int, Generated] = {}
+        with self._seeded(seed):
+            for numbers in [*batches, *([i] for i in tight)]:
+                batch = [list(prompts[i]) for i in numbers]
+                made = self._generate(batch, max_new_tokens, temperature, top_k, top_p)
+                found |= dict(zip(numbers, made, strict=True))
+        return [found[i] for i in range(len(prompts))]
 
+    def _check_room(self, prompts: Sequence[Sequence[int]]) -> None:
         if any(len(prompt) == 0 for prompt in prompts):
             raise ValueError("a prompt has no tokens: a model needs at least one to write on from")
         longest = max(map(len, prompts), default=0)
         if longest >= self.context:
             raise ValueError(f"a prompt has {longest} tokens and {self.name} sees {self.context} at most: shorten it")
-        torch.manual_seed(seed)
-        found: list[Generated] = []
-        for start in range(0, len(prompts), batch_size):
-            batch = [list(prompt) for prompt in prompts[start : start + batch_size]]
-            found += self._generate(batch, max_new_tokens, temperature, top_k, top_p)
-        return found
+
+    @contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        """Sample from a seed; afterwards torch's global random state, which transformers draws from, is as before."""
+        import torch
+
+        device = self.model.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.default_generator.manual_seed(seed)
+            if device.type == "cuda":
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(seed)
+            yield
 
     def _generate(
         self, batch: list[list[int]], max_new_tokens: int, temperature: float, top_k: int | None, top_p: float | None
@@ -174,30 +194,40 @@ class LanguageModel:
         Args: as in reply.
 
         Yields:
-            pieces of text, whole words as far as possible.
+            pieces of text, whole words as far as possible. Closed before the end, the model stops writing.
+
+        Raises:
+            ValueError: as for reply and generate.
         """
-        from threading import Thread
+        from threading import Event, Thread
 
         import torch
-        from transformers import TextIteratorStreamer
+        from transformers import StoppingCriteriaList, TextIteratorStreamer
 
-        ids = torch.tensor([self.chat_ids(messages)], device=self.model.device)
+        prompt = self.chat_ids(messages)
+        self._check_room([prompt])
+        ids = torch.tensor([prompt], device=self.model.device)
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        torch.manual_seed(options.pop("seed", 0))
+        seed = options.pop("seed", 0)
         settings = self._sampling(**{"temperature": 0.0, "top_k": None, "top_p": None} | options)
         errors: list[BaseException] = []
+        left = Event()  # nobody reads any more
 
         def write() -> None:
             try:
-                cast(Any, self.model).generate(
-                    input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
-                    max_new_tokens=max(1, min(max_new_tokens, self.context - ids.size(1))),
-                    pad_token_id=self._pad_id(),
-                    eos_token_id=self.stop_ids(),
-                    streamer=streamer,
-                    **settings,
-                )
+                with self._seeded(seed):
+                    cast(Any, self.model).generate(
+                        input_ids=ids,
+                        attention_mask=torch.ones_like(ids),
+                        max_new_tokens=max(1, min(max_new_tokens, self.context - len(prompt))),
+                        pad_token_id=self._pad_id(),
+                        eos_token_id=self.stop_ids(),
+                        streamer=streamer,
+                        stopping_criteria=StoppingCriteriaList(
+                            [lambda ids, scores: torch.full(ids.shape[:1], left.is_set(), device=ids.device)]
+                        ),
+                        **settings,
+                    )
             except (
                 BaseException
             ) as error:  # raised again below: a thread would swallow it, and the reader wait for ever
@@ -206,8 +236,11 @@ class LanguageModel:
 
         writer = Thread(target=write, daemon=True)
         writer.start()
-        yield from streamer
-        writer.join()
+        try:
+            yield from streamer
+        finally:
+            left.set()
+            writer.join()
         if errors:
             raise errors[0]
 

@@ -112,7 +112,9 @@ class CausalSelfAttention(nn.Module):
         elif self.kind == "written":
             y = written_attention(q, k, v, dropout)
         else:
-            y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+            past = k.size(2) - T  # is_causal would count from the first key, and new tokens follow the cached ones
+            seen = torch.ones(T, k.size(2), dtype=torch.bool, device=x.device).tril(past) if past else None
+            y = F.scaled_dot_product_attention(q, k, v, seen, dropout, is_causal=not past)
         y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side again
         return self.resid_dropout(self.c_proj(y))
 

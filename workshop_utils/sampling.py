@@ -227,7 +227,8 @@ def generate_text(
     Args:
         model: a trained GPT.
         encoding: the tokenizer that it was trained with.
-        prompt: how the text begins; may be empty.
+        prompt: how the text begins; may be empty. A blank at its end is left to the first token that is drawn: in the
+            training text a word's token brings its own blank, and behind a blank alone no word ever stood.
         max_new_tokens: tokens to add at most; a text also ends at the end-of-text token.
         temperature: as in `GPT.generate`.
         top_k: as in `GPT.generate`.
@@ -247,15 +248,32 @@ def generate_text(
             f"the tokenizer has {encoding.n_vocab} tokens and the model {model.config.vocab_size}: it was trained with "
             "another one. Load the tokenizer that lies beside the checkpoint"
         )
-    start = ([encoding.eot_token] if document_start else []) + encoding.encode_ordinary(prompt)
+    moved = prompt.endswith(" ") and max_new_tokens > 0 and (document_start or prompt != " ")
+    read = prompt[:-1] if moved else prompt
+    start = ([encoding.eot_token] if document_start else []) + encoding.encode_ordinary(read)
     if not start:
         raise ValueError("the prompt is empty: give at least one character, or document_start=True")
     device = model.lm_head.weight.device
     generator = torch.Generator(device=device).manual_seed(seed)
     idx = torch.tensor([start] * n, device=device)
-    out = generate(model, idx, max_new_tokens, temperature, top_k, top_p, encoding.eot_token, generator)
+    if moved:
+        first = _with_blank(model, idx, encoding)
+        idx = torch.cat((idx, sample_next(first, temperature, top_k, top_p, generator)[:, None]), dim=1)
+    out = generate(model, idx, max_new_tokens - moved, temperature, top_k, top_p, encoding.eot_token, generator)
     texts = []
     for row in out[:, len(start) :].tolist():
         row = row[: row.index(encoding.eot_token)] if encoding.eot_token in row else row
-        texts.append(prompt + encoding.decode([token for token in row if token < encoding.n_vocab]))
+        texts.append(read + encoding.decode([token for token in row if token < encoding.n_vocab]))
     return texts
+
+
+@torch.no_grad()
+def _with_blank(model: GPT, idx: Tensor, encoding: tiktoken.Encoding) -> Tensor:
+    """Scores (B, vocab_size) of the next token, minus infinity for all that do not begin with a blank."""
+    blanks = [encoding.encode_single_token(token) for token in encoding.token_byte_values() if token.startswith(b" ")]
+    was_training = model.training
+    model.eval()
+    logits = model(idx[:, -model.config.block_size :])[0][:, -1]
+    model.train(was_training)
+    others = torch.ones_like(logits, dtype=torch.bool).index_fill(1, torch.tensor(blanks, device=idx.device), False)
+    return logits.masked_fill(others, float("-inf"))

@@ -1,6 +1,6 @@
 """TRL's SFTTrainer with every known trap disarmed: the settings that are right here, each for a reason.
 
-Rows of prompt and completion -> the trainer -> updates of the adapter. finetune.py runs it and keeps what comes out.
+Rows of tokens and labels -> the trainer -> updates of the adapter. finetune.py runs it and keeps what comes out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EXPLODES = 1e3  # a gradient norm above this, before clipping, is no longer learning
 OVERFLOWS = 10  # updates in a row that float16 may leave out while its scale is still being halved
-Rows = list[dict[str, Any]]
+Rows = list[dict[str, list[int]]]
 
 
 class TuningStopped(RuntimeError):
@@ -47,8 +47,9 @@ def build_trainer(
         model: with an adapter.
         config: of the run.
         folder: for its checkpoints.
-        rows: {"prompt": messages, "completion": messages}, of which only the completion is learnt.
-        held_out: rows that are looked at before the first step and every eval_every steps, and never learnt.
+        rows: {"input_ids": tokens, "labels": tokens} of chat.encode; a label of -100 is not trained. TRL and Unsloth
+            leave both as they are, and only fill them up.
+        held_out: rows that are looked at before the first step and every eval_every steps, and never trained.
         profile: says where and in which precision.
         quiet: print no progress.
     """
@@ -105,7 +106,6 @@ def _arguments(config: TuneConfig, folder: Path, profile: Profile, looks: bool) 
         **cast(Any, precision_flags(profile)),
         max_length=config.max_length,
         packing=False,
-        completion_only_loss=True,
         gradient_checkpointing=config.gradient_checkpointing,
         logging_steps=1,
         eval_strategy="steps" if looks else "no",

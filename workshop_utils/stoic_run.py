@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils import chat, stoic_set
-from workshop_utils.chat import Encoded
+from workshop_utils.chat import IGNORED, Encoded
 from workshop_utils.finetune import TuneConfig
 from workshop_utils.language_model import LanguageModel
 from workshop_utils.pocket import frozen
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from workshop_utils.profiles import Profile
 
 SHIPPED = Path(__file__).parent / "pocket" / "models" / "stoic"  # the adapter that tools/build_adapter.py makes
-IGNORED = -100  # the label of a token that does not count, for torch's cross_entropy and for every library
 # The dials that differ between machines. A model of two million parameters wants ten times the rate of a large one.
 RUNS: dict[str, dict[str, Any]] = {
     "pocket": {"learning_rate": 2e-3, "batch_size": 4, "grad_accum_steps": 2},
@@ -193,7 +192,7 @@ def batch_of(rows: Sequence[Encoded], pad: int, device: Any = "cpu") -> tuple[Te
     """Rows of different lengths as one batch, filled up on the right.
 
     Args:
-        rows: token ids and what is learnt from.
+        rows: token ids and which of them are trained.
         pad: the id to fill up with.
         device: where to put the tensors.
 
@@ -206,10 +205,7 @@ def batch_of(rows: Sequence[Encoded], pad: int, device: Any = "cpu") -> tuple[Te
     gaps = [width - len(row.ids) for row in rows]
     ids = [row.ids + [pad] * gap for row, gap in zip(rows, gaps, strict=True)]
     mask = [[1] * len(row.ids) + [0] * gap for row, gap in zip(rows, gaps, strict=True)]
-    labels = [
-        [token if on else IGNORED for token, on in zip(row.ids, row.trained, strict=True)] + [IGNORED] * gap
-        for row, gap in zip(rows, gaps, strict=True)
-    ]
+    labels = [row.labels + [IGNORED] * gap for row, gap in zip(rows, gaps, strict=True)]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device), torch.tensor(labels, device=device)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from workshop_utils import chat
 from workshop_utils.pocket import frozen
+from workshop_utils.sentences import one_line
 
 FILE = Path(__file__).parent / "data_files" / "stoic.jsonl"
 # Fewest and most words of each field that is a text.
@@ -210,12 +211,17 @@ def _checked(line: str, where: str) -> Pair:
     Raises:
         ValueError: the row is not as it should be.
     """
+    if line.lstrip().startswith("["):
+        raise ValueError(
+            f"{where}, begins a JSON array, and JSON Lines are wanted: write each of its rows on a line of its own, "
+            'as "\\n".join(map(json.dumps, rows)) does'
+        )
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: brackets in brackets in brackets
         raise ValueError(
-            f"{where}, is not JSON ({error.msg} at character {error.pos + 1}): write one row a line, with double "
-            'quotes, as in {"prompt": "...", "answer": "...", "topic": "rain"}'
+            f"{where}, is not JSON ({one_line(error)}): write one row a line, with double quotes, as in "
+            '{"prompt": "...", "answer": "...", "topic": "rain"}'
         ) from error
     names = [field.name for field in fields(Pair)]
     if not isinstance(row, dict):
@@ -232,7 +238,9 @@ def _problem(row: dict[str, Any], name: str, names: list[str]) -> str | None:
     if name not in names:
         return f"nobody reads it; a row has the fields {', '.join(names)}, so rename it or take it out"
     if name not in row:
-        return f"is missing; a row has the fields {', '.join(names)}, add it"
+        others = ", ".join(other for other in row if other not in names)
+        rename = f", or rename one of yours ({others})" if others else ""
+        return f"is missing; a row has the fields {', '.join(names)}, add it{rename}"
     value = row[name]
     if not isinstance(value, str):
         return f"is {json.dumps(value)} and not a text; put it in double quotes"

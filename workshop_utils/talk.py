@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from workshop_utils import chat
+from workshop_utils.files import forgiving
 
 if TYPE_CHECKING:
     from workshop_utils.language_model import LanguageModel
@@ -39,7 +40,7 @@ class Talk:
             temperature: as in LanguageModel.generate, as top_k and top_p.
             top_k: draw among the k likeliest tokens only.
             top_p: draw among the likeliest tokens that together have this probability.
-            seed: of the dice; each turn has its own.
+            seed: of the sampling; each turn has its own.
         """
         self.model, self.system, self.max_new_tokens, self.seed = model, system, max_new_tokens, seed
         self.sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
@@ -59,6 +60,7 @@ class Talk:
         Raises:
             ValueError: the text alone is longer than what the model sees.
         """
+        before = self.said, self.forgotten
         self.said = [*self.said, text.strip()]
         try:
             self._make_room()
@@ -69,7 +71,7 @@ class Talk:
                 pieces.append(piece)
                 yield piece
         except BaseException:  # stopped or refused: as if it had not been said
-            self.said = self.said[:-1]
+            self.said, self.forgotten = before
             raise
         self.said = [*self.said, "".join(pieces).strip()]
 
@@ -101,6 +103,7 @@ def converse(talk: Talk, lines: TextIO, out: TextIO, interactive: bool) -> None:
         out: where the replies go.
         interactive: show a prompt, and say how to leave.
     """
+    lines, out = forgiving(lines), forgiving(out)
     if interactive:
         print(f"{talk.model.name}, {talk.model.n_parameters:,} parameters. {GREETING}", file=out)
     while True:
