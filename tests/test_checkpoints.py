@@ -1,6 +1,7 @@
 """What happens to laptops must not happen to models: kill, truncate, flip, fill the disk, swap the tokenizer."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -229,3 +230,32 @@ def test_a_broken_tracker_breaks_nothing(monkeypatch):
     assert "codecarbon" in energy.note
     assert "unavailable" in str(energy)
     assert energy.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("pue = abc", "it did not start"),
+        ("output_dir = /nowhere", "it did not start"),
+        ("force_ram_power = inf", "it counted inf kWh"),
+        ("garbage", ""),
+        ("allow_multiple_runs = false", None),  # figures, although another run's lock file lies there
+    ],
+)
+def test_the_settings_of_codecarbon_that_lie_about_break_nothing(settings, reason, tmp_path, monkeypatch):
+    import codecarbon.lock
+
+    from workshop_utils.energy import track_energy
+
+    (tmp_path / ".codecarbon.config").write_text(f"[codecarbon]\n{settings}\n")
+    (tmp_path / "stale.lock").touch()
+    monkeypatch.setattr(codecarbon.lock, "LOCKFILE", str(tmp_path / "stale.lock"))
+    monkeypatch.chdir(tmp_path)
+    with track_energy("GBR") as energy:
+        time.sleep(0.05)
+    assert energy.seconds > 0
+    if reason is None:
+        assert energy.kwh > 0
+    else:
+        assert re.match(rf"energy unavailable \(CodeCarbon gave no figures, .*{reason}.*{tmp_path}", str(energy))
+        assert energy.kwh == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -140,13 +141,19 @@ def _never_breaking(energy: Energy) -> Iterator[None]:
         yield
     except Exception as error:
         energy.kind = "unavailable"
-        files = f"the settings files .codecarbon.config here and in {Path.home()}"
-        energy.note = f"CodeCarbon failed with {one_line(error)}; look into {files}, if there are any"
+        energy.note = (
+            f"CodeCarbon gave no figures, {one_line(error)}: if there is a file .codecarbon.config in {Path.cwd()} or "
+            f"{Path.home()}, correct it or move it away"
+        )
 
 
 def _fill(energy: Energy, tracker: Any) -> None:
     """Copy the tracker's final figures and say where each part comes from."""
-    data = tracker.final_emissions_data
+    data = getattr(tracker, "final_emissions_data", None)  # CodeCarbon keeps its own mistakes to itself
+    if data is None:
+        raise RuntimeError("it did not start")
+    if not (0 <= data.energy_consumed < math.inf and 0 <= data.emissions < math.inf):
+        raise RuntimeError(f"it counted {data.energy_consumed} kWh and {data.emissions} kg of CO2e")
     cpu_measured = any(getattr(part, "_mode", "") in CPU_METERS for part in tracker._hardware)
     energy.kwh, energy.kg_co2e = data.energy_consumed, data.emissions
     measured = data.gpu_energy + (data.cpu_energy if cpu_measured else 0.0)  # a GPU's meter is read through NVML

@@ -138,7 +138,7 @@ def tune(
     last = get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None
     if last is not None:
         tuned.seconds, tuned.energy = _spent(folder)
-    began, earlier = time.perf_counter(), tuned.energy
+    began, earlier, energy = time.perf_counter(), tuned.energy, Energy()
     backends.ready_to_train(model.model, model.backend)
     try:
         with track_energy(config.country) as energy, sft.quiet_libraries():
