@@ -1,18 +1,37 @@
 """What happens to laptops must not happen to models: kill, truncate, flip, fill the disk, swap the tokenizer."""
 
+import errno
+import hashlib
 import json
+import os
+import re
+import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from corpus import byte_encoding, quick, small_gpt, token_file
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from workshop_utils.checkpoints import CheckpointError, load_model, newest, read, step_folders
+from workshop_utils import checkpoints, loop
+from workshop_utils.checkpoints import (
+    BEST,
+    LOCK,
+    CheckpointError,
+    load_model,
+    load_training,
+    newest,
+    only_run,
+    read,
+    step_folders,
+)
+from workshop_utils.own_text import train_on_text
 from workshop_utils.train import train
 
 HERE = Path(__file__).parent
@@ -170,6 +189,169 @@ def test_no_space_left_keeps_the_earlier_checkpoint(tmp_path):
     assert not list(out.glob(".writing-*"))
 
 
+def no_space(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("full", ["best.json", "run.json"])
+def test_no_space_for_a_note_loses_no_checkpoint(tmp_path, monkeypatch, capsys, full):
+    data, out = token_file(tmp_path / "train.bin"), tmp_path / "run"
+    monkeypatch.setattr(checkpoints if full == BEST else loop, "write_text_atomically", no_space)
+    if full == BEST:
+        with pytest.raises(CheckpointError, match=r"best.json could not be written: .*No space left.*resume=True"):
+            train(small_gpt(), data, data, quick(), out, quiet=True)
+    else:
+        assert train(small_gpt(), data, data, quick(), out, quiet=True).steps_done == 12
+        assert "run.json was not written: [Errno 28] No space left on device" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert train(small_gpt(), data, data, quick(), out, resume=True, quiet=True).steps_done == 12
+
+
+# --- folders of all kinds -------------------------------------------------------------------------------------------
+
+
+def refusing_folders(number):
+    """os.fsync on a share that cannot flush folders."""
+    flush = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        flush(descriptor)
+
+    return fsync
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_folder_that_cannot_be_flushed_is_good_enough(tmp_path, monkeypatch, number):
+    data = token_file(tmp_path / "train.bin")
+    monkeypatch.setattr(os, "fsync", refusing_folders(number))
+    assert train(small_gpt(), data, data, quick(), tmp_path / "run", quiet=True).steps_done == 12
+    assert read(step_folders(tmp_path / "run")[-1])["step"] == 12
+
+
+def test_a_folder_with_a_failing_disk_is_not(tmp_path, monkeypatch):
+    data = token_file(tmp_path / "train.bin")
+    monkeypatch.setattr(os, "fsync", refusing_folders(errno.EIO))
+    with pytest.raises(CheckpointError, match=os.strerror(errno.EIO)):
+        train(small_gpt(), data, data, quick(), tmp_path / "run", quiet=True)
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from workshop_utils.checkpoints import only_run
+with only_run(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that has the folder `run` to itself."""
+    arguments = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_start_is_refused_before_it_writes_and_a_killed_one_is_not_in_the_way(holder, tmp_path):
+    data, out = token_file(tmp_path / "train.bin"), tmp_path / "run"
+    (tmp_path / "book.txt").write_text("The fox and the owl went home. " * 200)
+    for start in (
+        lambda: train(small_gpt(), data, data, quick(), out, resume=True, quiet=True),
+        lambda: train_on_text(tmp_path / "book.txt", out, steps=2),
+    ):
+        with pytest.raises(CheckpointError, match=f"another run is writing to {out}: wait until it ends"):
+            start()
+    assert [path.name for path in out.iterdir()] == [LOCK]
+    holder.kill()
+    holder.wait(20)
+    assert train(small_gpt(), data, data, quick(), out, resume=True, quiet=True).steps_done == 12
+    assert LOCK not in {path.name for path in out.iterdir()}
+
+
+def test_the_lock_of_one_folder_is_taken_again_by_the_same_run_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with only_run(tmp_path / "run"), only_run(Path("run")):
+        assert (tmp_path / "run" / LOCK).exists()
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="is a file"), only_run(tmp_path / "file"):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_first_step(trained, monkeypatch, capsys):
+    data, out = trained
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(checkpoints.FileLock, "acquire", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert train(small_gpt(), data, data, quick(keep=3), out, resume=True).steps_done == 12  # finished: only read
+    assert "cannot be locked (PermissionError" in capsys.readouterr().out
+    shutil.rmtree(step_folders(out)[-1])
+    with pytest.raises(CheckpointError, match="nothing can be written to .*Permission denied.*another folder"):
+        train(small_gpt(), data, data, quick(keep=3), out, resume=True, quiet=True)
+
+
+def test_what_other_programs_leave_in_a_folder_is_no_checkpoint(trained):
+    data, out = trained
+    last = step_folders(out)[-1]
+    for name in ("step-000012 (1)", "step-000012.sync-conflict-20261126", "step-000099 copy", "step-"):
+        shutil.copytree(last, out / name)
+    for folder in (out, last):
+        for name in (".DS_Store", "desktop.ini", "Thumbs.db", "._model.safetensors", "model (1).safetensors"):
+            (folder / name).write_bytes(b"\0\1")
+    (out / "step-000013").touch()
+    assert load_model(out).config == small_gpt().config
+    assert newest(out)[0] == last
+    run = train(small_gpt(), data, data, quick(keep=3), out, resume=True, quiet=True)
+    assert run.steps_done == 12
+
+
+def test_after_a_million_steps_the_last_one_is_still_the_last(trained):
+    _, out = trained
+    for step in (999_999, 1_000_000):
+        (out / f"step-{step:06d}").mkdir()
+    assert [folder.name for folder in step_folders(out)[-2:]] == ["step-999999", "step-1000000"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"step": Infinity}', '{"step": null}'])
+def test_damaged_notes_beside_the_checkpoints_are_said_and_passed_over(trained, capsys, content):
+    data, out = trained
+    (out / BEST).write_text(content)
+    load_model(out)
+    assert "best.json is damaged" in capsys.readouterr().out
+    (out / "run.json").write_text(content.replace("step", "steps_done"))
+    assert train(small_gpt(), data, data, quick(keep=3), out, resume=True).steps_done == 12
+
+
+def test_a_run_of_a_gpu_goes_on_without_one(tmp_path, monkeypatch, capsys):
+    """Its checkpoint is that of a CPU with the settings of a GPU, and the random numbers of both."""
+    data, out = token_file(tmp_path / "train.bin"), tmp_path / "run"
+    train(small_gpt(), data, data, quick(), out, quiet=True)
+    shutil.rmtree(step_folders(out)[-1])
+    folder, state = newest(out)
+    state["training"] |= {"device": "cuda", "dtype": "float16"}
+    state["scaler"] = {"scale": 65536.0, "growth_factor": 2.0, "backoff_factor": 0.5, "growth_interval": 2000}
+    state["scaler"]["_growth_tracker"] = 0
+    tensors = load_training(folder) | {"rng.cuda": torch.zeros(16, dtype=torch.uint8)}
+    save_file(tensors, folder / "training.safetensors")
+    state["sha256"]["training.safetensors"] = hashlib.sha256((folder / "training.safetensors").read_bytes()).hexdigest()
+    state["sha256"]["state"] = checkpoints._state_digest(state)
+    (folder / "state.json").write_text(json.dumps(state))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run = train(small_gpt(), data, data, quick(device="cuda", dtype="float16"), out, resume=True)
+    assert (run.steps_done, run.config.device, run.config.dtype) == (12, "cpu", "float32")
+    assert "torch finds no GPU here: on the CPU in float32 instead of float16" in capsys.readouterr().out
+    with pytest.raises(CheckpointError, match="dtype: float32 then, bfloat16 now"):  # on one machine it stays the same
+        train(small_gpt(), data, data, quick(dtype="bfloat16"), out, resume=True, quiet=True)
+
+
 def test_nothing_executable_is_stored(trained):
     _, out = trained
     names = {path.name for folder in step_folders(out) for path in folder.iterdir()}
@@ -229,3 +411,32 @@ def test_a_broken_tracker_breaks_nothing(monkeypatch):
     assert "codecarbon" in energy.note
     assert "unavailable" in str(energy)
     assert energy.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("pue = abc", "it did not start"),
+        ("output_dir = /nowhere", "it did not start"),
+        ("force_ram_power = inf", "it counted inf kWh"),
+        ("garbage", ""),
+        ("allow_multiple_runs = false", None),  # figures, although another run's lock file lies there
+    ],
+)
+def test_the_settings_of_codecarbon_that_lie_about_break_nothing(settings, reason, tmp_path, monkeypatch):
+    import codecarbon.lock
+
+    from workshop_utils.energy import track_energy
+
+    (tmp_path / ".codecarbon.config").write_text(f"[codecarbon]\n{settings}\n")
+    (tmp_path / "stale.lock").touch()
+    monkeypatch.setattr(codecarbon.lock, "LOCKFILE", str(tmp_path / "stale.lock"))
+    monkeypatch.chdir(tmp_path)
+    with track_energy("GBR") as energy:
+        time.sleep(0.05)
+    assert energy.seconds > 0
+    if reason is None:
+        assert energy.kwh > 0
+    else:
+        assert re.match(rf"energy unavailable \(CodeCarbon gave no figures, .*{reason}.*{tmp_path}", str(energy))
+        assert energy.kwh == 0

@@ -159,7 +159,7 @@ def test_a_text_that_cannot_be_used_is_one_line(content, said, capsys, tmp_path,
         ('{"gpt": {"n_layer": "3"}}', "without quotes"),
         ('{"training": {"steps": "10"}}', "steps"),
         ('{"training": {"learning_rate": -1}}', "learning_rate"),
-        ('{"training": {"learning_rate": null}}', "wrong kind"),
+        ('{"training": {"learning_rate": null}}', "learning_rate is None"),
         ('{"training": {"schedule": "wavy"}}', "wavy"),
     ],
 )

@@ -230,6 +230,17 @@ def test_seconds_and_energy_of_both_parts_are_added_up(tmp_path, monkeypatch):
     assert parts.seconds > first["seconds"] > 0
 
 
+def test_what_stops_a_run_before_it_begins_is_what_is_said(tmp_path, monkeypatch):
+    def refuse(country):
+        raise ValueError(f"{country!r} is no country code")
+
+    monkeypatch.setattr(finetune, "track_energy", refuse)
+    with pytest.raises(ValueError, match="'' is no country code"):
+        tune(fresh(), ROWS, QUICK, tmp_path, choose("pocket"), quiet=True)
+    with pytest.raises(ValueError, match="'XXX' is no country code"):
+        replace(QUICK, country="XXX")
+
+
 def test_held_out_rows_are_looked_at_and_not_learnt(tmp_path):
     looked = tune(fresh(dropout=0), ROWS[:2], QUICK, tmp_path / "a", choose("pocket"), held_out=ROWS[2:4], quiet=True)
     blind = tune(fresh(dropout=0), ROWS[:2], QUICK, tmp_path / "b", choose("pocket"), quiet=True)

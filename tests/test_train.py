@@ -127,6 +127,17 @@ def test_looking_at_the_loss_changes_nothing(data):
     assert torch.equal(weights(often.model), weights(never.model))
 
 
+def test_random_numbers_of_the_caller_and_of_the_run_are_apart(data):
+    def noise(step, model, history):
+        torch.rand(step)
+
+    model, before = small_gpt(dropout=0.1), torch.get_rng_state()
+    plain = train_quietly(data, model=model)
+    assert torch.equal(torch.get_rng_state(), before)
+    disturbed = train_quietly(data, model=small_gpt(dropout=0.1), on_step=noise)
+    assert torch.equal(weights(plain.model), weights(disturbed.model))
+
+
 def test_estimate_loss_is_the_same_every_time_and_counts_tokens(data):
     model = small_gpt(dropout=0.5).train()
     assert estimate_loss(model, data, quick()) == estimate_loss(model, data, quick())
@@ -263,3 +274,10 @@ def test_attention_is_measured_once_and_kept(data):
 def test_a_training_that_makes_no_sense_is_a_sentence(change, words):
     with pytest.raises(ValueError, match=words):
         TrainConfig(**change)
+
+
+def test_a_gpu_that_is_not_there_is_a_sentence(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r'torch finds no GPU here: set device="cpu"'):
+        train_quietly(data, quick(device="cuda"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -7,10 +7,10 @@ compare it with what torch really saves, bench/budget.py with the peak of whole 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from workshop_utils.budget_shapes import Shape
-from workshop_utils.config import Config
+from workshop_utils.config import Config, Count, ShareBelowOne, Whole, one_of
 
 if TYPE_CHECKING:
     from workshop_utils.config import TrainConfig
@@ -24,37 +24,22 @@ EIGHT_BIT = 1 + 4 / 256  # bytes a number in 8-bit Adam: one, and a float32 for 
 class Plan(Config):
     """How a model is trained, as far as memory depends on it."""
 
-    method: str = "full"  # all weights learn; "lora": a frozen base in 16 bits and an adapter; "qlora": base in NF4
-    batch_size: int = 8  # rows in one forward pass on one device
-    block_size: int = 0  # tokens in a row; 0 = as long as the model is made for
-    grad_accum_steps: int = 1  # forward passes gathered into one update
-    precision: str = "mixed"  # "float32", "mixed" (products in 16 bits), or "half" (weights and all else in 16 bits)
-    optimizer: str = "adamw"  # "adamw", "adamw8bit", or "muon" for the matrices inside the blocks and AdamW elsewhere
-    attention: str = "sdpa"  # "sdpa" (flash attention: no T x T matrix is kept) or "written"
+    # all weights learn; "lora": a frozen base in 16 bits and an adapter; "qlora": base in NF4
+    method: Annotated[str, one_of("full", "lora", "qlora")] = "full"
+    batch_size: Count = 8  # rows in one forward pass on one device
+    block_size: Whole = 0  # tokens in a row; 0 = as long as the model is made for
+    grad_accum_steps: Count = 1  # forward passes gathered into one update
+    # "float32", "mixed" (products in 16 bits), or "half" (weights and all else in 16 bits)
+    precision: Annotated[str, one_of("float32", "mixed", "half")] = "mixed"
+    # "muon" for the matrices inside the blocks and AdamW elsewhere
+    optimizer: Annotated[str, one_of("adamw", "adamw8bit", "muon")] = "adamw"
+    # "sdpa" (flash attention: no T x T matrix is kept)
+    attention: Annotated[str, one_of("sdpa", "written")] = "sdpa"
     recompute: bool = False  # keep only what enters each block, and compute the rest again on the way back
-    parallel: str = "ddp"  # how several devices share: "ddp" (a copy each) or "fsdp" (a slice each)
-    rank: int = 16  # of a LoRA adapter
-    lora_dropout: float = 0.05  # share of the adapter's inputs silenced: each adapted layer then keeps a mask
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "grad_accum_steps", "rank"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a whole number of at least 1")
-        if not 0 <= self.lora_dropout < 1:
-            raise ValueError(f"lora_dropout is {self.lora_dropout}: choose a share from 0 to below 1")
-        if self.block_size < 0:
-            raise ValueError(
-                f"block_size is {self.block_size}: tokens in a row, 0 for as many as the model is made for"
-            )
-        self._check_choices(
-            {
-                "method": ("full", "lora", "qlora"),
-                "precision": ("float32", "mixed", "half"),
-                "optimizer": ("adamw", "adamw8bit", "muon"),
-                "attention": ("sdpa", "written"),
-                "parallel": ("ddp", "fsdp"),
-            }
-        )
+    # how several devices share: "ddp" (a copy each) or "fsdp" (a slice each)
+    parallel: Annotated[str, one_of("ddp", "fsdp")] = "ddp"
+    rank: Count = 16  # of a LoRA adapter
+    lora_dropout: ShareBelowOne = 0.05  # of the adapter's inputs, silenced: each adapted layer then keeps a mask
 
     @classmethod
     def of(cls, config: TrainConfig, attention: str = "sdpa", **changes: object) -> Plan:

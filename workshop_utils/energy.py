@@ -5,14 +5,19 @@ A thin, offline layer over CodeCarbon. It never breaks a run: where it cannot te
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from workshop_utils.sentences import one_line
 
 CPU_METERS = ("intel_rapl", "intel_power_gadget", "windows_emi")  # CodeCarbon's modes that read a meter in the chip
 
@@ -57,12 +62,24 @@ class Energy:
         return asdict(self)
 
 
-def countries() -> set[str]:
-    """The three-letter country codes whose electricity mix is known."""
-    import codecarbon
+@cache
+def countries() -> frozenset[str]:
+    """The three-letter country codes whose electricity mix is known; none where CodeCarbon is not installed."""
+    spec = importlib.util.find_spec("codecarbon")  # not imported: that takes a second
+    if spec is None or spec.origin is None:
+        return frozenset()
+    path = Path(spec.origin).parent / "data" / "private_infra" / "global_energy_mix.json"
+    return frozenset(json.loads(path.read_text(encoding="utf-8")))
 
-    path = Path(codecarbon.__file__).parent / "data" / "private_infra" / "global_energy_mix.json"
-    return set(json.loads(path.read_text(encoding="utf-8")))
+
+def country_problem(country: str) -> str:
+    """What is wrong with a country code, as a sentence; "" if it is known, or empty, or nobody here can tell."""
+    if not country or country in countries() or not countries():
+        return ""
+    return (
+        f"{country!r} is no country code that CodeCarbon knows: use three letters such as GBR, DEU, USA or IND "
+        '(WORKSHOP_COUNTRY sets it), or "" to track no energy; clean and dirty electricity differ sixtyfold'
+    )
 
 
 @contextmanager
@@ -81,6 +98,8 @@ def track_energy(country: str = "GBR") -> Iterator[Energy]:
     Source: CodeCarbon's OfflineEmissionsTracker. Without a country it would silently assume one that may be
         sixty times too clean, so a code is required and checked here.
     """
+    if problem := country_problem(country):
+        raise ValueError(problem)
     energy = Energy(country=country)
     tracker = _start(country, energy) if country else None
     began = time.perf_counter()
@@ -89,8 +108,9 @@ def track_energy(country: str = "GBR") -> Iterator[Energy]:
     finally:
         energy.seconds = time.perf_counter() - began
         if tracker is not None:
-            tracker.stop()
-            _fill(energy, tracker)
+            with _never_breaking(energy):
+                tracker.stop()
+                _fill(energy, tracker)
 
 
 def _start(country: str, energy: Energy) -> Any:
@@ -101,21 +121,39 @@ def _start(country: str, energy: Energy) -> Any:
     except ImportError as error:
         energy.note = f"codecarbon cannot be imported ({error}): pip install codecarbon"
         return None
-    if country not in countries():
-        raise ValueError(
-            f"{country!r} is no country code that CodeCarbon knows: use three letters such as GBR, DEU, USA or IND "
-            "(WORKSHOP_COUNTRY sets it), since clean and dirty electricity differ sixtyfold"
+    with _never_breaking(energy):
+        tracker = OfflineEmissionsTracker(
+            country_iso_code=country,
+            tracking_mode="process",
+            output_methods=[],
+            log_level="critical",
+            allow_multiple_runs=True,  # or a lock file that a killed run left behind would count as another run
         )
-    tracker = OfflineEmissionsTracker(
-        country_iso_code=country, tracking_mode="process", output_methods=[], log_level="critical"
-    )
-    tracker.start()
-    return tracker
+        tracker.start()
+        return tracker
+    return None
+
+
+@contextmanager
+def _never_breaking(energy: Energy) -> Iterator[None]:
+    """Note why CodeCarbon failed: its settings files (~/.codecarbon.config and the one here) may say anything."""
+    try:
+        yield
+    except Exception as error:
+        energy.kind = "unavailable"
+        energy.note = (
+            f"CodeCarbon gave no figures, {one_line(error)}: if there is a file .codecarbon.config in {Path.cwd()} or "
+            f"{Path.home()}, correct it or move it away"
+        )
 
 
 def _fill(energy: Energy, tracker: Any) -> None:
     """Copy the tracker's final figures and say where each part comes from."""
-    data = tracker.final_emissions_data
+    data = getattr(tracker, "final_emissions_data", None)  # CodeCarbon keeps its own mistakes to itself
+    if data is None:
+        raise RuntimeError("it did not start")
+    if not (0 <= data.energy_consumed < math.inf and 0 <= data.emissions < math.inf):
+        raise RuntimeError(f"it counted {data.energy_consumed} kWh and {data.emissions} kg of CO2e")
     cpu_measured = any(getattr(part, "_mode", "") in CPU_METERS for part in tracker._hardware)
     energy.kwh, energy.kg_co2e = data.energy_consumed, data.emissions
     measured = data.gpu_energy + (data.cpu_energy if cpu_measured else 0.0)  # a GPU's meter is read through NVML

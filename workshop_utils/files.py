@@ -42,6 +42,12 @@ def written_atomically(path: str | Path) -> Iterator[BinaryIO]:
     except BaseException as error:  # Ctrl-C too must leave nothing behind
         with suppress(OSError):
             partial.unlink()
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise OSError(
+                error.errno,
+                f"{path.name} cannot be written to {path.parent} ({error.strerror}): close what has it open, "
+                "or choose another folder",
+            ) from error
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(
                 error.errno,

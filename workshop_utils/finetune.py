@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils import backends, chat, lora, sft
-from workshop_utils.config import Config
-from workshop_utils.energy import Energy, track_energy
+from workshop_utils.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size
+from workshop_utils.energy import Energy, country_problem, track_energy
 from workshop_utils.files import write_text_atomically
 from workshop_utils.language_model import LanguageModel
 from workshop_utils.profiles import peak_memory_bytes
@@ -33,33 +33,27 @@ SPENT = "spent.json"  # what was used up to an interruption
 class TuneConfig(Config):
     """How a model is fine-tuned. The defaults suit a model of some billion parameters and about 100 conversations."""
 
-    steps: int = 60  # optimiser updates
-    batch_size: int = 2  # conversations in one forward pass: the dial to halve when memory runs out
-    grad_accum_steps: int = 4  # forward passes gathered into one update: the dial to double in return
-    learning_rate: float = 2e-4  # peak; a model of two million parameters wants ten times as much
-    warmup: float = 0.05  # share of the steps in which the rate climbs
-    rank: int = 16  # of the adapter's thin matrices
-    alpha: int = 32  # their product is added times alpha / rank
-    dropout: float = 0.05  # share of the adapter's inputs silenced
-    weight_decay: float = 0.0
-    grad_clip: float = 1.0  # largest norm of a gradient
-    max_length: int = 512  # tokens of a conversation at most; a longer one is refused, never cut
-    checkpoint_every: int = 20  # updates between two checkpoints
-    eval_every: int = 10  # updates between two looks at the held-out conversations
+    steps: Count = 60  # optimiser updates
+    batch_size: Size = 2  # conversations in one forward pass: the dial to halve when memory runs out
+    grad_accum_steps: Size = 4  # forward passes gathered into one update: the dial to double in return
+    learning_rate: Rate = 2e-4  # peak; a model of two million parameters wants ten times as much
+    warmup: ShareBelowOne = 0.05  # share of the steps in which the rate climbs
+    rank: Size = 16  # of the adapter's thin matrices
+    alpha: Size = 32  # their product is added times alpha / rank
+    dropout: ShareBelowOne = 0.05  # share of the adapter's inputs silenced
+    weight_decay: ShareBelowOne = 0.0
+    grad_clip: NotNegative = 1.0  # largest norm of a gradient
+    max_length: Size = 512  # tokens of a conversation at most; a longer one is refused, never cut
+    checkpoint_every: Count = 20  # updates between two checkpoints
+    eval_every: Count = 10  # updates between two evaluations on the held-out conversations
     gradient_checkpointing: bool = False  # compute activations twice instead of keeping them
-    seed: int = 0
+    seed: Seed = 0
     country: str = "GBR"  # where the electricity comes from; "" = do not track energy
 
     def __post_init__(self) -> None:
-        numbers = ("steps", "batch_size", "grad_accum_steps", "rank", "alpha", "max_length")
-        for name in (*numbers, "checkpoint_every", "eval_every"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a whole number of at least 1")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is {self.learning_rate!r}: it must be above 0, or nothing is learned")
-        for name in ("warmup", "dropout", "weight_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: choose a share from 0 to below 1")
+        super().__post_init__()
+        if problem := country_problem(self.country):
+            raise ValueError(problem)
 
 
 @dataclass
@@ -145,7 +139,7 @@ def tune(
     last = get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None
     if last is not None:
         tuned.seconds, tuned.energy = _spent(folder)
-    began, earlier = time.perf_counter(), tuned.energy
+    began, earlier, energy = time.perf_counter(), tuned.energy, Energy()
     backends.ready_to_train(model.model, model.backend)
     try:
         with track_energy(config.country) as energy, sft.quiet_libraries():

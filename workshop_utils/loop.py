@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +22,7 @@ from workshop_utils.energy import Energy
 from workshop_utils.files import write_text_atomically
 from workshop_utils.model import GPT, fastest_attention
 from workshop_utils.optimizers import make_optimizers
-from workshop_utils.sentences import differences
+from workshop_utils.sentences import differences, one_line
 
 
 class TrainingStopped(RuntimeError):
@@ -50,6 +52,29 @@ class Run:
         return values | {"best_val_loss": self.best_val_loss if self.best_step else None}  # JSON knows no infinity
 
 
+def for_this_machine(config: TrainConfig, resume: bool) -> TrainConfig:
+    """The settings as they are, or, for a run that comes from a GPU to a machine without one, on the CPU.
+
+    Raises:
+        ValueError: a new run asks for a GPU that is not there.
+    """
+    if config.device == "cpu" or torch.cuda.is_available():
+        return config
+    if not resume:
+        raise ValueError(
+            'device is "cuda", and torch finds no GPU here: set device="cpu" and dtype="float32", or take what setup() '
+            "chooses"
+        )
+    print(f"torch finds no GPU here: on the CPU in float32 instead of {config.dtype}")
+    return replace(config, device="cpu", dtype="float32")
+
+
+def seeded(seed: int, device: str) -> dict[str, Tensor]:
+    """States of torch's own random number generators, by the names that they have in a checkpoint."""
+    kinds = {"rng.torch": "cpu"} | ({"rng.cuda": "cuda"} if device == "cuda" else {})
+    return {name: torch.Generator(kind).manual_seed(seed).get_state() for name, kind in kinds.items()}
+
+
 class Loop:
     """The parts of `train` that are no part of its story: state on the disk, one update, what is printed."""
 
@@ -63,7 +88,7 @@ class Loop:
         self.run = Run(model.to(config.device), config, out_dir=out_dir)
         self.module = distributed.wrap(model, parallel, config.device, self.world)  # what is called in training
         self.generator = torch.Generator().manual_seed(config.seed)  # order of the batches, the same in all processes
-        torch.manual_seed(config.seed + self.world.rank)  # dropout
+        self.random_states = seeded(config.seed + self.world.rank, config.device)  # of dropout
         self.optimizers = make_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(config.device, enabled=config.dtype == "float16")
         self.saved_best, self.since = 0, (0.0, 0)
@@ -89,6 +114,8 @@ class Loop:
         found = self.world.from_main(lambda: self.find(resume))
         if found is not None:
             self.restore(*found)
+        if self.world.is_main and self.run.steps_done < self.config.steps:
+            checkpoints.need_writable(self.out_dir)
 
     def find(self, resume: bool) -> tuple[Path, dict[str, Any]] | None:
         """The checkpoint to go on from, if any."""
@@ -112,6 +139,8 @@ class Loop:
             self.model.use_attention(state["gpt"]["attention"])
             wanted["gpt"] = self.model.config.to_dict()
         free: tuple[str, ...] = ("log_every", "checkpoint_every", "keep", "country")
+        if earlier["device"] != self.config.device:  # another machine, which may compute in another precision
+            free += ("device", "dtype")
         processes = state.get("processes", 1)
         if processes != self.world.size:  # other processes may share the same rows out
             for values, size in ((wanted, self.world.size), (earlier, processes)):
@@ -130,15 +159,13 @@ class Loop:
         tensors = checkpoints.load_training(folder) | shards.load_optimizer(self.optimizers, folder)
         for i, optimizer in enumerate(self.optimizers):
             checkpoints.unpack_optimizer(optimizer, f"optimizer{i}", tensors, state["optimizers"][i])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where the run was not in float16 before
+            self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(tensors["rng.batches"])
         mine = f".{self.world.rank}" if self.world.rank else ""
-        if f"rng.torch{mine}" in tensors:
-            torch.set_rng_state(tensors[f"rng.torch{mine}"])
-        else:  # there were fewer processes then: dice that none of them had
-            torch.manual_seed(self.config.seed + self.world.rank + 1_000_003 * state["step"])
-        if f"rng.cuda{mine}" in tensors and self.config.device == "cuda":
-            torch.cuda.set_rng_state(tensors[f"rng.cuda{mine}"])
+        # Where there were fewer processes then, or no GPU: random numbers that none of them had.
+        self.random_states = seeded(self.config.seed + self.world.rank + 1_000_003 * state["step"], self.config.device)
+        self.random_states |= {name: tensors[name + mine] for name in self.random_states if name + mine in tensors}
         self.restore_data(state.get("data", []), tensors)
         for name in ("history", "best_step", "steps_done", "seconds", "tokens"):
             setattr(self.run, name, state["run"][name])
@@ -169,9 +196,13 @@ class Loop:
         """
         assert self.out_dir is not None  # there is a checkpoint in it
         path = self.out_dir / "run.json"
-        ended = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        found = ended if ended.get("steps_done") == state["step"] else state["run"]
-        return Energy(**found["energy"])
+        try:
+            ended = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            if ended.get("steps_done") == state["step"]:
+                return Energy(**ended["energy"])
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            self.say(f"{path} is damaged ({one_line(error)}): the energy is that of the last checkpoint")
+        return Energy(**state["run"]["energy"])
 
     def choose_attention(self) -> None:
         """Take the attention that is faster at the size of a real batch."""
@@ -192,12 +223,13 @@ class Loop:
             counts = [int((y != -1).sum()) for _, y in batches]
             tokens = self.world.sum(sum(counts))
             loss, size = 0.0, self.world.size  # times size: gradients are averaged over processes, not added
-            for i, ((x, y), count) in enumerate(zip(batches, counts, strict=True), start=1):
-                with distributed.exchange(self.module, last=i == len(batches)):
-                    with precision(config):
-                        part = self.module(x, y)[1] * (count / tokens * size)  # a mean of means would be wrong
-                    self.scaler.scale(part).backward()
-                loss += part.item() / size
+            with self.own_random_numbers():
+                for i, ((x, y), count) in enumerate(zip(batches, counts, strict=True), start=1):
+                    with distributed.exchange(self.module, last=i == len(batches)):
+                        with precision(config):
+                            part = self.module(x, y)[1] * (count / tokens * size)  # a mean of means would be wrong
+                        self.scaler.scale(part).backward()
+                    loss += part.item() / size
             loss = self.world.sum(loss)
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
@@ -215,6 +247,19 @@ class Loop:
                 raise
             raise TrainingStopped(self.out_of_memory()) from error
         return loss, grad_norm, int(tokens)
+
+    @contextmanager
+    def own_random_numbers(self) -> Iterator[None]:
+        """Let dropout go on with the random numbers of this run, and put those of the caller back."""
+        gpu = "rng.cuda" in self.random_states
+        with torch.random.fork_rng([torch.cuda.current_device()] if gpu else []):
+            torch.set_rng_state(self.random_states["rng.torch"])
+            if gpu:
+                torch.cuda.set_rng_state(self.random_states["rng.cuda"])
+            yield
+            self.random_states = {"rng.torch": torch.get_rng_state()}
+            if gpu:
+                self.random_states["rng.cuda"] = torch.cuda.get_rng_state()
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """The next batch, on the model's device."""
@@ -290,11 +335,8 @@ class Loop:
         if not (due or best or last or run.steps_done in milestones):
             return
         tensors = {"rng.batches": self.generator.get_state()}
-        mine = {"rng.torch": torch.get_rng_state()}
-        if config.device == "cuda":
-            mine["rng.cuda"] = torch.cuda.get_rng_state()
-        for rank, dice in enumerate(self.world.gather(mine)):
-            tensors |= {f"{name}.{rank}" if rank else name: value for name, value in dice.items()}
+        for rank, states in enumerate(self.world.gather(self.random_states)):
+            tensors |= {f"{name}.{rank}" if rank else name: value for name, value in states.items()}
         groups = []
         for i, optimizer in enumerate(self.optimizers):
             packed, plain = checkpoints.pack_optimizer(optimizer, f"optimizer{i}")
@@ -332,7 +374,10 @@ class Loop:
         val = f", best validation loss {run.best_val_loss:.3f} at step {run.best_step:,}" if run.best_step else ""
         self.say(f"{run.stopped} after {run.seconds:.0f} s{val}, {run.energy}")
         if self.out_dir is not None and self.world.is_main:
-            write_text_atomically(json.dumps(run.summary(), indent=1), self.out_dir / "run.json")
+            try:
+                write_text_atomically(json.dumps(run.summary(), indent=1), self.out_dir / "run.json")
+            except OSError as error:  # what was trained is there, and in a checkpoint
+                print(f"run.json was not written: {error}")
 
     def say(self, text: str, end: str = "\n") -> None:
         if not self.quiet:

@@ -54,6 +54,8 @@ class Settings:
         if not (folder / CONFIG).is_file():
             raise FileNotFoundError(f"there is no run in {folder}: check the folder, or start one with workshop train")
         values = read_json(folder / CONFIG)
+        if not {"gpt", "training"} <= set(values):
+            raise ValueError(f'{folder / CONFIG} has no "gpt" or no "training": it is not what workshop train wrote')
         gpt, training = GPTConfig.from_dict(values["gpt"]), TrainConfig.from_dict(values["training"])
         return cls(gpt, training, values.get("text_sha256", ""))
 
@@ -118,23 +120,26 @@ def train_on_text(
     share_cores()
     import torch
 
+    from workshop_utils.checkpoints import only_run
     from workshop_utils.distributed import together
     from workshop_utils.model import GPT
     from workshop_utils.train import train
 
     with together() as here:
-        run, settings = here.from_main(lambda: _lay_out(RunFile.find(text, out, config), steps, config, resume))
-        train_data, val_data, _ = run.open_data(settings.gpt, settings.training)
-        torch.manual_seed(settings.training.seed)  # the first weights
-        return train(
-            GPT(settings.gpt),
-            train_data,
-            val_data,
-            settings.training,
-            out_dir=run.out,
-            resume=resume,
-            parallel=run.parallel,
-        )
+        found = here.from_main(lambda: RunFile.find(text, out, config))
+        with only_run(found.out, here.is_main):
+            run, settings = here.from_main(lambda: _lay_out(found, steps, config, resume))
+            train_data, val_data, _ = run.open_data(settings.gpt, settings.training)
+            torch.manual_seed(settings.training.seed)  # the first weights
+            return train(
+                GPT(settings.gpt),
+                train_data,
+                val_data,
+                settings.training,
+                out_dir=run.out,
+                resume=resume,
+                parallel=run.parallel,
+            )
 
 
 def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool) -> tuple[RunFile, Settings]:

@@ -10,11 +10,12 @@ or a stream: {"stream": {"source": "corpus/*.parquet"}, "tokenizer": "tokenizer.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from workshop_utils.config import Config
+from workshop_utils.config import Config, Name, Percent, Whole, unknown_names
 
 if TYPE_CHECKING:
     import tiktoken
@@ -31,25 +32,22 @@ DATA = (*CORPORA, "val", "tokenizer")
 class StreamPart(Config):
     """What "stream" says: the arguments of StreamingTokenDataset. The order's seed is that of "training"."""
 
-    source: str | tuple[str, ...]  # files, folders or patterns of .parquet or .jsonl, or URLs; or a data set of the hub
-    shuffle_buffer: int = 1000  # blocks that wait to be drawn from, in each process; 0 keeps the order
-    text_column: str = "text"  # where the text is
-    val_percent: int = 2  # share of documents that are held out, chosen by a hash of each text
-    val_blocks: int = 100  # how many blocks of them the validation loss is measured on; 0 measures nothing
-    workers: int = 0  # processes that read ahead, for each process that trains
+    source: tuple[Name, ...]  # files, folders or patterns of .parquet or .jsonl, URLs, or data sets of the hub
+    shuffle_buffer: Whole = 1000  # blocks that wait to be drawn from, in each process; 0 keeps the order
+    text_column: Name = "text"  # where the text is
+    val_percent: Percent = 2  # share of documents that are held out, chosen by a hash of each text
+    val_blocks: Whole = 100  # how many blocks of them the validation loss is measured on; 0 measures nothing
+    workers: Whole = 0  # processes that read ahead, for each process that trains
     storage_options: dict[str, Any] = field(default_factory=dict)  # of a remote file system, as in fsspec
 
     def __post_init__(self) -> None:
-        sources = (self.source,) if isinstance(self.source, str) else self.source
-        if not isinstance(sources, tuple) or not sources or not all(s and isinstance(s, str) for s in sources):
+        if isinstance(self.source, str):
+            object.__setattr__(self, "source", (self.source,))
+        if not self.source or not isinstance(self.source, list | tuple):
             raise ValueError(
                 f"source is {self.source!r}: name a file, a folder, a pattern or a URL, or a list of these"
             )
-        for name in ("shuffle_buffer", "val_percent", "val_blocks", "workers"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a whole number of at least 0")
-        if not isinstance(self.text_column, str) or not isinstance(self.storage_options, dict):
-            raise ValueError("text_column must be a string and storage_options an object")
+        super().__post_init__()
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -63,16 +61,17 @@ def read_json(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"there is no config file at {path}: check the path")
     try:
         values = json.loads(path.read_bytes())
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise ValueError(f"{path} is no valid JSON ({error}): correct it there") from error
-    if not isinstance(values, dict) or set(values) - set(PARTS):
+    unknown = unknown_names(values, PARTS) if isinstance(values, dict) else ""
+    if unknown or not isinstance(values, dict):
         raise ValueError(
-            f'{path} must be {{"gpt": {{...}}, "training": {{...}}}}, with "data", "out" and "parallel" if you like: '
-            "move its fields into these"
+            f'{path} must be {{"gpt": {{...}}, "training": {{...}}}}, with "data", "out" and "parallel" if you like'
+            f"{f', and has {unknown}' if unknown else ''}: move its fields into these"
         )
     if not all(isinstance(values.get(part, {}), dict) for part in ("gpt", "training", "data")):
         raise ValueError(f'"gpt", "training" and "data" of {path} must be objects, as in {{"gpt": {{"n_layer": 6}}}}')
-    if not all(isinstance(values.get(part, ""), str) for part in ("out", "parallel")):
+    if not all(isinstance(values.get(part, ""), str) for part in ("out", "parallel", "text_sha256")):
         raise ValueError(f'"out" and "parallel" of {path} must be strings, as in "out": "run", "parallel": "ddp"')
     data = values.get("data", {})
     kinds = {name: dict if name == "stream" else str for name in DATA}
@@ -82,6 +81,9 @@ def read_json(path: Path) -> dict[str, Any]:
             '"train.tokens", "val": "val.tokens", "tokenizer": "tokenizer.json"}, or a stream, {"stream": '
             '{"source": "corpus/*.parquet"}, "tokenizer": "tokenizer.json"}'
         )
+    for name, value in ({"out": values.get("out")} | data).items():
+        if isinstance(value, str):
+            _check_path(name, value, path)
     if data and sum(corpus in data for corpus in CORPORA) != 1:
         raise ValueError(f'"data" of {path} must have either "text", "train" or "stream": one corpus to learn from')
     if "stream" in data and ("tokenizer" not in data or "val" in data):
@@ -90,6 +92,17 @@ def read_json(path: Path) -> dict[str, Any]:
             "validation text comes from the stream itself, as val_percent and val_blocks say"
         )
     return values
+
+
+def _check_path(name: str, value: str, config: Path) -> None:
+    """Refuse what is no path here: a folder would get a strange name, and be looked for in vain."""
+    if not value.strip() or "\0" in value:
+        raise ValueError(f'"{name}" of {config} is {value!r}: name a file or folder')
+    if os.name != "nt" and ("\\" in value or PureWindowsPath(value).drive):
+        raise ValueError(
+            f'"{name}" of {config} is {value!r}, a path of Windows: write where it lies on this machine, with "/", as '
+            f'in "{PureWindowsPath(value).name}", which works on Windows, too'
+        )
 
 
 def _stream_part(values: dict[str, Any], path: Path | None) -> StreamPart:
@@ -177,10 +190,9 @@ class RunFile:
             )
         assert self.tokenizer is not None
         here, encoding = world(), load_tokenizer(self.tokenizer)
-        source = part.source if isinstance(part.source, str) else list(part.source)
         train, val = (
             StreamingTokenDataset(
-                source,
+                list(part.source),
                 encoding,
                 block_size,
                 split=split,

@@ -21,10 +21,11 @@ import torch
 from workshop_utils import distributed
 from workshop_utils.batches import Batches as Batches
 from workshop_utils.batches import batch_of, precision, unmoved
+from workshop_utils.checkpoints import only_run
 from workshop_utils.config import GPTConfig
 from workshop_utils.config import TrainConfig as TrainConfig
 from workshop_utils.energy import track_energy
-from workshop_utils.loop import Loop
+from workshop_utils.loop import Loop, for_this_machine
 from workshop_utils.loop import Run as Run
 from workshop_utils.loop import TrainingStopped as TrainingStopped
 from workshop_utils.model import GPT
@@ -105,7 +106,8 @@ def train(
         config: steps, rates, batch, precision and the rest.
         out_dir: folder for checkpoints; None keeps everything in memory.
         resume: go on from the last whole checkpoint in out_dir, bit for bit as if nothing had happened (CPU). A
-            finished run is only loaded. After a restart by torchrun this is so anyway.
+            finished run is only loaded. After a restart by torchrun this is so anyway. A run that was begun on a GPU
+            goes on without one, and the other way round.
         quiet: print nothing.
         on_step: called as on_step(steps_done, model, history) after every update, in every process.
         parallel: how several processes share the work: "ddp", or "fsdp" for models too large for one.
@@ -115,41 +117,44 @@ def train(
 
     Raises:
         TrainingStopped: the loss is not finite, or memory ran out.
-        CheckpointError: the folder belongs to another run or tokenizer, or cannot be written.
-        ValueError: model and data do not go together.
+        CheckpointError: the folder belongs to another run or tokenizer, is in use, or cannot be written.
+        ValueError: model and data do not go together, or there is no GPU and the config names one.
         DistributedError: the processes cannot work together.
     """
-    loop = Loop(model, train_data, config, Path(out_dir) if out_dir else None, quiet, parallel)
-    loop.check()
-    loop.open(resume)
-    run = loop.run
-    if run.steps_done >= config.steps:
-        loop.say(f"already finished: step {run.steps_done:,} of {config.steps:,}, loaded from {out_dir}")
+    out_dir = Path(out_dir) if out_dir else None
+    config = for_this_machine(config, resume)
+    with only_run(out_dir, distributed.world().is_main):
+        loop = Loop(model, train_data, config, out_dir, quiet, parallel)
+        loop.check()
+        loop.open(resume)
+        run = loop.run
+        if run.steps_done >= config.steps:
+            loop.say(f"already finished: step {run.steps_done:,} of {config.steps:,}, loaded from {out_dir}")
+            return run
+        if model.config.attention == "auto":
+            loop.choose_attention()
+        model.train()
+        earlier, began = run.seconds, time.perf_counter()
+        with track_energy(config.country) as energy, _interrupts() as interrupted:
+            for step in range(run.steps_done, config.steps):
+                lr = set_rate(loop.optimizers, step, config)
+                loss, grad_norm, tokens = loop.update(step, lr)
+                run.steps_done, run.tokens = step + 1, run.tokens + tokens
+                run.seconds = earlier + time.perf_counter() - began
+                last = run.steps_done == config.steps
+                loop.record(loss, lr, grad_norm, last)
+                if val_data is not None and (run.steps_done % config.eval_every == 0 or last):
+                    loop.look(estimate_loss(model, val_data, config))
+                if on_step is not None:
+                    on_step(run.steps_done, model, run.history)
+                stop = loop.world.sum(len(interrupted)) > 0  # all processes stop after the same update
+                loop.checkpoint(last or stop)
+                if stop and not last:
+                    run.stopped = "interrupted"
+                    break
+        run.energy = run.energy + loop.world.bill(energy)
+        loop.close()
         return run
-    if model.config.attention == "auto":
-        loop.choose_attention()
-    model.train()
-    earlier, began = run.seconds, time.perf_counter()
-    with track_energy(config.country) as energy, _interrupts() as interrupted:
-        for step in range(run.steps_done, config.steps):
-            lr = set_rate(loop.optimizers, step, config)
-            loss, grad_norm, tokens = loop.update(step, lr)
-            run.steps_done, run.tokens = step + 1, run.tokens + tokens
-            run.seconds = earlier + time.perf_counter() - began
-            last = run.steps_done == config.steps
-            loop.record(loss, lr, grad_norm, last)
-            if val_data is not None and (run.steps_done % config.eval_every == 0 or last):
-                loop.look(estimate_loss(model, val_data, config))
-            if on_step is not None:
-                on_step(run.steps_done, model, run.history)
-            stop = loop.world.sum(len(interrupted)) > 0  # all processes stop after the same update
-            loop.checkpoint(last or stop)
-            if stop and not last:
-                run.stopped = "interrupted"
-                break
-    run.energy = run.energy + loop.world.bill(energy)
-    loop.close()
-    return run
 
 
 @contextmanager
