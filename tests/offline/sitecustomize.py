@@ -1,12 +1,14 @@
 """Put on PYTHONPATH, this makes every Python process refuse what is not this machine: connections and name look-ups.
 
 The tests of the lessons use it, to see that the pocket profile needs no network. What was refused is noted in the file
-that REFUSED names, since a library may try and swallow the error.
+that REFUSED names, since a library may try and swallow the error. Where ONE_GPU is set, there is a GPU: one_gpu.py.
 """
 
 import ipaddress
 import os
 import socket
+
+import one_gpu  # noqa: F401  beside this file
 
 _LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain"}
 
