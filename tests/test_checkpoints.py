@@ -294,7 +294,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_first_step(trained, 
     assert train(small_gpt(), data, data, quick(keep=3), out, resume=True).steps_done == 12  # finished: only read
     assert "cannot be locked (PermissionError" in capsys.readouterr().out
     shutil.rmtree(step_folders(out)[-1])
-    with pytest.raises(CheckpointError, match="nothing can be written to .*Permission denied.*another folder"):
+    with pytest.raises(CheckpointError, match=r"nothing can be written to .*Permission denied.*another folder"):
         train(small_gpt(), data, data, quick(keep=3), out, resume=True, quiet=True)
 
 

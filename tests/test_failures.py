@@ -1,5 +1,6 @@
 """The failure lab breaks what it says, for the reason it says, and leaves the rest of the machine whole."""
 
+import math
 import os
 import random
 import sys
@@ -117,6 +118,12 @@ def test_played_runs_agree_with_young():
     assert failures.wasted_share(10.0, 0.0, 1e12, 100.0, rng) == 0  # no cost and no failure: nothing is lost
     with pytest.raises(ValueError, match="above 0"):
         failures.wasted_share(0.0, 1.0, 1.0, 1.0, rng)
+    for endless in ((100.0, 1.0, 1.0, 1e6), (1.0, 50.0, 1.0, 1.0), (1e-9, 0.0, 1.0, 1e9)):
+        with pytest.raises(ValueError, match=r"would take about .* attempts"):
+            failures.wasted_share(*endless, rng)
+    for number in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="must be above 0"):
+            failures.wasted_share(1.0, 0.0, number, 1.0, rng)
 
 
 def test_what_sixteen_bits_lose():

@@ -6,9 +6,11 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import httpx
 import pytest
 import tiny_models
 import torch
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
 from workshop_utils import chat, models
 from workshop_utils.profiles import choose
@@ -281,7 +283,8 @@ def test_a_closed_model_explains_licence_and_token(monkeypatch, token):
     import transformers
 
     def refuse(source, **options):
-        raise OSError(f"You are trying to access a gated repo. 401 Client Error for {source}")
+        answer = httpx.Response(401, request=httpx.Request("GET", "https://huggingface.co"))
+        raise OSError("You are trying to access a gated repo") from GatedRepoError("restricted", response=answer)
 
     monkeypatch.setenv("HF_TOKEN", token)
     monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (True, "it answers"))
@@ -293,6 +296,25 @@ def test_a_closed_model_explains_licence_and_token(monkeypatch, token):
     assert "https://huggingface.co/settings/tokens" in text
     assert ("without a token" if not token else "with the token in HF_TOKEN") in text
     assert "hf_expired" not in text  # a token is never shown
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "licence"),
+    [
+        (OSError("layer 403 of 4010 tokens is missing"), None, False),
+        (OSError("the gated unit is not known"), None, False),
+        (OSError("not there"), 404, False),
+        (OSError("no"), 403, True),
+    ],
+)
+def test_only_an_answer_of_the_hub_is_taken_for_a_licence(monkeypatch, error, status, licence):
+    if status is not None:
+        answer = httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co"))
+        error.__cause__ = HfHubHTTPError("from the hub", response=answer)
+    monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (True, "it answers"))
+    said = models._why("some/model", "some/model", error)
+    assert ("make a token" in said) == licence
+    assert ("check the name" in said) != licence
 
 
 def test_memory_is_given_back_and_said(instruct):

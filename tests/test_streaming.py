@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gc
+import gzip
+import io
 import json
+import lzma
 import multiprocessing
 import os
 import pickle
 import random
 import re
 import signal
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -27,14 +32,18 @@ import pytest
 import tiktoken
 import torch
 from corpus import quick, small_gpt
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numbered_rows import BLOCK, END, ROWS, drain, expected, found, numbers_encoding, same, text_of_row, write
 from torch.utils.data import DataLoader
 
 from workshop_utils import data, stream_files, stream_readers, stream_s3, stream_sources
+from workshop_utils.batches import unmoved
 from workshop_utils.data import StreamingTokenDataset, split_of
 from workshop_utils.distributed import DistributedError
 from workshop_utils.stream_batches import _Workers
 from workshop_utils.stream_files import kind_of, list_files
+from workshop_utils.stream_readers import BAD
 from workshop_utils.train import train
 
 
@@ -329,8 +338,33 @@ class TestBadRows:
 
     def test_nothing_but_bad_rows_is_a_sentence(self, encoding, tmp_path):
         write(tmp_path, 1)
-        with pytest.raises(ValueError, match=r"none of the 300 rows has a text in column 'content' \(300 missing\)"):
+        with pytest.raises(ValueError, match=r"column 'content' \(300 missing; row 0 of .*only id, text, score\)"):
             list(StreamingTokenDataset(tmp_path, encoding, BLOCK, text_column="content"))
+
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            (b' [{"text": "a"}, {"text": "b"}]', "is a JSON array, .*one object in each line.*from_json"),
+            (b'\xef\xbb\xbf[\n{"text": "a"}\n]', "is a JSON array"),
+            ('{"text": "a"}\n'.encode("utf-16"), "is UTF-16: save it as UTF-8"),
+            (b"[" * 50_000, "is a JSON array"),
+            (b'{"text": ' + b"[" * 100_000, "is no JSON"),
+            (b'{"\\ud800": 1}', r"only .ud800"),
+            (json.dumps({f"c{i}": 1 for i in range(99)}).encode(), "only c0, .*c9, [.]{3}[)]"),
+        ],
+    )
+    def test_a_file_that_is_no_json_lines_says_what_it_is(self, encoding, tmp_path, capsys, content, sentence):
+        (tmp_path / "a.json").write_bytes(content)
+        with pytest.raises(ValueError, match=f"(?s)none of the 1 rows has a text.*row 0 of .*{sentence}") as caught:
+            list(StreamingTokenDataset(tmp_path, encoding, BLOCK))
+        str(caught.value).encode()  # whatever is said can be printed
+        assert "left out: row 0" in capsys.readouterr().out
+
+    def test_json_lines_as_windows_saves_them(self, encoding, tmp_path):
+        (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "one"}\r\n{"text": "two"}\r\n')
+        dataset = StreamingTokenDataset(tmp_path, encoding, 64, val_percent=0)
+        list(dataset)
+        assert dataset.report["documents"] == 2
 
     @pytest.mark.parametrize("workers", [0, 2])
     def test_an_empty_split_is_a_sentence(self, encoding, tmp_path, workers):
@@ -358,10 +392,56 @@ class TestSources:
         with pytest.raises(FileNotFoundError, match=r"no \.parquet or \.jsonl file .* in .*README"):
             list_files(tmp_path / "README.md")
 
+    def test_what_is_left_out_of_a_folder_is_exact_and_said(self, tmp_path, encoding, capsys):
+        [path] = write(tmp_path / "data", 1)
+        taken = ["testimonials.parquet", "validated.jsonl", "part-0.parquet", "develop.jsonl", "a/contest.parquet"]
+        other = ["test-00000-of-00001.parquet", "test.parquet", "val_1.jsonl", "dev.jsonl", "validation/0.parquet"]
+        for name in (*taken, *other, "._part-0.parquet", ".cache/x.parquet", "README.md", "a.csv"):
+            (tmp_path / "data" / name).parent.mkdir(exist_ok=True)
+            (tmp_path / "data" / name).write_bytes(path.read_bytes())
+        said = []
+        files = list_files(tmp_path / "data", say=said.append)
+        assert {str(Path(file).relative_to(tmp_path / "data")) for file in files} == set(taken)
+        assert len(said) == 1
+        assert "5 files are read; left out: " in said[0]
+        for clause in ("2 hidden (", "5 of another split (", "2 neither .parquet nor JSON lines (README.md, a.csv)"):
+            assert clause in said[0]
+        assert list_files(tmp_path / "data" / "test.parquet") == [str(tmp_path / "data" / "test.parquet")]  # was named
+        for split, rank in (("train", 0), ("val", 0), ("train", 1)):
+            StreamingTokenDataset(tmp_path / "data", encoding, BLOCK, split=split, rank=rank, world_size=2)
+        assert capsys.readouterr().out.count("left out") == 1
+
+    def test_a_folder_without_text_says_what_it_holds(self, tmp_path):
+        for name in ("a.csv", "b.txt", "test.parquet"):
+            (tmp_path / name).touch()
+        with pytest.raises(FileNotFoundError, match=r"only 2 neither .* \(a.csv, b.txt\); 1 of another split"):
+            list_files(tmp_path)
+
+    def test_brackets_in_a_name_are_no_pattern_where_that_name_exists(self, tmp_path, monkeypatch):
+        paths = [str(path) for path in write(tmp_path / "corpus [2024]", 3)]
+        assert list_files(tmp_path / "corpus [2024]" / "*.parquet") == paths
+        assert list_files(tmp_path / "corpus [2024]" / "part-[01].parquet") == paths[:2]
+        assert list_files(tmp_path / "*" / "part-1.parquet") == paths[1:2]
+        monkeypatch.chdir(tmp_path)
+        assert list_files("corpus [2024]/part-0.parquet") == ["corpus [2024]/part-0.parquet"]
+        with pytest.raises(FileNotFoundError, match="check the path"):
+            list_files("nowhere [1]/*.parquet")
+
     def test_kinds(self):
         kinds = {"a.parquet": "parquet", "a.jsonl.gz": "lines", "A.JSON": "lines", "a.csv": None}
         assert {name: kind_of(name) for name in kinds} == kinds
         assert kind_of("https://host/a.parquet?download=true") == "parquet"
+
+    def test_zstandard_whole_and_cut_short(self, encoding, tmp_path):
+        [path] = write(tmp_path, 1, suffix="jsonl")
+        content = path.read_bytes()
+        path.unlink()
+        packed = b"".join(pa.compress(part, "zstd", asbytes=True) for part in (content[:500], content[500:]))
+        (tmp_path / "a.jsonl.zst").write_bytes(packed)  # in two frames, as large files are
+        assert found(list(StreamingTokenDataset(tmp_path, encoding, BLOCK))) == expected()
+        (tmp_path / "a.jsonl.zst").write_bytes(packed[:-9])
+        with pytest.raises(ValueError, match=r"a.jsonl.zst is damaged"):
+            list(StreamingTokenDataset(tmp_path, encoding, BLOCK))
 
     @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz"])
     def test_json_lines(self, encoding, tmp_path, suffix):
@@ -394,6 +474,13 @@ class TestSources:
             ({"epochs": 0}, "epochs is 0"),
             ({"val_percent": 60}, "val_percent is 60"),
             ({"world_size": 0}, "world_size is 0"),
+            ({"shuffle_buffer": "10"}, "shuffle_buffer is '10'.*without quotes"),
+            ({"shuffle_buffer": -1}, "shuffle_buffer is -1"),
+            ({"seed": None}, "seed is None"),
+            ({"text_column": ""}, "text_column is ''"),
+            ({"epochs": True}, "epochs is True"),
+            ({"wait": float("nan")}, "wait is nan"),
+            ({"storage_options": "key"}, "storage_options is 'key'"),
         ],
     )
     def test_settings_out_of_range(self, corpus, encoding, settings, sentence):
@@ -563,6 +650,42 @@ class TestConnections:
             assert found(list(stream)) == expected()
         assert "Server Disconnected; attempt 2 of 10" in capsys.readouterr().out
 
+    @pytest.mark.parametrize(
+        ("code", "kind", "sentence"),
+        [
+            (404, FileNotFoundError, r"part-0.parquet is not there: check the name"),
+            (403, PermissionError, r"part-0.parquet may not be read .*check the key or token"),
+            (401, PermissionError, r"part-0.parquet may not be read"),
+        ],
+    )
+    def test_what_is_refused_for_good_is_asked_for_once(self, corpus, encoding, capsys, code, kind, sentence):
+        class Closed(Files):
+            def answer(self, with_body):
+                self.asked["all"] += 1
+                self.reply(code, b"", {}, with_body)
+
+        with serving(Closed, corpus) as (address, asked):
+            stream = StreamingTokenDataset(f"{address}/part-0.parquet", encoding, BLOCK, wait=0.001)
+            with pytest.raises(kind, match=sentence):
+                next(iter(stream))
+            assert asked["all"] < 10
+        assert "attempt" not in capsys.readouterr().out
+
+    @pytest.mark.parametrize("refused", [FileNotFoundError("x"), PermissionError("x")])
+    def test_any_file_system_that_refuses_for_good_is_asked_once(self, monkeypatch, refused):
+        import fsspec
+
+        asked = []
+
+        def find(self, path, **options):
+            asked.append(path)
+            raise refused
+
+        monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "find", find)
+        with pytest.raises(type(refused), match=r"memory://bucket/a (is not there|may not be read)"):
+            list_files("memory://bucket/a")
+        assert len(asked) == 1
+
     def test_a_dead_server_is_a_sentence(self, corpus, encoding):
         with serving(Files, corpus, trouble=staticmethod(lambda: "refuse")) as (address, _):
             stream = StreamingTokenDataset(f"{address}/part-0.parquet", encoding, BLOCK, wait=0.001, attempts=2)
@@ -635,7 +758,88 @@ class TestS3:
             list_files("s3://corpus/en", {"profile": "me"})
 
 
+def read_or_refused(name: str, content: bytes, encoding, **settings) -> None:
+    """A file with this content gives documents and counts all other rows, or is refused in a sentence."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(content)
+        try:
+            dataset = StreamingTokenDataset(folder, encoding, BLOCK, val_percent=0, **settings)
+            list(islice(dataset, 3))
+        except (ValueError, FileNotFoundError) as error:
+            said = str(error)
+        else:
+            said = ""
+        said.encode()  # it can be printed
+        if said:
+            assert len(said) > 20
+            return
+        assert dataset.report["rows"] == dataset.report["documents"] + sum(dataset.report[kind] for kind in BAD)
+
+
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.lists(st.none()))
+LINES = st.one_of(
+    st.binary(max_size=40),
+    st.dictionaries(st.sampled_from(["text", "body", "\ud800"]), VALUES).map(lambda row: json.dumps(row).encode()),
+    st.dictionaries(st.just("text"), st.text(), min_size=1).map(lambda row: json.dumps(row).encode()),
+)
+PACKED = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+PACKED[".zst"] = lambda content: pa.compress(content, "zstd", asbytes=True)
+
+
+def damaged(content: bytes, cut: int, flip: int) -> bytes:
+    """The content without its last bytes, and with one byte changed."""
+    kept = bytearray(content[: max(1, len(content) - cut)])
+    kept[flip % len(kept)] ^= 0x41
+    return bytes(kept)
+
+
+class TestMalformed:
+    """Whatever lies in a file: a sentence, or rows that are left out and counted; never another exception."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        lines=st.lists(LINES, max_size=6),
+        packing=st.sampled_from(list(PACKED)),
+        harm=st.none() | st.tuples(st.integers(0, 30), st.integers(0, 200)),
+    )
+    def test_json_lines(self, encoding, lines, packing, harm):
+        content = PACKED[packing](b"\n".join(lines))
+        read_or_refused(f"a.jsonl{packing}", damaged(content, *harm) if harm and content else content, encoding)
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        column=st.sampled_from(["text", "body", ""]),
+        values=st.lists(st.none() | st.text(max_size=9)) | st.lists(st.integers(0, 9)) | st.lists(st.lists(st.text())),
+        harm=st.none() | st.tuples(st.integers(0, 60), st.integers(0, 2000)),
+    )
+    def test_parquet(self, encoding, column, values, harm):
+        sink = io.BytesIO()
+        pq.write_table(pa.table({column: values}), sink)
+        content = sink.getvalue()
+        read_or_refused("a.parquet", damaged(content, *harm) if harm else content, encoding)
+
+    @settings(max_examples=80, deadline=None)
+    @given(
+        name=st.sampled_from(["a.txt", "a.csv", "a.json", "test.jsonl", "a.jsonl"]),
+        content=st.binary(max_size=60),
+        given=st.dictionaries(
+            st.sampled_from(["shuffle_buffer", "seed", "epochs", "attempts", "wait", "text_column", "world_size"]),
+            st.one_of(st.none(), st.booleans(), st.integers(-2, 3), st.floats(), st.text(max_size=3)),
+            max_size=2,
+        ),
+    )
+    def test_other_files_and_settings(self, encoding, name, content, given):
+        read_or_refused(name, content, encoding, **given)
+
+
 class TestTraining:
+    def test_a_stream_stays_where_it_is_although_something_went_wrong_meanwhile(self, corpus, encoding):
+        stream = StreamingTokenDataset(corpus, encoding, BLOCK).batches()
+        first = StreamingTokenDataset(corpus, encoding, BLOCK).batches().batch("windows", 2, BLOCK)
+        with pytest.raises(ValueError, match="block_size is"), unmoved(stream):
+            _ = stream.batch("windows", 2, BLOCK), stream.batch("windows", 2, BLOCK + 1)
+        assert same([stream.batch("windows", 2, BLOCK)], [first])
+
     def test_train_takes_a_stream(self, corpus, encoding, tmp_path):
         dataset = StreamingTokenDataset(corpus, encoding, 64, val_percent=30, shuffle_buffer=10)
         stream = dataset.batches()

@@ -61,8 +61,10 @@ def unmoved(data: Batches) -> Iterator[None]:
         return
     stream = cast("Any", data)
     state = stream.state_dict()
-    yield
-    stream.load_state_dict(state)
+    try:
+        yield
+    finally:
+        stream.load_state_dict(state)
 
 
 def precision(config: TrainConfig) -> torch.autocast:

@@ -7,6 +7,7 @@ model in failures_quantised.py, and the pictures in plots_failures.py.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from workshop_utils.profiles import Profile
     from workshop_utils.tokenfile import TokenFile
 
+MOST_ATTEMPTS = 1e7  # pieces of work that wasted_share plays: some seconds
 DOCUMENTS = 4_000  # stories: made in seconds, and more than the lab reads
 SHAPE: dict[str, Any] = {
     "block_size": 256,
@@ -214,10 +216,17 @@ def wasted_share(interval: float, cost: float, between: float, work: float, rng:
         1 - work / (seconds until all of it was done). A failure throws back to the last whole checkpoint.
 
     Raises:
-        ValueError: a number is not above 0.
+        ValueError: a number is not above 0, or hardly any piece of work would ever be saved before the next failure.
     """
-    if min(interval, between, work) <= 0 or cost < 0:
+    if not all(0 < number < math.inf for number in (interval, between, work)) or not 0 <= cost < math.inf:
         raise ValueError(f"interval {interval}, cost {cost}, between {between}, work {work}: all must be above 0")
+    piece = min(interval, work)
+    attempts = math.exp(min((piece + cost) / between, 700)) * work / piece  # on average
+    if attempts > MOST_ATTEMPTS:
+        raise ValueError(
+            f"with a checkpoint every {interval:g} s and a failure every {between:g} s the run would take about "
+            f"{attempts:.1g} attempts: choose an interval nearer to the time between failures"
+        )
     done = clock = 0.0
     failure = rng.expovariate(1 / between)
     while done < work:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.language_model import LanguageModel
-from workshop_utils.sentences import one_line
+from workshop_utils.sentences import causes, http_status, one_line
 
 if TYPE_CHECKING:
     from workshop_utils.profiles import Profile
@@ -177,6 +177,8 @@ def _why(name: str, source: str, error: Exception) -> str:
     """One sentence for a learner: what is wrong, why, what to do."""
     import os
 
+    from huggingface_hub.errors import GatedRepoError
+
     from workshop_utils.profiles import hub_reachable
 
     pocket = "or take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network"
@@ -187,8 +189,7 @@ def _why(name: str, source: str, error: Exception) -> str:
                 f"file; run `git lfs pull` there, or copy the file from the model's page, {pocket}"
             )
         return f"{name} cannot be loaded from {source} ({one_line(error)}): copy or install it again, {pocket}"
-    text = f"{type(error.__cause__).__name__} {error}"
-    if "gated" in text.lower() or "403" in text or "401" in text:
+    if http_status(error) in (401, 403) or any(isinstance(part, GatedRepoError) for part in causes(error)):
         token = "with the token in HF_TOKEN" if os.environ.get("HF_TOKEN") else "without a token"
         licence = (
             f"accept its licence at https://huggingface.co/{name}" if name.startswith(LICENSED) else "check its page"

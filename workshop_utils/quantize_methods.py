@@ -172,7 +172,7 @@ def merged(tuned: LanguageModel) -> LanguageModel:
 
 def check_floats(source: LanguageModel) -> None:
     if hasattr(source.model, "merge_and_unload"):
-        raise ValueError(f"{source.name} has an adapter beside its weights: merge it first, quantise.merged(model)")
+        raise ValueError(f"{source.name} has an adapter beside its weights: merge it first, quantize.merged(model)")
     odd = [name for name, p in source.model.named_parameters() if not p.is_floating_point() or hasattr(p, "qdata")]
     ours = any(hasattr(module, "held_bytes") for module in source.model.modules())  # layers of quantize_int8
     if odd or ours or hasattr(source.model, "hf_quantizer"):

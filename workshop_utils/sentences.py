@@ -1,14 +1,34 @@
-"""Pieces of the sentences that refuse something: an error in one line, and what differs between then and now."""
+"""Pieces of the sentences that refuse something: an error in one line, what is behind it, what differs from before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def one_line(error: Exception) -> str:
     """An error's kind and the first line of what it says."""
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it was made of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def http_status(error: BaseException) -> int | None:
+    """The status code of the answer that an error is about, such as 403; None if no server answered.
+
+    Args:
+        error: of httpx, huggingface_hub or aiohttp, or made of one of these.
+    """
+    for part in causes(error):
+        status = getattr(getattr(part, "response", None), "status_code", getattr(part, "status", None))
+        if isinstance(status, int):
+            return status
+    return None
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -102,7 +102,9 @@ class Blocks:
         counts, reader = self.counts, next(iter(self.readers.values()))
         alone = len(self.readers) == reader.groups_of_files * reader.stride
         if not counts["documents"] and (alone or 0 < counts["rows"] == sum(counts[kind] for kind in BAD)):
-            raise nothing_found(reader.plan, counts, "all rows" if alone else "the rows of this process")
+            raise nothing_found(
+                reader.plan, {"counts": counts, "told": self.told}, "all rows" if alone else "the rows of this process"
+            )
 
     def _begun(self, group: Group | None) -> Group:
         if group is None or group.reader != self.queue[0]:

@@ -114,7 +114,7 @@ class Reader:
                 state |= {"file": state["file"] + 1, "row": 0, "check": None}
             state |= {"epoch": state["epoch"] + 1, "file": 0}
             if self.plan.epochs is None and not state["counts"]["documents"]:  # or it would look for ever
-                raise nothing_found(self.plan, state["counts"], f"the rows of reader {self.reader}")
+                raise nothing_found(self.plan, state, f"the rows of reader {self.reader}")
         state["done"] = True
         yield self._group(self._last_block(state), state)
 
@@ -161,7 +161,8 @@ class Reader:
         if isinstance(text, Problem):
             counts[text.kind] += 1
             if counts[text.kind] <= TOLD:
-                state["told"].append(f"row {number} of {rows.file}: {text.sentence}")
+                told = f"row {number} of {rows.file}: {text.sentence}"
+                state["told"].append(told.encode("utf-8", "backslashreplace").decode())  # so that it can be printed
             return None
         if split_of(text, self.plan.val_percent) != self.plan.split:
             counts["other_split"] += 1
@@ -201,19 +202,20 @@ class Reader:
         return Group(self.reader, blocks, state | {"counts": dict(state["counts"]), "told": list(state["told"])})
 
 
-def nothing_found(plan: Plan, counts: dict[str, int], among: str) -> ValueError:
+def nothing_found(plan: Plan, state: State, among: str) -> ValueError:
     """What to say when a stream has no document.
 
     Args:
         plan: of the stream.
-        counts: of the rows that were read.
+        state: of which the counts of the rows that were read, and what was told about them.
         among: which rows these are.
     """
+    counts = state["counts"]
     if 0 < counts["rows"] == sum(counts[kind] for kind in BAD):
         kinds = ", ".join(f"{counts[kind]} {kind}" for kind in BAD if counts[kind])
         return ValueError(
-            f"none of the {counts['rows']} rows has a text in column {plan.text_column!r} ({kinds}): pass "
-            "text_column=..., or another source; .report names the first rows"
+            f"none of the {counts['rows']} rows has a text in column {plan.text_column!r} ({kinds}; "
+            f"{state['told'][0]}): pass text_column=..., or another source; .report names the first rows"
         )
     return ValueError(
         f"there is no document of the split {plan.split!r} among {among} ({counts['rows']} were read): use more text, "

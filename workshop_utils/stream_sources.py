@@ -7,18 +7,19 @@ they give up, or a row is no text. The rows of a file have numbers, which do not
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import json
 import lzma
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workshop_utils.sentences import one_line
-from workshop_utils.stream_files import LONGEST_WAIT, ask_again, connection_errors, kind_of
+from workshop_utils.stream_files import LONGEST_WAIT, ask_again, connection_errors, is_final, kind_of, refusal
 from workshop_utils.stream_s3 import provide_s3
 
 CHUNK_ROWS = 1000  # read in one go
@@ -66,7 +67,7 @@ class Rows:
         Raises:
             ConnectionError: a remote file did not answer after all attempts.
             ValueError: a file of this machine cannot be read.
-            FileNotFoundError: the file is not there.
+            FileNotFoundError, PermissionError: the file is not there, or not for everybody.
         """
         failures, dropped = 0, connection_errors()
         while True:
@@ -84,7 +85,7 @@ class Rows:
                 return
             except dropped as error:
                 failures += 1
-                if failures >= self.attempts:
+                if failures >= self.attempts or is_final(error):
                     raise self._gave_up(error) from error
                 pause = min(self.wait * 2 ** (failures - 1), LONGEST_WAIT)
                 attempt = f"attempt {failures + 1} of {self.attempts} in {pause:g} s"
@@ -131,9 +132,7 @@ class Rows:
         with self._opened() as opened, ParquetFile(opened, buffer_size=READ_BYTES, pre_buffer=False) as file:
             there = file.schema_arrow.names
             if self.column not in there:
-                self.absent = Problem(
-                    "missing", f"there is no column {self.column!r}, only {', '.join(there) or 'none'}"
-                )
+                self.absent = self._no_column(there)
             end = 0
             for group in range(file.num_row_groups):
                 first, end = end, end + file.metadata.row_group(group).num_rows
@@ -144,15 +143,19 @@ class Rows:
                     yield first, piece
                     first += len(piece)
 
-    def _lines(self) -> Generator[bytes]:
-        """The lines of a file, packed or not, without their ends.
+    def _lines(self) -> Generator[bytes | Problem]:
+        """The lines of a file, packed or not, without their ends; or one Problem, if these are no JSON lines.
 
         Not through load_dataset: "json" gives a whole file up for one line that is no JSON, and "text" cannot read over
         http in 5.2.
         """
         with self._opened() as packed, _unpacked(packed, self.file) as file:
             rest = b""
-            while piece := file.read(READ_BYTES):
+            start = file.read(READ_BYTES)
+            if problem := _no_lines(start):
+                yield problem
+                return
+            for piece in chain([start], iter(lambda: file.read(READ_BYTES), b"")):
                 *lines, rest = (rest + piece).split(b"\n")
                 yield from lines
             if rest:
@@ -191,12 +194,12 @@ class Rows:
             return Problem("empty", f"the line is empty, column {self.column!r} with it")
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return Problem("damaged", f"the line, and column {self.column!r} in it, is no JSON ({error})")
         if not isinstance(row, dict):
             return Problem("wrong_type", f"the line is {_shown(row)}, not an object with a column {self.column!r}")
         if self.column not in row:
-            return Problem("missing", f"there is no column {self.column!r}, only {', '.join(row) or 'none'}")
+            return self._no_column(row)
         text = row[self.column]
         if isinstance(text, str) and not text.isascii():
             try:
@@ -205,9 +208,14 @@ class Rows:
                 return Problem("damaged", f"column {self.column!r} is no valid Unicode at character {error.start}")
         return text
 
+    def _no_column(self, there: Iterable[str]) -> Problem:
+        names = list(there)
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        return Problem("missing", f"there is no column {self.column!r}, only {shown or 'none'}")
+
     def _gave_up(self, error: Exception) -> Exception:
-        if isinstance(error, FileNotFoundError) and not self.file.startswith("http"):  # there, a refusal looks the same
-            return FileNotFoundError(f"{self.file} is not there: check the name")
+        if is_final(error):
+            return refusal(self.file, error)
         if not self.remote:
             return ValueError(f"{self.file} is damaged ({one_line(error)}): copy it again, or leave it out")
         return ConnectionError(
@@ -218,10 +226,29 @@ class Rows:
 
 def _unpacked(file: Any, name: str) -> AbstractContextManager[Any]:
     """An open file through its packing, if it has one."""
-    for packing, opened in ((".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open)):
+    for packing, opened in ((".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open), (".zst", _zstd)):
         if name.partition("?")[0].lower().endswith(packing):
             return opened(file)
     return nullcontext(file)
+
+
+def _zstd(file: Any) -> AbstractContextManager[Any]:
+    from pyarrow import CompressedInputStream, PythonFile
+
+    return CompressedInputStream(PythonFile(file, mode="r"), "zstd")
+
+
+def _no_lines(start: bytes) -> Problem | None:
+    """Why the first bytes of a file are no JSON lines, if one cure helps the whole file."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return Problem("damaged", "the file is UTF-16: save it as UTF-8")
+    if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+        return Problem(
+            "damaged",
+            "the file is a JSON array, which has to be in memory as a whole: write it anew with one object in each "
+            'line, datasets.Dataset.from_json("old.json").to_json("new.jsonl")',
+        )
+    return None
 
 
 def _decoded(value: Any, column: str) -> Any:

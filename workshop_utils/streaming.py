@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tiktoken
 from torch.utils.data import IterableDataset, get_worker_info
 
+from workshop_utils.config import Count, Name, NotNegative, Percent, Seed, Size, Whole, checked, one_of
 from workshop_utils.data import TEXT_COLUMN, VAL_PERCENT
 from workshop_utils.stream_batches import HeldBlocks, StreamBatches
 from workshop_utils.stream_blocks import (
@@ -67,8 +68,9 @@ class StreamingTokenDataset(IterableDataset[Pair]):
         """Find the files; nothing is read yet.
 
         Args:
-            source: a data set of data.HUB_SETS; a file, folder or pattern of .parquet or .jsonl files (also .jsonl.gz);
-                such a URL (s3://, hf://, gs://, ...); an http(s) URL of a file; or a list of these.
+            source: a data set of data.HUB_SETS; a file, folder or pattern of .parquet or .jsonl files (also packed, as
+                .gz, .bz2, .xz or .zst); such a URL (s3://, hf://, gs://, ...); an http(s) URL of a file; or a list of
+                these.
             encoding: the tokenizer.
             block_size: T, tokens in x and in y.
             split: "train" or "val".
@@ -89,23 +91,26 @@ class StreamingTokenDataset(IterableDataset[Pair]):
             ConnectionError: the source cannot be reached.
             ValueError: an argument is out of range.
         """
-        for name, value, least in (
-            ("block_size", block_size, 1),
-            ("world_size", world_size, 1),
-            ("attempts", attempts, 1),
+        for name, value, kind in (
+            ("block_size", block_size, Size),
+            ("split", split, Annotated[str, one_of("train", "val")]),
+            ("rank", rank, Whole),
+            ("world_size", world_size, Count),
+            ("shuffle_buffer", shuffle_buffer, Whole),
+            ("seed", seed, Seed),
+            ("text_column", text_column, Name),
+            ("storage_options", storage_options or {}, dict[str, Any]),
+            ("val_percent", val_percent, Percent),
+            ("epochs", 1 if epochs is None else epochs, Count),
+            ("attempts", attempts, Count),
+            ("wait", wait, NotNegative),
         ):
-            if value < least:
-                raise ValueError(f"{name} is {value}: it must be at least {least}")
-        if split not in ("train", "val"):
-            raise ValueError(f'split is {split!r}: choose "train" or "val"')
-        if not 0 <= rank < world_size:
+            checked(name, value, kind)
+        if rank >= world_size:
             raise ValueError(f"rank is {rank}: with world_size {world_size} it goes from 0 to {world_size - 1}")
-        if epochs is not None and epochs < 1:
-            raise ValueError(f"epochs is {epochs}: choose 1 or more, or None for no end")
-        if not 0 <= val_percent <= 50:
-            raise ValueError(f"val_percent is {val_percent}: choose 0 to 50, since validation text is never trained on")
         need_datasets()
-        self.files = list_files(source, storage_options)
+        first = rank == 0 and split == "train"  # or the same would be said again and again
+        self.files = list_files(source, storage_options, print if first else None)
         self.plan = Plan(
             files=tuple(self.files),
             encoding=encoding,
