@@ -46,10 +46,8 @@ _refusals: dict[str, bool] = {}  # by template
 TURN_ENDS = (END_OF_TURN, "<|im_end|>", "<|eot_id|>", "<|end|>", "</s>", "<eos>", "<|endoftext|>")
 # What data sets call the fields of a row that asks and answers.
 ASKED, SAID = ("instruction", "prompt", "question", "query"), ("output", "completion", "response", "answer")
-FROM_SHAREGPT = (
-    '[{"role": {"human": "user", "gpt": "assistant"}.get(turn["from"], turn["from"]), "content": turn["value"]} '
-    "for turn in "
-)
+SPEAKERS = '{"human": "user", "gpt": "assistant", "system": "system"}'  # of ShareGPT
+FROM_SHAREGPT = f'[{{"role": {SPEAKERS}[turn["from"]], "content": turn["value"]}} for turn in %s]'
 
 
 @dataclass(frozen=True)
@@ -148,19 +146,14 @@ def check(messages: Messages, row: int | None = None, asking: bool = False) -> N
     """
     where = "" if row is None else f"row {row}: "
     if not isinstance(messages, list | tuple):
-        raise ValueError(
-            f"{where}a conversation is a list of messages, and this is a {type(messages).__name__}{_cure(messages)}"
-        )
+        raise ValueError(f"{where}a conversation is a list of messages, and this is {_cure(messages)}")
     if not messages:
         raise ValueError(f"{where}there are no turns: a conversation begins with the user's")
     expected = "user"
     for number, message in enumerate(messages, start=1):
         turn = f"{where}turn {number}"
         if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
-            raise ValueError(
-                f'{turn} should be a message with a "role" and a "content", and is a {type(message).__name__}'
-                f"{_cure(message)}"
-            )
+            raise ValueError(f'{turn} should be a message with a "role" and a "content", and is {_cure(message)}')
         role = message["role"]
         if role not in ROLES:
             raise ValueError(
@@ -185,25 +178,25 @@ def check(messages: Messages, row: int | None = None, asking: bool = False) -> N
 
 
 def _cure(row: object) -> str:
-    """What a data set's row looks like, and the line that makes messages of it; "" where it has no fields."""
-    if not isinstance(row, Mapping):
-        return ""
-    asked, said = (next((name for name in names if name in row), None) for names in (ASKED, SAID))
-    kind, cure = "", '[{"role": "user", "content": ...}, {"role": "assistant", "content": ...}]'
-    if "messages" in row:
+    """What a row has in the place of messages, by its format's name if it has one, and the line that makes them."""
+    fields = row if isinstance(row, Mapping) else {}
+    asked, said = (next((name for name in names if name in fields), "") for names in (ASKED, SAID))
+    kind, cure = "", 'chat.conversation("what the user says", "what the model answers")'
+    if "messages" in fields:
         cure = 'row["messages"]'
-    elif "conversations" in row or "from" in row:
+    elif "conversations" in fields or "from" in fields:
         kind, cure = (
             " (ShareGPT's format)",
-            FROM_SHAREGPT + ('row["conversations"]]' if "conversations" in row else "row]"),
+            FROM_SHAREGPT % ('row["conversations"]' if "conversations" in fields else "row"),
         )
-    elif asked and said and isinstance(row[asked], list):
+    elif asked and said and isinstance(fields[asked], list):
         kind, cure = " (TRL's format)", f'row["{asked}"] + row["{said}"]'
     elif asked and said:
-        more = next((f' + "\\n\\n" + row["{name}"]' for name in ("input", "context") if row.get(name)), "")
+        more = next((f' + "\\n\\n" + row["{name}"]' for name in ("input", "context") if fields.get(name)), "")
         kind = " (Alpaca's format)" if asked == "instruction" else ""
         cure = f'chat.conversation(row["{asked}"]{more}, row["{said}"])'
-    return f" with the fields {', '.join(map(str, row))}{kind}: pass {cure}"
+    named = f" with the fields {', '.join(map(str, fields))}{kind}" if fields else ""
+    return f"{'an' if isinstance(row, int) else 'a'} {type(row).__name__}{named}: pass {cure}"
 
 
 def _problem(message: Mapping[str, Any], asking: bool) -> str:

@@ -123,7 +123,7 @@ class ColouredText:
 
 
 class MaskedText(ColouredText):
-    """One row of tokens in which those that are learnt from stand out; the others are only read."""
+    """One row of tokens in which those that are trained stand out; the others are only read."""
 
     def __init__(self, parts: Sequence[bytes | str], trained: Sequence[bool]) -> None:
         """Keep the row.
@@ -153,7 +153,7 @@ class MaskedText(ColouredText):
             breaks = "<br>" if part == b"\n" else "<wbr>"
             shown.append(f'<code style="{style};padding:2px 0">{escape(self._readable(part))}</code>{breaks}')
         n = sum(self.trained)
-        legend = f"<b>{n}</b> of {len(self.trained)} tokens are learnt from (bold, on green); the others are only read"
+        legend = f"<b>{n}</b> of {len(self.trained)} tokens are trained (bold, on green); the others are only read"
         return f'<div style="line-height:2">{"".join(shown)}</div><div>{legend}</div>'
 
 
