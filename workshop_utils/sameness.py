@@ -282,7 +282,7 @@ def unchanged(left: Any, right: Any) -> bool:
         return list(left) == list(right) and all(unchanged(left[key], right[key]) for key in left)
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(unchanged, left, right))
-    return not isinstance(left, str | bytes | numbers.Number) or left == right
+    return not isinstance(left, str | bytes | numbers.Number) or left == right or left != left  # nan is no change
 
 
 def copied(value: Any) -> Any:

@@ -166,7 +166,7 @@ def _fair(got: list[list[int]], expected: list[list[int]]) -> str | None:
         return f"of {n_rows} rows, {len(lost)} are read by nobody: {', '.join(map(str, lost[:5]))}."
     sizes = [len(rows) for rows in got]
     if max(sizes) - min(sizes) > 1:
-        return f"the ranks read {sizes} rows: whoever has fewest waits for whoever has most."
+        return f"the ranks read {sizes} rows: whoever has most waits at the end for gradients that never come."
     return None
 
 
@@ -189,7 +189,7 @@ WHOSE: Mistakes = {
     ),
     "the last one takes the rest": (
         lambda n, rank, size: list(range(rank * (n // size), n if rank == size - 1 else (rank + 1) * (n // size))),
-        "the last rank takes all that is left over, up to world_size - 1 rows more than the others, which wait for it.",
+        "the last rank takes all that is left over, and at the end waits for gradients of the others that never come.",
     ),
 }
 MORE_WHOSE: dict[str, Callable[..., list[int]]] = {
