@@ -72,7 +72,7 @@ def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
         return
     if out_dir.exists() and not out_dir.is_dir():
         raise CheckpointError(f"{out_dir} is a file: choose a folder")
-    lock = FileLock(out_dir.resolve() / LOCK, timeout=0, is_singleton=True)
+    lock, made = FileLock(out_dir.resolve() / LOCK, timeout=0, is_singleton=True), not out_dir.exists()
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -92,8 +92,9 @@ def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
             with suppress(OSError):  # on Windows it goes when it is let go
                 Path(lock.lock_file).unlink()
         lock.release()
-        with suppress(OSError):
-            out_dir.rmdir()  # only if it is empty
+        if made:
+            with suppress(OSError):
+                out_dir.rmdir()  # only if it is empty
 
 
 def need_writable(out_dir: Path) -> None:
