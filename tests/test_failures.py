@@ -3,8 +3,10 @@
 import math
 import os
 import random
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +19,7 @@ from workshop_utils.loop import TrainingStopped
 from workshop_utils.profiles import choose
 from workshop_utils.train import train
 
+OFFLINE = Path(__file__).parent / "offline"
 LINUX = sys.platform.startswith("linux")
 
 
@@ -194,22 +197,39 @@ def test_a_process_that_fails_otherwise_is_reported(lab, small):
         failures.attempts({"one": {}, "two": {}}, lab.gpt, small, missing)
 
 
-def test_a_gpu_is_never_met_in_a_fork(lab, small, monkeypatch):
-    parts = []
-    answer = {"peak": 1, "seconds": 1.0, "stopped": "", "provoked": True}
-    monkeypatch.setattr(failures_process, "_process", lambda jobs: parts.append(len(jobs)) or [answer] * len(jobs))
-    for device in ("cpu", "cuda"):
-        failures.attempts({"one": {}, "two": {}}, lab.gpt, replace(small, device=device), lab.train)
-    assert parts == ([2] if hasattr(os, "fork") and sys.platform != "darwin" else [1, 1]) + [1, 1]
+@pytest.mark.skipif(not LINUX, reason="the GPU is played by a CPU with Linux's books")
+def test_one_process_does_all_tries_on_a_gpu_and_outlives_memory_that_ran_out(lab, small, monkeypatch):
+    started, start = [], subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **kwargs: started.append(args) or start(*args, **kwargs))
+    monkeypatch.setenv("ONE_GPU", "1")
+    monkeypatch.setenv("PYTHONPATH", str(OFFLINE))
+    failures_process._helper.cache_clear()
+    on_gpu = replace(small, device="cuda")
+    sizes = {"large": {"batch_size": 24}, "small": {"batch_size": 2, "grad_accum_steps": 12}}
+    free = failures.attempts(sizes, lab.gpt, on_gpu, lab.train)
+    assert not any(attempt.stopped or attempt.provoked for attempt in free.values())
+    limit = (free["large"].peak + free["small"].peak) // 2
+    tried = failures.attempts(sizes, lab.gpt, on_gpu, lab.train, limit)
+    assert "out of memory" in tried["large"].stopped
+    assert tried["large"].peak == pytest.approx(free["large"].peak, rel=0.15)  # measured again without the limit
+    assert (tried["small"].stopped, tried["small"].provoked) == ("", True)
+    assert len(started) == 1
+    failures_process._helper()[0].kill()
+    with pytest.raises(RuntimeError, match="ended with -9"):
+        failures.attempts(sizes, lab.gpt, on_gpu, lab.train)
+    assert failures_process._helper()[0].poll() is None  # the next try has a new one
+    failures_process._helper()[0].kill()
+    failures_process._helper.cache_clear()
 
 
 def test_on_a_gpu_the_limit_is_torchs_share(monkeypatch):
     asked = []
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", asked.append)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 4_000)
     monkeypatch.setattr("workshop_utils.machine.find_gpu", lambda: SimpleNamespace(bytes=16_000))
     assert failures_child._limited("cuda", 4_000)
-    assert asked == [0.25]
-    assert not failures_child._limited("cuda", None)
+    assert not failures_child._limited("cuda", None)  # of an earlier job
+    assert asked == [0.5, 1.0]
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not failures_child._limited("cpu", 4_000)  # macOS enforces none, and says so by provoked=False
 

@@ -1,7 +1,7 @@
 """Every lesson as on a machine with one T4, on a CPU: in float16, with a small copy of the hub beside it.
 
-Sizes are those of WORKSHOP_HURRY, the GPU is that of offline/one_gpu.py. What only a chip shows, its memory, its kernels
-and Unsloth, is not seen here.
+Sizes are those of WORKSHOP_HURRY, the GPU is that of offline/one_gpu.py. What only a chip shows is not seen here: its
+memory, its kernels, Unsloth.
 """
 
 import re

@@ -127,7 +127,8 @@ class World:
         if self.local_rank >= there:
             raise DistributedError(
                 f"torchrun started at least {self.local_rank + 1} processes on this machine, which has {there} GPUs: "
-                f"set --nproc_per_node={there}, one process a GPU"
+                f'set --nproc_per_node={there}, one process per GPU, or "device": "cpu" and "dtype": "float32" in '
+                'the "training" part of the run file'
             )
         torch.cuda.set_device(self.local_rank)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")

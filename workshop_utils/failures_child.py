@@ -5,6 +5,7 @@ Started as `python -m workshop_utils.failures_child`, jobs as JSON on stdin, ans
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -27,17 +28,20 @@ STEPS = 2  # the second one has the optimiser's memory beside the activations
 
 
 def main() -> None:
-    """Do the jobs that stand on stdin."""
-    jobs = json.loads(sys.stdin.read())
-    if jobs[0]["task"] == "train":
-        _train(jobs[0])
-        return
-    _load_everything()  # once, before the fork, and outside of what is measured
-    if len(jobs) == 1:
-        _tell(_memory(jobs[0]))
-        return
-    for job in jobs:
-        _tell(_forked(job))
+    """Do the jobs that stand on stdin, a list in each line, until it ends."""
+    for line in sys.stdin:
+        jobs = json.loads(line)
+        if jobs[0]["task"] == "train":
+            _train(jobs[0])
+            return
+        _load_everything()  # once, before the fork, and outside of what is measured
+        # CUDA outlives no fork. It needs none either: memory that ran out on a GPU can be given back.
+        run = _memory if len(jobs) == 1 or jobs[0]["training"]["device"] == "cuda" else _forked
+        for job in jobs:
+            answer = run(job)
+            if answer.get("stopped"):  # what would it have taken?
+                answer |= {"peak": run(job | {"limit": None}).get("peak", 0)}
+            _tell(answer)
 
 
 def _load_everything() -> None:
@@ -70,13 +74,17 @@ def _memory(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from workshop_utils.loop import TrainingStopped
+    from workshop_utils.machine import give_back_gpu_memory
     from workshop_utils.tokenfile import TokenFile
     from workshop_utils.train import train
 
     torch.set_num_threads(job["threads"])
     config = replace(TrainConfig.from_dict(job["training"]), steps=STEPS, rows="windows", country="")
     data = TokenFile(job["data"])
+    _limited(config.device, None)  # an earlier job may have set one
     _warm_up(job, config, data)
+    gc.collect()
+    give_back_gpu_memory()
     held, provoked = _held(config.device), _limited(config.device, job["limit"])
     ended: list[float] = []
 
@@ -176,7 +184,9 @@ def _held(device: str) -> int:
     from workshop_utils.machine import peak_memory_bytes
 
     if device == "cuda":
-        return 0
+        import torch
+
+        return int(torch.cuda.memory_allocated())
     return _status("RssAnon") or peak_memory_bytes(device)
 
 
@@ -199,9 +209,7 @@ def _forget_peak(device: str) -> None:
 
 
 def _limited(device: str, limit: int | None) -> bool:
-    """Set the limit where the system can; says whether it did."""
-    if limit is None:
-        return False
+    """Set the limit where the system can, None takes it away again; says whether there is one now."""
     if device == "cuda":
         import torch
 
@@ -209,14 +217,16 @@ def _limited(device: str, limit: int | None) -> bool:
 
         gpu = find_gpu()
         assert gpu is not None  # the config says cuda
-        torch.cuda.set_per_process_memory_fraction(min(1.0, limit / gpu.bytes))
-        return True
+        share = 1.0 if limit is None else (torch.cuda.memory_reserved() + limit) / gpu.bytes
+        torch.cuda.set_per_process_memory_fraction(min(1.0, share))
+        return limit is not None
     if not sys.platform.startswith("linux"):
         return False
     import resource
 
-    resource.setrlimit(resource.RLIMIT_DATA, (_status("VmData") + limit,) * 2)
-    return True
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (most if limit is None else _status("VmData") + limit, most))
+    return limit is not None
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -53,7 +55,8 @@ def attempts(
     """Try settings, each in a process of its own, under a limit that the system enforces.
 
     On Linux the limit is one on private memory (RLIMIT_DATA), on a GPU one on torch's share of it. Elsewhere there is
-    none that could be trusted: the peaks are measured all the same.
+    none that could be trusted: the peaks are measured all the same. On a GPU, where a process takes seconds to start,
+    one does all tries, and waits for more until this one ends.
 
     Args:
         tries: what is changed, by name: fields of GPTConfig and TrainConfig, and recompute=True to compute the inside
@@ -71,19 +74,15 @@ def attempts(
         RuntimeError: the process ended otherwise than by running out of memory.
     """
     jobs = [_job(changes, gpt, training, data, limit) for changes in tries.values()]
-    answers = _answers(jobs)
-    stopped = [i for i, answer in enumerate(answers) if answer["stopped"]]
-    for i, answer in zip(stopped, _answers([jobs[i] | {"limit": None} for i in stopped]), strict=True):
-        answers[i]["peak"] = answer["peak"]
-    return {name: Attempt(**answer) for name, answer in zip(tries, answers, strict=True)}
+    return {name: Attempt(**answer) for name, answer in zip(tries, _answers(jobs), strict=True)}
 
 
 def _answers(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What is found for each job, in the order of the jobs."""
-    if not jobs:
-        return []
-    # One process loads torch and forks for each job; CUDA outlives no fork, and some systems have none.
-    forks = hasattr(os, "fork") and sys.platform != "darwin" and jobs[0]["training"]["device"] == "cpu"
+    if jobs and jobs[0]["training"]["device"] == "cuda":
+        return _from_helper(jobs)
+    # One process loads torch and forks for each job; some systems cannot.
+    forks = hasattr(os, "fork") and sys.platform != "darwin"
     return [answer for part in ([jobs] if forks else [[job] for job in jobs]) for answer in _process(part)]
 
 
@@ -97,6 +96,32 @@ def _process(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if done.returncode or broken or len(answers) != len(jobs):
         raise RuntimeError(f"a process that tried settings ended with {done.returncode}: {broken} {done.stderr[-600:]}")
     return answers
+
+
+def _from_helper(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the process on the GPU finds for its jobs."""
+    process, errors = _helper()
+    into, out = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+    try:
+        into.write(json.dumps(jobs) + "\n")
+        into.flush()
+        return [json.loads(out.readline()) for _ in jobs]
+    except (OSError, ValueError) as error:  # a broken pipe, or no line: it has died
+        _helper.cache_clear()
+        process.kill()
+        errors.seek(0)
+        raise RuntimeError(
+            f"a process that tried settings ended with {process.wait()}: {errors.read()[-600:]}"
+        ) from error
+
+
+@cache
+def _helper() -> tuple[subprocess.Popen[str], IO[str]]:
+    """The process that does all tries on a GPU, and the file of its complaints; it reads this one's pipe to its end."""
+    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  as long as the process lives
+    return subprocess.Popen(
+        _command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | MALLOC
+    ), errors
 
 
 def kill_at(step: int, gpt: GPTConfig, training: TrainConfig, data: TokenFile, out_dir: Path, seed: int = 0) -> int:

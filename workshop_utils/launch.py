@@ -13,8 +13,12 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from workshop_utils.distributed import DistributedError
+
+if TYPE_CHECKING:
+    from workshop_utils.profiles import Profile
 
 COMMAND = "workshop_utils.cli"  # what the processes run: `python -m workshop_utils.cli train ...`
 LAST_LINES = 8  # of the error output, in a message
@@ -47,6 +51,26 @@ What to know: "out", the data and the tokenizer must lie on a file system that a
 process. If it hangs at the start, the interface is wrong or a port is closed: set NCCL_DEBUG=INFO and read which
 interface was taken. Where there is no InfiniBand, set NCCL_IB_DISABLE=1.
 """
+
+
+def device_for(n_processes: int, profile: Profile) -> tuple[str, str]:
+    """Say where several processes of this machine can compute together: on a GPU each, or else all on the CPU.
+
+    Args:
+        n_processes: how many.
+        profile: one that computes on the CPU keeps to it, whatever GPUs there are.
+
+    Returns:
+        "cuda" or "cpu", and the reason as a clause.
+    """
+    if profile.device != "cuda":
+        return "cpu", f"the {profile.name} profile computes there"
+    import torch
+
+    there = torch.cuda.device_count()
+    if there < n_processes:
+        return "cpu", f"{n_processes} processes need a GPU each, and this machine has {there}"
+    return "cuda", f"this machine has {there} GPUs, at least one for each of {n_processes} processes"
 
 
 def launch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +26,15 @@ from workshop_utils.sentences import differences, one_line
 
 
 class TrainingStopped(RuntimeError):
-    """Training cannot go on; the message says at which step, why, and what to change."""
+    """Training cannot go on; the message says at which step, why, and what to change.
+
+    Attributes:
+        history: of the updates before, as in Run: where the curve ends.
+    """
+
+    def __init__(self, message: str, history: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.history = list(history)
 
 
 @dataclass
@@ -235,17 +243,17 @@ class Loop:
                 self.scaler.unscale_(optimizer)
             grad_norm = distributed.clip(self.model, config.grad_clip or math.inf)
             if not math.isfinite(loss) or (not math.isfinite(grad_norm) and not self.scaler.is_enabled()):
-                raise TrainingStopped(self.diverged(step, loss, lr))
+                raise TrainingStopped(self.diverged(step, loss, lr), self.run.history)
             for optimizer in self.optimizers:
                 self.scaler.step(optimizer)
             self.scaler.update()
             self.model.zero_grad(set_to_none=True)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            raise TrainingStopped(self.out_of_memory()) from error
+            raise TrainingStopped(self.out_of_memory(), self.run.history) from error
         except RuntimeError as error:
             if "can't allocate memory" not in str(error):
                 raise
-            raise TrainingStopped(self.out_of_memory()) from error
+            raise TrainingStopped(self.out_of_memory(), self.run.history) from error
         return loss, grad_norm, int(tokens)
 
     @contextmanager

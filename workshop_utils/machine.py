@@ -225,8 +225,16 @@ def free_disk_bytes(path: Path | str) -> int:
     return shutil.disk_usage(path).free
 
 
-def free_memory_bytes() -> int:
-    """Return how much memory is free, in bytes, in a container what is left of its share."""
+def free_memory_bytes(device: str = "cpu") -> int:
+    """Return how much memory is free, in bytes, in a container what is left of its share.
+
+    Args:
+        device: "cuda" asks for the GPU's.
+    """
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
     import psutil
 
     free = psutil.virtual_memory().available

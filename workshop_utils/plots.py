@@ -170,14 +170,27 @@ def one_batch(losses: list[float]) -> Figure:
 
 
 def compare_losses(histories: dict[str, list[dict[str, Any]]], title: str) -> Figure:
-    """Training losses of several runs over the same steps, each curve named at its end."""
+    """Training losses of several runs over the same steps; a curve that ends before the others is marked there.
+
+    Args:
+        histories: name -> as `train.Run.history`, or as `TrainingStopped.history` of a run that broke.
+        title: of the figure.
+    """
     figure, (ax,) = _figure(title)
-    for (name, history), colour, style in zip(histories.items(), PALETTE, ("-", "--", "-.", ":") * 2, strict=False):
-        steps, losses = [e["step"] for e in history if "loss" in e], [e["loss"] for e in history if "loss" in e]
-        ax.plot(steps, losses, color=colour, linestyle=style, label=name)
+    entries = {name: [e for e in history if "loss" in e] for name, history in histories.items()}
+    end = max(e["step"] for found in entries.values() for e in found)
+    for (name, found), colour, style in zip(entries.items(), PALETTE, ("-", "--", "-.", ":") * 2, strict=False):
+        steps, losses = [e["step"] for e in found], [e["loss"] for e in found]
+        broke = not steps or steps[-1] < end
+        ax.plot(steps, losses, color=colour, linestyle=style, label=f"{name} (stopped)" if broke else name)
+        if broke and steps:
+            ax.plot(steps[-1], losses[-1], "X", color=colour, markersize=9)
+            ax.annotate(
+                "stopped", (steps[-1], losses[-1]), (8, 0), textcoords="offset points", va="center", color=colour
+            )
     ax.set(xlabel="step", ylabel="loss (nats a token)", yscale="log")
     ax.set_yticks([1, 2, 3, 4, 5, 6, 7, 10, 15, 20, 30, 50])
-    low, high = min(min(e["loss"] for e in h if "loss" in e) for h in histories.values()), ax.get_ylim()[1]
+    low, high = min(e["loss"] for found in entries.values() for e in found), ax.get_ylim()[1]
     ax.set_ylim(low * 0.95, high)
     ax.yaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()

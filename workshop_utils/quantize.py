@@ -19,7 +19,7 @@ from workshop_utils.language_model import LanguageModel
 from workshop_utils.quantize_by_hand import absmax_int8, dequantise, nf4, nf4_dequantise
 from workshop_utils.quantize_measure import LogitError, Speed, bytes_in_memory, decode_speed, logit_error
 from workshop_utils.quantize_methods import METHODS, Method, Quantised, Rows, Source, Unavailable, merged
-from workshop_utils.quantize_routes import Train, quantise
+from workshop_utils.quantize_routes import Train, lack_of, quantise
 
 if TYPE_CHECKING:
     from workshop_utils.profiles import Profile
@@ -36,6 +36,7 @@ __all__ = [
     "bytes_in_memory",
     "decode_speed",
     "dequantise",
+    "lack_of",
     "load_rows",
     "logit_error",
     "merged",
@@ -61,8 +62,8 @@ class Row:
         disk_bytes: of its weight files.
         memory_bytes: of its weights, codes and scales.
         relative: relative error of the logits.
-        kl: divergence from float32's bets, nats a token.
-        top1: share of places with the same likeliest token as float32.
+        kl: divergence from the reference's probabilities, nats per token.
+        top1: share of positions with the same likeliest token as the reference.
         perplexity: on the texts of the caller.
         scores: name -> a value for each item.
         tokens_per_second: of single-stream decoding.
@@ -122,7 +123,7 @@ def table(
         methods: names of METHODS, in the order of the lines.
         source: as in quantise.
         profile: says where; its country is where the electricity comes from.
-        rows: token ids of held-out texts, on which bets are compared with those of float32.
+        rows: token ids of held-out texts, on which probabilities are compared with those of the source.
         calibration: for int8-static; not those of rows.
         train: for int4-qat.
         perplexity: gets a model and returns its perplexity; None leaves it out.

@@ -114,6 +114,34 @@ def _need(package: str, method: Method) -> None:
         raise Unavailable(f'{method.title} needs {package}: pip install "slm-workshop[evaluate]"')
 
 
+def lack_of(name: str, source: str | LanguageModel, profile: Profile) -> str:
+    """Why a method cannot run on this machine, or not with this model, "" if nothing is known to be in its way.
+
+    Args:
+        name: of METHODS.
+        source: the model in floats; of one that is only named, what depends on it is known after loading.
+        profile: says where.
+    """
+    from workshop_utils import quantize_int8
+    from workshop_utils.profiles import free_memory_bytes
+
+    if name == "fp32" and profile.device != "cpu":
+        return "a GPU has room for the model in 16 bits and a smaller copy of it, and not for float32 as well"
+    if name in quantize_int8.LAYERS:
+        if profile.device != "cpu":
+            return "its kernel is for CPUs; on a GPU take torchao's int8"
+        return "" if name == "int8-pack" else quantize_int8.lack_of_kernel()
+    if isinstance(source, str):
+        return ""
+    if name.startswith("gguf"):
+        return gguf_file.lack_of(source.model)
+    if name == "int4-qat":
+        needed = 16 * source.n_parameters  # weights, gradients and Adam's two moments, four bytes each
+        if needed > free_memory_bytes(profile.device):
+            return f"training all weights takes {needed / 1e9:.0f} GB and more, which this machine has not free"
+    return ""
+
+
 def _head_note(model: Any, untouched: str) -> str:
     from workshop_utils.quantize_int8 import is_tied
 
@@ -139,11 +167,9 @@ def _int8(method: Method, source: str | LanguageModel, profile: Profile) -> Quan
 
     from workshop_utils import quantize_int8
 
-    if profile.device != "cpu":
-        raise Unavailable("its kernel is for CPUs; on a GPU take torchao's int8")
-    pack = method.name == "int8-pack"
-    if not pack and (lack := quantize_int8.lack_of_kernel()):
+    if lack := lack_of(method.name, source, profile):
         raise Unavailable(lack)
+    pack = method.name == "int8-pack"
     made = plain(source, profile, torch.bfloat16 if pack else torch.float32)
     tied = quantize_int8.is_tied(made.model)
     try:
@@ -201,14 +227,12 @@ def _qat(
     import torch
 
     from workshop_utils import quantize_torchao
-    from workshop_utils.profiles import free_memory_bytes
 
     if train is None or (not callable(train) and not train):
         raise Unavailable("quantisation-aware training needs something to train on: pass train=, rows of token ids")
+    if lack := lack_of(method.name, source, profile):  # before a copy in float32 is made
+        raise Unavailable(lack)
     made = _with_linears(plain(source, profile, torch.float32))
-    needed = 16 * made.n_parameters  # weights, gradients and Adam's two moments, four bytes each
-    if profile.device == "cpu" and needed > free_memory_bytes():
-        raise Unavailable(f"training all weights takes {needed / 1e9:.0f} GB and more, which this machine has not free")
     teach = train if callable(train) else None
     if teach is None:
         teacher = plain(source, profile, torch.float32) if isinstance(source, str) else source
@@ -263,7 +287,7 @@ def _gguf(method: Method, source: str | LanguageModel, profile: Profile) -> Quan
     import torch
 
     made = plain(source, profile, torch.float32) if isinstance(source, str) else source
-    if lack := gguf_file.lack_of(made.model):
+    if lack := lack_of(method.name, made, profile):
         raise Unavailable(lack)
     keep = tempfile.TemporaryDirectory()
     file = Path(keep.name) / f"{method.name}.gguf"

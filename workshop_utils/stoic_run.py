@@ -6,7 +6,7 @@ Pairs -> the model's format, or a foreign one -> loss on the replies. The run it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -139,15 +139,69 @@ def load_tuned(profile: Profile, quiet: bool = False) -> LanguageModel:
     return lora.load(base, own)
 
 
-def precisions_for(profile: Profile) -> list[str]:
-    """The methods of quantize.METHODS that lesson 09 compares: all on a CPU, and on a GPU those that fit beside it.
+def precisions_for(profile: Profile, model: LanguageModel, quiet: bool = False) -> list[str]:
+    """The methods of quantize.METHODS that lesson 09 compares; the first one is the reference of the others.
 
     Args:
-        profile: a GPU of 16 GB holds the model in 16 bits and a smaller copy of it, and no float32 as well.
-    """
-    from workshop_utils.quantize import METHODS
+        profile: a GPU holds the model in 16 bits and a smaller copy of it, and no float32 as well: there the 16 bits
+            are the reference.
+        model: in floats, to be quantised.
+        quiet: do not say what is left out, and why.
 
-    return [name for name in METHODS if profile.device == "cpu" or name != "fp32"]
+    Returns:
+        their names, without those that this machine cannot have, or not with this model.
+    """
+    from workshop_utils.quantize import METHODS, lack_of
+
+    lacking = {name: lack_of(name, model, profile) for name in METHODS}
+    reasons: dict[str, list[str]] = {}  # one reason may be that of several methods
+    for name, reason in lacking.items():
+        if reason:
+            reasons.setdefault(reason, []).append(METHODS[name].title)
+    if reasons and not quiet:
+        print("left out:", "; ".join(f"{', '.join(titles)} ({reason})" for reason, titles in reasons.items()))
+    return [name for name, reason in lacking.items() if not reason]
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """How much lesson 09 measures of each row of its table.
+
+    Attributes:
+        prompts: complaints that are answered, and conversations whose logits are compared.
+        tokens: of an answer.
+        questions: ordinary questions that are asked, and ordinary replies whose perplexity is taken.
+        answer: tokens of their answers.
+        speed: tokens that are written for the speed, three times.
+    """
+
+    prompts: int
+    tokens: int
+    questions: int
+    answer: int
+    speed: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of decoding for a row: 32 texts are written side by side, and each step takes as long as for one."""
+        batches = -(-self.prompts // 32), -(-self.questions // 32)
+        return batches[0] * self.tokens + batches[1] * self.answer + 3 * self.speed
+
+
+# Estimated for a T4, not measured there. An H200 took 3.6 s for 80 steps with NF4 Gemma 2 2B, 0.045 s for each, nearly
+# all of it for launching kernels. Colab's machine is taken to be five times slower: 0.225 s for each step. A row takes
+# 48 + 32 + 3 x 24 = 152 steps, 34 s; 60 passes over short texts, 14 s; about 40 s to write up to 5 GB and to read them.
+# Gemma has six rows there: 6 x (34 + 14 + 40) s = 9 minutes.
+SIZES = {"pocket": TableSize(36, 60, 40, 100, 48), "gpu": TableSize(16, 48, 16, 32, 24)}
+
+
+def table_size(profile: Profile) -> TableSize:
+    """How much lesson 09's table measures here: on a T4 it shall take ten minutes at most.
+
+    Args:
+        profile: pocket takes all prompts and questions of the lesson, the others some of them.
+    """
+    return SIZES["pocket" if profile.name == "pocket" else "gpu"]
 
 
 # --- formats

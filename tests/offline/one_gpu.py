@@ -95,6 +95,7 @@ def _patch_torch(torch):
         setattr(torch.cuda, name, lambda *args, _answer=answer, **kwargs: _answer)
     held = _status("RssAnon")  # torch's books begin here
     torch.cuda.memory_allocated = lambda device=0: max(0, _status("RssAnon") - held)
+    torch.cuda.memory_reserved = torch.cuda.memory_allocated
     torch.cuda.max_memory_allocated = lambda device=0: max(
         0, _status("VmHWM") - _status("RssFile") - _status("RssShmem") - held
     )
@@ -141,22 +142,23 @@ def _then(patch):
     return imported
 
 
+_WANTED = {
+    "torch": _then(_patch_torch),
+    "safetensors.torch": _then(_patch_safetensors),
+    "transformers.modeling_utils": _then(_patch_transformers),
+    "bitsandbytes": _without_gpu,
+}
+
+
 class _Patcher(importlib.abc.MetaPathFinder):
     """Has a say when a module is imported, and imports nothing itself: most processes here need no torch."""
 
-    wanted = {
-        "torch": _then(_patch_torch),
-        "safetensors.torch": _then(_patch_safetensors),
-        "transformers.modeling_utils": _then(_patch_transformers),
-        "bitsandbytes": _without_gpu,
-    }
-
     def find_spec(self, name, path, target=None):
-        if name not in self.wanted:
+        if name not in _WANTED:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None:
-            spec.loader.exec_module = functools.partial(self.wanted[name], spec.loader.exec_module)
+            spec.loader.exec_module = functools.partial(_WANTED[name], spec.loader.exec_module)
         return spec
 
 
