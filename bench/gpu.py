@@ -83,7 +83,7 @@ class Bench:
     def __init__(self, args: argparse.Namespace, at_once: int) -> None:
         self.args, self.at_once = args, at_once
         self.end = time.monotonic() + 60 * args.minutes
-        self.work = args.out / "gpu"
+        self.work = (args.out / "gpu").resolve()
         self.work.mkdir(parents=True, exist_ok=True)
         self.rows: dict[str, list[Row]] = {}
         self.notes: dict[str, list[str]] = {}
@@ -153,7 +153,7 @@ class Bench:
 
     def without_folders(self, text: str) -> str:
         """A text for a table, without the names of this machine's folders."""
-        names = {"NANOGPT": self.args.nanogpt, "WORK": self.work.resolve(), ".": ROOT}
+        names = {"NANOGPT": self.args.nanogpt, "WORK": self.work, ".": ROOT}
         for name, folder in names.items():
             text = text.replace(str(folder), name) if folder else text
         return text.replace("|", "/")
@@ -161,7 +161,7 @@ class Bench:
     def job(self, name: str, seconds: float) -> dict[str, Any]:
         """What a part is asked."""
         nanogpt = str(self.args.nanogpt) if self.args.nanogpt else None
-        asked = {"part": name, "work": str(self.work.resolve()), "seconds": seconds, "tiny": self.args.quick}
+        asked = {"part": name, "work": str(self.work), "seconds": seconds, "tiny": self.args.quick}
         return asked | {"nanogpt": nanogpt, "at_once": self.at_once, "lessons": self.args.lessons}
 
     def environment(self, part: Part) -> dict[str, str]:
