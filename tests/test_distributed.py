@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -27,6 +28,7 @@ from workshop_utils.checkpoints import CheckpointError, load_model, read, step_f
 from workshop_utils.data import write_token_file
 from workshop_utils.distributed import DistributedError, World
 from workshop_utils.loop import Loop
+from workshop_utils.profiles import choose
 from workshop_utils.tokens import save_tokenizer
 from workshop_utils.train import train
 
@@ -210,6 +212,14 @@ def test_a_process_is_killed_and_the_run_ends_as_if_nothing_had_happened(base):
     assert sum("step 50/50" in line for line in lines) == 1
     assert difference(base / "unkilled", base / "killed") < 1e-5
     assert not list((base / "killed").glob(".writing-*"))
+
+
+@pytest.mark.parametrize(("device", "gpus", "found"), [("cuda", 2, "cuda"), ("cuda", 1, "cpu"), ("cpu", 2, "cpu")])
+def test_processes_compute_on_the_cpu_where_there_is_no_gpu_for_each(device, gpus, found, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    got, reason = launch.device_for(2, replace(choose("pocket"), device=device))
+    assert got == found
+    assert (f"this machine has {gpus}" in reason) == (device == "cuda")
 
 
 def test_a_failed_launch_says_what_the_process_said(tmp_path):

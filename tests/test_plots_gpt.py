@@ -1,11 +1,12 @@
-"""The figures of lesson 03 draw what they were given, and stay small enough for a notebook."""
+"""The figures of lessons 03 and 04 draw what they were given, and stay small enough for a notebook."""
 
 import io
 
+import pytest
 import torch
 from PIL import Image
 
-from workshop_utils import plots_gpt
+from workshop_utils import plots, plots_gpt
 
 
 def png(figure) -> bytes:
@@ -64,3 +65,15 @@ def test_bets_share_one_scale_and_one_order():
 def test_levels_are_drawn_across():
     (ax,) = plots_gpt.lines({"a": [3, 2, 1]}, "t", "step", "loss", levels={"floor": 1.5}).axes
     assert any(list(line.get_ydata()) == [1.5, 1.5] for line in ax.lines)
+
+
+def test_a_curve_that_breaks_off_is_marked_and_the_others_are_not():
+    curves = {
+        name: [{"step": step, "loss": 7.0 - 0.1 * step} for step in range(1, n + 1)]
+        for name, n in (("0.001", 6), ("0.3", 3), ("9", 0))
+    }
+    (ax,) = plots.compare_losses(curves, "Three rates").axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["0.001", "0.3 (stopped)", "9 (stopped)"]
+    (mark,) = [line for line in ax.lines if line.get_marker() == "X"]
+    assert mark.get_xydata().tolist() == [[3.0, pytest.approx(6.7)]]
+    assert [text.get_text() for text in ax.texts] == ["stopped"]

@@ -1,13 +1,23 @@
 """Precisions: our rounding equals the libraries', saved models come back equal, and one table tells the truth."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import tiny_models
 import torch
 from torch import nn
 
-from workshop_utils import lora, models, quantize, quantize_int8, quantize_routes, quantize_save, quantize_torchao
+from workshop_utils import (
+    lora,
+    models,
+    quantize,
+    quantize_int8,
+    quantize_routes,
+    quantize_save,
+    quantize_torchao,
+    stoic_run,
+)
 from workshop_utils.language_model import LanguageModel
 from workshop_utils.profiles import choose
 from workshop_utils.quantize import METHODS, Unavailable, quantise
@@ -473,3 +483,49 @@ def test_every_kind_is_there():
     assert {method.kind for method in METHODS.values()} == {"none", "weights only", "dynamic", "static", "trained"}
     assert next(iter(METHODS)) == "fp32"
     assert all(name == method.name for name, method in METHODS.items())
+
+
+# --- what lesson 09 compares
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "family", "left_out"),
+    [
+        ("cpu", "float32", "llama", set()),
+        ("cpu", "float32", "gemma2", {"gguf-q8_0", "gguf-q4_0"}),
+        ("cuda", "float16", "llama", {"fp32", "int8-pack", "int8-fast", "int8-fine", "int4-qat"}),
+        (
+            "cuda",
+            "bfloat16",
+            "gemma2",
+            {"fp32", "int8-pack", "int8-fast", "int8-fine", "int4-qat", "gguf-q8_0", "gguf-q4_0"},
+        ),
+    ],
+)
+def test_the_table_has_a_reference_first_and_no_row_that_cannot_be_had(
+    device, dtype, family, left_out, profile, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(quantize_int8, "lack_of_kernel", lambda: "")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1000, 15_800_000_000))
+    model = tiny(tmp_path, family)
+    capsys.readouterr()
+    there = replace(profile, device=device, dtype=dtype)
+    methods = stoic_run.precisions_for(there, model)
+    assert set(quantize.METHODS) - set(methods) == left_out
+    assert methods[0] == ("fp32" if device == "cpu" else "bf16")
+    said = capsys.readouterr().out
+    assert said.count("\n") == (1 if left_out else 0)  # one line says why
+    assert all(quantize.METHODS[name].title in said for name in left_out)
+
+
+def test_the_first_row_of_a_gpus_table_is_what_the_others_are_compared_with(pocket, profile):
+    loaded = replace(pocket, model=copy.deepcopy(pocket.model).bfloat16())  # as on a GPU
+    (row,) = quantize.table(["bf16"], loaded, profile, [[1, 2, 3]], quiet=True)
+    assert (row.relative, row.kl, row.top1) == (0, pytest.approx(0, abs=1e-6), 1)
+
+
+def test_the_table_takes_at_most_ten_minutes_on_a_t4(profile):
+    size = stoic_run.table_size(replace(profile, name="t4"))
+    assert size.steps == 48 + 32 + 3 * 24
+    assert 6 * (size.steps * 5 * 3.6 / 80 + 14 + 40) < 600  # the estimate beside SIZES
+    assert stoic_run.table_size(profile).prompts == 36

@@ -164,8 +164,10 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rate(data, tmp_path):
             with torch.no_grad():
                 model.lm_head.weight[5] = float("nan")
 
-    with pytest.raises(TrainingStopped, match=r"not finite at step 8, where the learning rate was .*step-000006"):
+    said = r"not finite at step 8, where the learning rate was .*step-000006"
+    with pytest.raises(TrainingStopped, match=said) as stopped:
         train_quietly(data, out_dir=out, on_step=poison)
+    assert [entry["step"] for entry in stopped.value.history] == list(range(1, 8))  # the curve up to the break
     assert torch.isfinite(weights(load_model(out, "last"))).all()
 
 
