@@ -20,13 +20,13 @@ import torch
 from common import one_core, options, report, row
 from torch import Tensor
 
-from workshop_utils.budget_memory import Plan, peak
-from workshop_utils.budget_shapes import of_gpt, of_hub
-from workshop_utils.config import GPTConfig, TrainConfig
-from workshop_utils.lora import keep_unpacked
-from workshop_utils.machine import peak_memory_bytes, quiet_libraries
-from workshop_utils.model import GPT
-from workshop_utils.train import train
+from workshop_utils.budget.memory import Plan, peak
+from workshop_utils.budget.shapes import of_gpt, of_hub
+from workshop_utils.gpt.config import GPTConfig, TrainConfig
+from workshop_utils.gpt.model import GPT
+from workshop_utils.machine.hardware import peak_memory_bytes, quiet_libraries
+from workshop_utils.training.train import train
+from workshop_utils.tuning.lora import keep_unpacked
 
 BASE = {"block_size": 256, "vocab_size": 8192, "n_layer": 6, "n_head": 6, "n_embd": 384, "bias": False}
 LLAMA = {"position": "rope", "norm": "rmsnorm", "activation": "swiglu"}

@@ -17,8 +17,8 @@ from common import one_core, options, report, row
 from peers import Characters, characters, choose_peer, train_as_nanogpt, whole_loss
 from train_throughput import WARM_UP, Clock, train_ours
 
-from workshop_utils.config import TrainConfig
-from workshop_utils.profiles import choose_dtype
+from workshop_utils.gpt.config import TrainConfig
+from workshop_utils.machine.profiles import choose_dtype
 
 MARGIN = 0.98  # of the calibrated steps, so that a slower minute does not overrun the time
 

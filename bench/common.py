@@ -123,7 +123,7 @@ def machine() -> dict[str, Any]:
     """The machine that the figures belong to, and the day."""
     import psutil
 
-    from workshop_utils.machine import cores, cpu_name, find_gpu
+    from workshop_utils.machine.hardware import cores, cpu_name, find_gpu
 
     gpu = find_gpu()
     info = Path("/proc/cpuinfo")

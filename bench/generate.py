@@ -6,7 +6,7 @@ import torch
 from common import cpu_seconds, one_core, options, report, rounds_row, take_turns
 from peers import choose_peer, same_shape
 
-from workshop_utils.model import GPT
+from workshop_utils.gpt.model import GPT
 
 VOCAB = 65  # characters of tiny Shakespeare
 

@@ -194,7 +194,7 @@ class Bench:
 
 def main() -> None:
     """Measure and report."""
-    from workshop_utils.machine import find_gpu
+    from workshop_utils.machine.hardware import find_gpu
 
     args = arguments()
     gpu = None if args.quick else find_gpu()

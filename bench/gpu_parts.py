@@ -23,12 +23,14 @@ from common import ROOT, Row, rounds_row, row, take_turns
 from peers import Plain, choose_peer, same_shape
 from torch import Tensor, nn
 
-from workshop_utils import kernel, models, profiles
-from workshop_utils.config import GPTConfig, TrainConfig
-from workshop_utils.files import write_text_atomically
-from workshop_utils.machine import peak_flops, peak_memory_bytes
-from workshop_utils.model import GPT
-from workshop_utils.train import train
+from workshop_utils.chat import models
+from workshop_utils.command import kernel
+from workshop_utils.gpt.config import GPTConfig, TrainConfig
+from workshop_utils.gpt.model import GPT
+from workshop_utils.machine import profiles
+from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.hardware import peak_flops, peak_memory_bytes
+from workshop_utils.training.train import train
 
 sys.path.append(str(ROOT / "tests"))
 
@@ -508,11 +510,11 @@ def generation(job: Job) -> None:
 
 def tuning(job: Job) -> None:
     """QLoRA of the instruction-tuned Gemma 2 2B's shape: seconds a step and peak memory, as lesson 07 does it."""
-    from workshop_utils import backends
+    from workshop_utils.tuning import backends
 
     profile = profiles.choose("t4")
     backend = backends.choose_backend(profile, "unsloth" if job.part == "unsloth" else "transformers")
-    from workshop_utils import finetune, lora  # after Unsloth, which rewrites what they use
+    from workshop_utils.tuning import finetune, lora  # after Unsloth, which rewrites what they use
 
     model = lora.attach(lora.load_base(models.GEMMA[1], profile, backend=backend.name, max_length=TUNED_LENGTH))
     steps = 2 if job.tiny else 10

@@ -15,15 +15,15 @@ import tiktoken
 import torch
 from common import Row, options, report, row
 
-from workshop_utils.config import GPTConfig, TrainConfig
-from workshop_utils.data import TokenFile, prepare, split_of, write_token_files
-from workshop_utils.intervals import wilson
-from workshop_utils.model import GPT
+from workshop_utils.evaluate.intervals import wilson
+from workshop_utils.gpt.config import GPTConfig, TrainConfig
+from workshop_utils.gpt.model import GPT
+from workshop_utils.gpt.sampling import generate_text
+from workshop_utils.machine.profiles import setup
 from workshop_utils.pocket import stories
-from workshop_utils.profiles import setup
-from workshop_utils.sampling import generate_text
-from workshop_utils.tokens import train_bpe
-from workshop_utils.train import estimate_loss, train
+from workshop_utils.text.corpus import TokenFile, prepare, split_of, write_token_files
+from workshop_utils.text.tokenizer import train_bpe
+from workshop_utils.training.train import estimate_loss, train
 
 Data = tuple[TokenFile, TokenFile, tiktoken.Encoding]
 GOALS = {"pronoun": 0.97, "name": 0.90, "object": 0.70, "all": 0.60}

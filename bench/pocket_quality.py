@@ -14,14 +14,14 @@ from pathlib import Path
 
 from common import OUT, Row, machine, one_core, options, report, row
 
-from workshop_utils import models
-from workshop_utils.files import write_text_atomically
-from workshop_utils.intervals import wilson
-from workshop_utils.language_model import Generated, LanguageModel
+from workshop_utils.chat import models
+from workshop_utils.chat.language_model import Generated, LanguageModel
+from workshop_utils.evaluate.intervals import wilson
+from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.profiles import setup
 from workshop_utils.pocket import stories
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.quality import known_words, unknown_share
-from workshop_utils.profiles import setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 from pocket_world import card, quality

@@ -10,10 +10,10 @@ import torch
 from common import Row, cpu_seconds, one_core, options, report, rounds_row, row, take_turns
 from torch import nn
 
-from workshop_utils.language_model import LanguageModel
-from workshop_utils.profiles import choose
-from workshop_utils.quantize import bytes_in_memory, logit_error, quantise
-from workshop_utils.quantize_int8 import weight_and_bias
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.machine.profiles import choose
+from workshop_utils.quantize.compare import bytes_in_memory, logit_error, quantise
+from workshop_utils.quantize.int8 import weight_and_bias
 
 # GPT-2's shape, 256 positions, random weights: name -> layers, width, heads, vocabulary
 SHAPES = {"29.5M": (8, 512, 8, 8192), "123.8M": (12, 768, 12, 50257)}

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from common import Row, options, report, row
 
-from workshop_utils import finetune, lora, stoic_run, stoic_set
-from workshop_utils.intervals import bootstrap, wilson
-from workshop_utils.language_model import LanguageModel
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.evaluate.intervals import bootstrap, wilson
+from workshop_utils.lessons import stoic_run, stoic_set
+from workshop_utils.lessons.stoic_scoring import stoic_score
+from workshop_utils.machine.profiles import Profile, setup
 from workshop_utils.pocket import quality
-from workshop_utils.profiles import Profile, setup
-from workshop_utils.stoic_score import stoic_score
+from workshop_utils.tuning import finetune, lora
 
 TEMPERATURE = 0.6
 SEEDS = (0, 1, 2)

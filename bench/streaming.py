@@ -25,12 +25,12 @@ import tiktoken
 import torch
 from common import Row, cpu_seconds, one_core, options, report, rounds_row, row, take_turns
 
-from workshop_utils.config import GPTConfig
-from workshop_utils.data import StreamingTokenDataset, read_text, split_of
-from workshop_utils.model import GPT
+from workshop_utils.gpt.config import GPTConfig
+from workshop_utils.gpt.model import GPT
 from workshop_utils.pocket import stories
-from workshop_utils.tokenise import encode
-from workshop_utils.tokens import gpt2, padded_vocab_size, train_bpe
+from workshop_utils.text.corpus import StreamingTokenDataset, read_text, split_of
+from workshop_utils.text.tokenise import encode
+from workshop_utils.text.tokenizer import gpt2, padded_vocab_size, train_bpe
 
 BLOCK = 256
 
@@ -231,7 +231,7 @@ def peak_megabytes(path: Path, tokenizer: Path) -> float:
 
 def read_all(path: str, tokenizer: str) -> None:
     """What that process does."""
-    from workshop_utils.tokens import load_tokenizer
+    from workshop_utils.text.tokenizer import load_tokenizer
 
     one_core()
     process, highest = psutil.Process(), 0  # not ru_maxrss: on Linux that begins with what the parent process held
@@ -243,7 +243,7 @@ def read_all(path: str, tokenizer: str) -> None:
 
 def memory(folder: Path, texts: list[str], encoding: tiktoken.Encoding, megabytes: int) -> Row:
     """Peak memory of reading so much text, over that of reading 1 MB."""
-    from workshop_utils.tokens import save_tokenizer
+    from workshop_utils.text.tokenizer import save_tokenizer
 
     save_tokenizer(encoding, folder / "tokenizer.json")
     peaks = []

@@ -18,9 +18,9 @@ import psutil
 import tiktoken
 from common import Row, cpu_seconds, one_core, options, report, rounds_row, row, take_turns
 
-from workshop_utils.data import TokenFile, read_text, write_token_file
 from workshop_utils.pocket import stories
-from workshop_utils.tokens import gpt2, train_bpe
+from workshop_utils.text.corpus import TokenFile, read_text, write_token_file
+from workshop_utils.text.tokenizer import gpt2, train_bpe
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -87,7 +87,7 @@ def compare(
     return take_turns(ours, theirs, rounds)
 
 
-LEARN = "import sys; from workshop_utils import data, tokens; tokens.train_bpe([data.read_text(sys.argv[1])])"
+LEARN = "import sys; from workshop_utils.text import corpus as data, tokenizer as tokens; tokens.train_bpe([data.read_text(sys.argv[1])])"
 
 
 def peak_gigabytes(*command: str) -> float:
@@ -117,7 +117,16 @@ def memory(folder: Path, megabytes: int) -> list[Row]:
             if size >= megabytes * 1e6:
                 break
     what = f"GB of peak memory, one text of {megabytes} MB"
-    command = [sys.executable, "-m", "workshop_utils.cli", "train", "--text", str(path), "--out", str(folder / "run")]
+    command = [
+        sys.executable,
+        "-m",
+        "workshop_utils.command.cli",
+        "train",
+        "--text",
+        str(path),
+        "--out",
+        str(folder / "run"),
+    ]
     return [
         row(f"{what}, train_bpe", peak_gigabytes(sys.executable, "-c", LEARN, str(path)), goal="ours <= 1"),
         row(f"{what}, workshop train", peak_gigabytes(*command, "--steps", "20"), goal="ours <= 1.5"),

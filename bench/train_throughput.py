@@ -14,10 +14,10 @@ import torch
 from common import one_core, options, report, rounds_row, take_turns
 from peers import BATCH, BLOCK, Characters, characters, choose_peer, same_shape, train_as_nanogpt
 
-from workshop_utils.config import TrainConfig
-from workshop_utils.model import GPT
-from workshop_utils.profiles import choose_dtype
-from workshop_utils.train import train
+from workshop_utils.gpt.config import TrainConfig
+from workshop_utils.gpt.model import GPT
+from workshop_utils.machine.profiles import choose_dtype
+from workshop_utils.training.train import train
 
 WARM_UP = 5  # first steps of a round that do not count: buffers are made, attention is chosen
 

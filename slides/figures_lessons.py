@@ -28,9 +28,13 @@ from matplotlib import rc_context
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 
-from workshop_utils import exercises, plots, plots_eval, plots_gpt, plots_tune
-from workshop_utils.coloured import SPECIAL, TINTS, UNREAD
-from workshop_utils.plots import PALETTE
+from workshop_utils import exercises
+from workshop_utils.plots import basics as plots
+from workshop_utils.plots import evaluation as plots_eval
+from workshop_utils.plots import gpt as plots_gpt
+from workshop_utils.plots import tuning as plots_tune
+from workshop_utils.plots.basics import PALETTE
+from workshop_utils.plots.coloured import SPECIAL, TINTS, UNREAD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -509,7 +513,7 @@ def figure_09_scores() -> Figure:
 @drawing
 def figure_09_errors() -> Figure:
     """What rounding to eight bits does to the weights of one matrix, with three sizes of a group."""
-    from workshop_utils.quantize_by_hand import absmax_int8, dequantise
+    from workshop_utils.quantize.by_hand import absmax_int8, dequantise
 
     A, B = weights("stoic", "layers.0.self_attn.v_proj.lora_A"), weights("stoic", "layers.0.self_attn.v_proj.lora_B")
     config = json.loads((POCKET / "stoic" / "adapter_config.json").read_text())
@@ -561,7 +565,7 @@ def figure_09_sizes() -> Figure:
 @drawing
 def figure_09_speeds() -> Figure:
     """How many times as fast as float32 the larger model of bench/quantized_decode.py writes."""
-    from workshop_utils.quantize_methods import METHODS
+    from workshop_utils.quantize.methods import METHODS
 
     line = re.compile(
         r"\| 123\.8M, (\S+): tokens a CPU second \(peer: float32\) \|.*?\|.*?\| (\S+) \| (\S+) to (\S+) \|"
@@ -587,8 +591,8 @@ def record(lesson: str) -> dict[str, Any]:
         lesson: 02 (which needs GPT-2's tokenizer), 04, 07 or 09.
     """
     if lesson == "02":
-        from workshop_utils.coloured import ColouredText, parts_of
-        from workshop_utils.tokens import gpt2
+        from workshop_utils.plots.coloured import ColouredText, parts_of
+        from workshop_utils.text.tokenizer import gpt2
 
         texts, encoding = taken("02", "lines")["lines"], gpt2()
         cut = {what: parts_of(encoding.encode_ordinary(texts[what]), encoding) for what in LINES_02}

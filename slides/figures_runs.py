@@ -25,9 +25,14 @@ from matplotlib import pyplot as plt
 from matplotlib import rc_context
 from matplotlib.patches import FancyBboxPatch
 
-from workshop_utils import budget, failures, plots, plots_budget, plots_failures, plots_stream
-from workshop_utils.coloured import TINTS
-from workshop_utils.range_test import RangeTest
+from workshop_utils.budget import estimates as budget
+from workshop_utils.lessons import failures
+from workshop_utils.plots import basics as plots
+from workshop_utils.plots import budget as plots_budget
+from workshop_utils.plots import failures as plots_failures
+from workshop_utils.plots import stream as plots_stream
+from workshop_utils.plots.coloured import TINTS
+from workshop_utils.training.range_test import RangeTest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -272,7 +277,7 @@ def record(lesson: str) -> dict[str, Any]:
     if lesson == "06":
         losses = played("06", "plots_stream.side_by_side").names["losses"]
         return {"06 losses": _rounded(losses)}
-    from workshop_utils.checkpoints import load_model
+    from workshop_utils.training.checkpoints import load_model
 
     first = only("05", *FIRST_05)
     rates = {name: _short(run) for name, run in first["runs"].items()}  # a later cell uses the name again

@@ -20,7 +20,8 @@ from figures_lessons import FIGURES, ROOT, STYLE, played, printed, save, shown, 
 from matplotlib import rc_context
 from matplotlib.text import Text
 
-from workshop_utils import plots, plots_chat
+from workshop_utils.plots import basics as plots
+from workshop_utils.plots import chat as plots_chat
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,7 +86,7 @@ def figure_01_template() -> Figure:
 
 def _lines(rows: list[list[str]], size: float = 17) -> Figure:
     """Rows of tokens, each on a line of its own."""
-    from workshop_utils.coloured import SPECIAL, TINTS
+    from workshop_utils.plots.coloured import SPECIAL, TINTS
 
     figure, ax = lessons._paper(max(sum(map(len, row)) for row in rows) + 1, len(rows), size, 1.5)
     number = 0

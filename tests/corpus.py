@@ -7,9 +7,9 @@ from pathlib import Path
 import tiktoken
 import torch
 
-from workshop_utils.config import GPTConfig, TrainConfig
-from workshop_utils.data import TokenFile, write_token_file
-from workshop_utils.model import GPT
+from workshop_utils.gpt.config import GPTConfig, TrainConfig
+from workshop_utils.gpt.model import GPT
+from workshop_utils.text.corpus import TokenFile, write_token_file
 
 LINES = [
     f"{name} has a {thing}. The {thing} is {colour}."

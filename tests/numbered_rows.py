@@ -13,7 +13,7 @@ import pytest
 import tiktoken
 import torch
 
-from workshop_utils.data import split_of
+from workshop_utils.text.corpus import split_of
 
 ROWS, BLOCK = 300, 8
 NUMBERS = [str(i).encode() for i in range(10, 1000)]

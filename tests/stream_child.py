@@ -11,10 +11,10 @@ import torch
 from corpus import quick, small_gpt
 from numbered_rows import BLOCK, drain, numbers_encoding
 
-from workshop_utils.data import StreamingTokenDataset
-from workshop_utils.distributed import World, leave, together
-from workshop_utils.loop import Loop
-from workshop_utils.train import train
+from workshop_utils.text.corpus import StreamingTokenDataset
+from workshop_utils.training.loop import Loop
+from workshop_utils.training.processes import World, leave, together
+from workshop_utils.training.train import train
 
 STEPS, KILLED_AT, BATCH, BUFFER = 30, 17, 3, 20
 

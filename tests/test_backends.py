@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from workshop_utils import backends
-from workshop_utils.backends import choose_backend
-from workshop_utils.profiles import choose
+from workshop_utils.machine.profiles import choose
+from workshop_utils.tuning import backends
+from workshop_utils.tuning.backends import choose_backend
 
 ROOT = Path(__file__).resolve().parents[1]
 SIGNATURES = json.loads((ROOT / "tests" / "unsloth_signatures.json").read_text())
@@ -93,9 +93,9 @@ UNSLOTH = ROOT / ".venv-unsloth" / "bin" / "python"
 def test_unsloth_tunes_the_pocket_model_and_plain_peft_reads_the_adapter(tmp_path):
     code = f"""
 from dataclasses import replace
-from workshop_utils.profiles import setup
+from workshop_utils.machine.profiles import setup
 profile = setup("pocket", quiet=True)
-from workshop_utils.backends import choose_backend
+from workshop_utils.tuning.backends import choose_backend
 backend = choose_backend(profile, "unsloth")
 from workshop_utils import finetune, lora, stoic_run, stoic_set
 model = lora.attach(lora.load_base("pocket-instruct", profile, backend=backend.name))

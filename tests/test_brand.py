@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workshop_utils import brand, cli
+from workshop_utils.command import brand, cli
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -32,9 +32,9 @@ def copy_of(paths: Iterable[Path], folder: Path) -> Path:
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of a few files of this checkout, taken for the checkout."""
-    names = "pyproject.toml", "README.md", "workshop_utils/cli.py", ".github/workflows/ci.yml"
+    names = "pyproject.toml", "README.md", "workshop_utils/command/cli.py", ".github/workflows/ci.yml"
     lessons = sorted((ROOT / "notebooks").glob("0[02]_*.ipynb"))
-    monkeypatch.setattr("workshop_utils.machine.checkout", lambda: tmp_path)
+    monkeypatch.setattr("workshop_utils.machine.hardware.checkout", lambda: tmp_path)
     return copy_of([*(ROOT / name for name in names), *lessons], tmp_path)
 
 
@@ -61,7 +61,9 @@ def test_every_address_of_the_project_comes_from_pyproject():
         "https://raw.githubusercontent.com/somebody/{name}/{tag}/README.md",
     ],
 )
-@pytest.mark.parametrize("file", ["README.md", "slides/new.md", "workshop_utils/cli.py", ".github/workflows/ci.yml"])
+@pytest.mark.parametrize(
+    "file", ["README.md", "slides/new.md", "workshop_utils/command/cli.py", ".github/workflows/ci.yml"]
+)
 def test_an_address_that_leads_elsewhere_is_found_and_put_right(address, file, copy):
     before = contents(copy)
     line = address.format(
@@ -195,7 +197,7 @@ def test_a_malformed_name_is_one_sentence_and_nothing_is_written(name, copy, cap
 def test_without_a_name_or_a_checkout_the_command_says_what_is_missing(copy, capsys, monkeypatch):
     assert cli.execute(["brand"]) == 2
     assert "which repository?" in capsys.readouterr().err
-    monkeypatch.setattr("workshop_utils.machine.checkout", lambda: None)
+    monkeypatch.setattr("workshop_utils.machine.hardware.checkout", lambda: None)
     assert cli.execute(["brand", "ada/course"]) == 2
     assert "clone the repository" in capsys.readouterr().err
 

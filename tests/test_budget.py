@@ -10,15 +10,15 @@ import pytest
 import torch
 from corpus import quick
 
-from workshop_utils import budget
-from workshop_utils.budget import GPUS, SHAPES, Plan, estimate, text_budget
-from workshop_utils.budget_cures import cheapest_cure
-from workshop_utils.budget_gpus import Gpu, grams_per_kwh
-from workshop_utils.budget_memory import activations, moments, peak, state, tuning
-from workshop_utils.budget_shapes import of_gpt, of_hub, parts, shape_of
-from workshop_utils.config import GPTConfig
-from workshop_utils.machine import peak_flops
-from workshop_utils.model import GPT
+from workshop_utils.budget import estimates as budget
+from workshop_utils.budget.cures import cheapest_cure
+from workshop_utils.budget.estimates import GPUS, SHAPES, Plan, estimate, text_budget
+from workshop_utils.budget.gpus import Gpu, grams_per_kwh
+from workshop_utils.budget.memory import activations, moments, peak, state, tuning
+from workshop_utils.budget.shapes import of_gpt, of_hub, parts, shape_of
+from workshop_utils.gpt.config import GPTConfig
+from workshop_utils.gpt.model import GPT
+from workshop_utils.machine.hardware import peak_flops
 
 TALK = GPTConfig(n_layer=24, n_head=32, n_embd=2048, block_size=2048, vocab_size=50304, bias=False)
 GPT2 = GPTConfig(n_layer=12, n_head=12, n_embd=768, block_size=1024, vocab_size=50304)
@@ -204,7 +204,7 @@ def allocated_at_most(model_config, config, tmp_path):
     from corpus import token_file
     from torch.profiler import ProfilerActivity, profile
 
-    from workshop_utils.train import train
+    from workshop_utils.training.train import train
 
     data = token_file(tmp_path / "t.tokens")
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:

@@ -8,8 +8,8 @@ import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_utils import chat
-from workshop_utils.tokens import to_transformers, train_bpe
+from workshop_utils.chat import template as chat
+from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 CHATML = """\
 {%- for message in messages -%}

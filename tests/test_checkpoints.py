@@ -19,8 +19,9 @@ import torch
 from corpus import byte_encoding, quick, small_gpt, token_file
 from safetensors.torch import load_file, save_file
 
-from workshop_utils import checkpoints, loop
-from workshop_utils.checkpoints import (
+from workshop_utils.command.own_text import train_on_text
+from workshop_utils.training import checkpoints, loop
+from workshop_utils.training.checkpoints import (
     BEST,
     LOCK,
     CheckpointError,
@@ -31,8 +32,7 @@ from workshop_utils.checkpoints import (
     read,
     step_folders,
 )
-from workshop_utils.own_text import train_on_text
-from workshop_utils.train import train
+from workshop_utils.training.train import train
 
 HERE = Path(__file__).parent
 
@@ -42,7 +42,7 @@ from pathlib import Path
 sys.path.insert(0, {here!r})
 import torch; torch.set_num_threads(1)
 from corpus import quick, small_gpt, token_file
-from workshop_utils.train import train
+from workshop_utils.training.train import train
 base = Path(sys.argv[1])
 data = token_file(base / f"data-{{sys.argv[2]}}.bin")
 config = quick(steps=60, optimizer="muon", checkpoint_every=2, eval_every=10)
@@ -128,7 +128,7 @@ def test_when_every_checkpoint_is_damaged_it_says_so(trained):
 
 
 def test_a_checkpoint_of_another_tokenizer_is_refused_with_both_fingerprints(trained, tmp_path):
-    from workshop_utils.tokens import fingerprint
+    from workshop_utils.text.tokenizer import fingerprint
 
     data, out = trained
     other = byte_encoding("other", start=1)
@@ -160,8 +160,8 @@ import resource, sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from corpus import quick, small_gpt, token_file
-from workshop_utils.checkpoints import CheckpointError
-from workshop_utils.train import train
+from workshop_utils.training.checkpoints import CheckpointError
+from workshop_utils.training.train import train
 base = Path(sys.argv[1])
 data = token_file(base / "train.bin")
 def fill(done, model, history):
@@ -240,7 +240,7 @@ def test_a_folder_with_a_failing_disk_is_not(tmp_path, monkeypatch):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from workshop_utils.checkpoints import only_run
+from workshop_utils.training.checkpoints import only_run
 with only_run(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -381,7 +381,7 @@ def test_the_state_is_plain_json_that_another_program_can_read(trained):
 
 
 def test_energy_is_labelled_and_added_up(monkeypatch):
-    from workshop_utils.energy import Energy, track_energy
+    from workshop_utils.machine.energy import Energy, track_energy
 
     with track_energy("GBR") as energy:
         end = time.process_time() + 0.3
@@ -402,7 +402,7 @@ def test_energy_is_labelled_and_added_up(monkeypatch):
 
 
 def test_a_broken_tracker_breaks_nothing(monkeypatch):
-    from workshop_utils.energy import track_energy
+    from workshop_utils.machine.energy import track_energy
 
     monkeypatch.setitem(sys.modules, "codecarbon", None)
     with track_energy("GBR") as energy:
@@ -426,7 +426,7 @@ def test_a_broken_tracker_breaks_nothing(monkeypatch):
 def test_the_settings_of_codecarbon_that_lie_about_break_nothing(settings, reason, tmp_path, monkeypatch):
     import codecarbon.lock
 
-    from workshop_utils.energy import track_energy
+    from workshop_utils.machine.energy import track_energy
 
     (tmp_path / ".codecarbon.config").write_text(f"[codecarbon]\n{settings}\n")
     (tmp_path / "stale.lock").touch()

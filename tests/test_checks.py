@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from workshop_utils import checks, exercises
-from workshop_utils.checks import Exercise, check, judge, randint, randn
-from workshop_utils.sameness import copied, in_form, same, short, unchanged
-from workshop_utils.stubs import is_stub
+from workshop_utils import exercises
+from workshop_utils.exercises import checks
+from workshop_utils.exercises.checks import Exercise, check, judge, randint, randn
+from workshop_utils.exercises.sameness import copied, in_form, same, short, unchanged
+from workshop_utils.exercises.stubs import is_stub
 
 _cells = itertools.count()
 
@@ -443,7 +444,9 @@ def test_answers_that_draw_from_the_global_generator_draw_like_the_reference():
 
 
 def test_importing_checks_does_not_import_torch():
-    code = "import sys, workshop_utils.checks; assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    code = (
+        "import sys, workshop_utils.exercises.checks; assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

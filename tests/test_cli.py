@@ -17,8 +17,8 @@ import tiny_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workshop_utils import cli
-from workshop_utils.data import BINARY
+from workshop_utils.command import cli
+from workshop_utils.text.corpus import BINARY
 
 WORDS = "the cat sat on a mat and a dog ran far away from the house over hills with sun moon star tree river"
 SMALL = {
@@ -113,7 +113,7 @@ def test_wrong_settings_are_told_before_any_lesson_runs(capsys, monkeypatch, tmp
     def run(*_):
         pytest.fail("lessons were run")
 
-    monkeypatch.setattr("workshop_utils.lessons.run", run)
+    monkeypatch.setattr("workshop_utils.command.run_lessons.run", run)
     monkeypatch.setenv("WORKSHOP_PROFILE", "nonsense")
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path / "nowhere"))
     said = complaint(capsys, "run", "00")
@@ -195,8 +195,8 @@ def test_train_leaves_everything_that_sample_needs(trained, capsys):
 
 def documents(run: Path, split: str) -> list[str]:
     """What lies in a token file of a run, as text."""
-    from workshop_utils.data import TokenFile
-    from workshop_utils.tokens import load_tokenizer
+    from workshop_utils.text.corpus import TokenFile
+    from workshop_utils.text.tokenizer import load_tokenizer
 
     file, encoding = TokenFile(run / f"{split}.tokens"), load_tokenizer(run / "tokenizer.json")
     return [encoding.decode(file.document(i).tolist()) for i in range(file.n_documents)]
@@ -369,7 +369,7 @@ def test_a_damaged_run_is_one_line(name, trained, tmp_path, capsys):
 
 
 def test_the_tokenizer_of_another_run_is_refused_with_both_fingerprints(trained, tmp_path, capsys):
-    from workshop_utils.tokens import fingerprint, load_tokenizer, save_tokenizer, train_bpe
+    from workshop_utils.text.tokenizer import fingerprint, load_tokenizer, save_tokenizer, train_bpe
 
     run = tmp_path / "run"
     shutil.copytree(trained / "run", run)
@@ -393,7 +393,7 @@ def test_doctor_prints_json_that_a_program_can_read(capsys, monkeypatch):
 
 
 def test_run_hands_the_lessons_on_and_returns_their_verdict(monkeypatch):
-    from workshop_utils import lessons
+    from workshop_utils.command import run_lessons as lessons
 
     seen = []
     monkeypatch.setattr(lessons, "run", lambda *arguments: seen.append(arguments) or 1)
@@ -403,8 +403,8 @@ def test_run_hands_the_lessons_on_and_returns_their_verdict(monkeypatch):
 
 
 def test_training_that_cannot_go_on_is_one_line_and_exit_code_1(monkeypatch, capsys, text, tmp_path):
-    from workshop_utils import own_text
-    from workshop_utils.train import TrainingStopped
+    from workshop_utils.command import own_text
+    from workshop_utils.training.train import TrainingStopped
 
     def diverge(*arguments: object) -> None:
         raise TrainingStopped("the loss is not finite\nat step 3")
@@ -415,7 +415,7 @@ def test_training_that_cannot_go_on_is_one_line_and_exit_code_1(monkeypatch, cap
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch, text, tmp_path):
-    from workshop_utils import own_text
+    from workshop_utils.command import own_text
 
     def bug(*arguments: object) -> None:
         raise RuntimeError("shapes cannot be multiplied")
@@ -475,6 +475,8 @@ def test_what_goes_wrong_in_chat_is_one_line(chat_hub, capsys, arguments, said):
 
 def test_chat_with_a_hub_model_leaves_the_hub_open(monkeypatch, capsys):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr("workshop_utils.models.load", lambda name, profile: (_ for _ in ()).throw(ValueError("enough")))
+    monkeypatch.setattr(
+        "workshop_utils.chat.models.load", lambda name, profile: (_ for _ in ()).throw(ValueError("enough"))
+    )
     assert cli.execute(["chat", "--model", "some/model", "hi"]) == 2
     assert "HF_HUB_OFFLINE" not in os.environ

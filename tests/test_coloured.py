@@ -2,9 +2,9 @@
 
 import re
 
-from workshop_utils import plots
-from workshop_utils.coloured import ColouredText, parts_of
-from workshop_utils.tokens import train_bpe
+from workshop_utils.plots import basics as plots
+from workshop_utils.plots.coloured import ColouredText, parts_of
+from workshop_utils.text.tokenizer import train_bpe
 
 BYTES = train_bpe(["aa ab aa ab"], 258)
 

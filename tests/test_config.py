@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_utils.config import GPTConfig, TrainConfig
-from workshop_utils.finetune import TuneConfig
-from workshop_utils.own_text import train_on_text
-from workshop_utils.run_file import DATA, RunFile, StreamPart
+from workshop_utils.command.own_text import train_on_text
+from workshop_utils.command.run_file import DATA, RunFile, StreamPart
+from workshop_utils.gpt.config import GPTConfig, TrainConfig
+from workshop_utils.tuning.finetune import TuneConfig
 
 CONFIGS = (GPTConfig, TrainConfig, TuneConfig, StreamPart)
 PLAIN = st.one_of(

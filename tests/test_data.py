@@ -28,8 +28,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext.openai_public import r50k_pat_str
 
-from workshop_utils import data, files, profiles, tokenfile, tokenise
-from workshop_utils.data import (
+from workshop_utils.machine import files, profiles
+from workshop_utils.text import corpus as data
+from workshop_utils.text import token_file as tokenfile
+from workshop_utils.text import tokenise
+from workshop_utils.text.corpus import (
     TokenFile,
     documents,
     prepare,
@@ -40,7 +43,7 @@ from workshop_utils.data import (
     write_token_file,
     write_token_files,
 )
-from workshop_utils.tokens import END_OF_TEXT, fingerprint, train_bpe
+from workshop_utils.text.tokenizer import END_OF_TEXT, fingerprint, train_bpe
 
 
 def texts(n: int = 300, seed: int = 0) -> list[str]:

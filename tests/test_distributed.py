@@ -23,14 +23,17 @@ import torch
 from corpus import byte_encoding, quick, small_gpt
 from numbered_rows import drain, expected, found, same, write
 
-from workshop_utils import cli, distributed, launch, own_text, shards
-from workshop_utils.checkpoints import CheckpointError, load_model, read, step_folders
-from workshop_utils.data import write_token_file
-from workshop_utils.distributed import DistributedError, World
-from workshop_utils.loop import Loop
-from workshop_utils.profiles import choose
-from workshop_utils.tokens import save_tokenizer
-from workshop_utils.train import train
+from workshop_utils.command import cli, own_text
+from workshop_utils.machine.profiles import choose
+from workshop_utils.text.corpus import write_token_file
+from workshop_utils.text.tokenizer import save_tokenizer
+from workshop_utils.training import processes as distributed
+from workshop_utils.training import shards
+from workshop_utils.training import torchrun as launch
+from workshop_utils.training.checkpoints import CheckpointError, load_model, read, step_folders
+from workshop_utils.training.loop import Loop
+from workshop_utils.training.processes import DistributedError, World
+from workshop_utils.training.train import train
 
 STEPS = 50
 GPT = {"block_size": 48, "n_layer": 2, "n_head": 2, "n_embd": 32, "attention": "sdpa"}

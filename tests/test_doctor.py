@@ -15,7 +15,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from workshop_utils import colab, doctor, machine, profiles
+from workshop_utils import colab
+from workshop_utils.machine import doctor, profiles
+from workshop_utils.machine import hardware as machine
 
 
 @pytest.fixture
@@ -180,7 +182,7 @@ class Broken(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Broken())
 sys.argv = ["workshop", "doctor", "--json"]
-from workshop_utils.cli import main
+from workshop_utils.command.cli import main
 main()
 """
 

@@ -6,14 +6,16 @@ import pytest
 import tiny_models
 import torch
 
-from workshop_utils import chat, evaluate, models
-from workshop_utils.chat import conversation
-from workshop_utils.language_model import LanguageModel
+from workshop_utils.chat import models
+from workshop_utils.chat import template as chat
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.chat.template import conversation
+from workshop_utils.evaluate import measures as evaluate
+from workshop_utils.lessons.stoic_run import reply_loss
+from workshop_utils.lessons.stoic_set import Pair
+from workshop_utils.machine.profiles import choose
 from workshop_utils.pocket import quality
-from workshop_utils.profiles import choose
-from workshop_utils.stoic_run import reply_loss
-from workshop_utils.stoic_set import Pair
-from workshop_utils.tokens import to_transformers, train_bpe
+from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 NAME = "some/model"
 LONG = "A banana is yellow. What colour is hello? " * 5
@@ -198,7 +200,7 @@ def test_right_answers_are_counted_by_the_judge_of_the_pocket_world(model, monke
 
 
 def evaluate_generated(text: str):
-    from workshop_utils.language_model import Generated
+    from workshop_utils.chat.language_model import Generated
 
     return Generated(text, [], True)
 

@@ -14,8 +14,9 @@ import pytest
 import torch
 from other_answers import OTHER
 
-from workshop_utils import exercises, sameness
-from workshop_utils.checks import Exercise, judge
+from workshop_utils import exercises
+from workshop_utils.exercises import sameness
+from workshop_utils.exercises.checks import Exercise, judge
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))

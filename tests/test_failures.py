@@ -13,11 +13,13 @@ import pytest
 import tiny_models
 import torch
 
-from workshop_utils import chat, failures, failures_child, failures_process, lora
-from workshop_utils.checkpoints import step_folders
-from workshop_utils.loop import TrainingStopped
-from workshop_utils.profiles import choose
-from workshop_utils.train import train
+from workshop_utils.chat import template as chat
+from workshop_utils.lessons import failures, failures_child, failures_process
+from workshop_utils.machine.profiles import choose
+from workshop_utils.training.checkpoints import step_folders
+from workshop_utils.training.loop import TrainingStopped
+from workshop_utils.training.train import train
+from workshop_utils.tuning import lora
 
 OFFLINE = Path(__file__).parent / "offline"
 LINUX = sys.platform.startswith("linux")
@@ -226,7 +228,7 @@ def test_on_a_gpu_the_limit_is_torchs_share(monkeypatch):
     asked = []
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", asked.append)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 4_000)
-    monkeypatch.setattr("workshop_utils.machine.find_gpu", lambda: SimpleNamespace(bytes=16_000))
+    monkeypatch.setattr("workshop_utils.machine.hardware.find_gpu", lambda: SimpleNamespace(bytes=16_000))
     assert failures_child._limited("cuda", 4_000)
     assert not failures_child._limited("cuda", None)  # of an earlier job
     assert asked == [0.5, 1.0]

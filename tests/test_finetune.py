@@ -10,11 +10,14 @@ import pytest
 import tiny_models
 import torch
 
-from workshop_utils import chat, finetune, lora, sft, stoic_run
-from workshop_utils.coloured import parts_of_tokenizer
-from workshop_utils.energy import Energy
-from workshop_utils.finetune import TuneConfig, TuningStopped, before_after, tune
-from workshop_utils.profiles import choose
+from workshop_utils.chat import template as chat
+from workshop_utils.lessons import stoic_run
+from workshop_utils.machine.energy import Energy
+from workshop_utils.machine.profiles import choose
+from workshop_utils.plots.coloured import parts_of_tokenizer
+from workshop_utils.tuning import finetune, lora
+from workshop_utils.tuning import trainer as sft
+from workshop_utils.tuning.finetune import TuneConfig, TuningStopped, before_after, tune
 
 NAME = "some/model"
 ROWS = [

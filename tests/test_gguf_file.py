@@ -11,9 +11,10 @@ import tiny_models
 import torch
 from tokenizers import Regex, pre_tokenizers
 
-from workshop_utils import gguf_file, models
-from workshop_utils.language_model import LanguageModel
-from workshop_utils.profiles import choose
+from workshop_utils.chat import models
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.export import gguf as gguf_file
+from workshop_utils.machine.profiles import choose
 
 PROMPT = "What colour is a banana?"
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from workshop_utils.intervals import bootstrap, paired, wilson
+from workshop_utils.evaluate.intervals import bootstrap, paired, wilson
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 import tiny_models
 
-from workshop_utils import chat, judge_endpoint, models
-from workshop_utils.judge_endpoint import EndpointJudge, Estimate, JudgeError, ask_person
-from workshop_utils.judge_local import LocalJudge
-from workshop_utils.judges import Rubric, Verdict, compare, parse
-from workshop_utils.profiles import choose
+from workshop_utils.chat import models
+from workshop_utils.chat import template as chat
+from workshop_utils.evaluate import endpoint as judge_endpoint
+from workshop_utils.evaluate.endpoint import EndpointJudge, Estimate, JudgeError, ask_person
+from workshop_utils.evaluate.judges import Rubric, Verdict, compare, parse
+from workshop_utils.evaluate.local import LocalJudge
+from workshop_utils.machine.profiles import choose
 
 PROMPT, STOIC, PLAIN = "My kettle broke.", "Your kettle obeys fate, and you obey reason.", "Buy a new kettle."
 KEY = "sk-this-must-never-show-qzjxwv"  # no digits: a port or an address in a log could hold the same ones
@@ -595,7 +597,7 @@ def test_llama_cpp_with_a_key(tmp_path, monkeypatch):
 
 
 def test_the_environment_names_a_judge_or_none(monkeypatch):
-    from workshop_utils.judge_endpoint import judge_from_environment
+    from workshop_utils.evaluate.endpoint import judge_from_environment
 
     for name in ("URL", "MODEL", "PRICES"):
         monkeypatch.delenv(f"WORKSHOP_JUDGE_{name}", raising=False)

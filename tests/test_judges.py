@@ -13,12 +13,14 @@ from freeze_pocket import held_out_nouns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_utils import chat, models, stoic_run, stoic_set
-from workshop_utils.intervals import wilson
-from workshop_utils.judge_classifier import ClassifierJudge, Example, examples
-from workshop_utils.judge_local import LocalJudge
-from workshop_utils.judges import Comparison, Rubric, Verdict, agreement, compare, kappa, parse, unmarked
-from workshop_utils.profiles import choose
+from workshop_utils.chat import models
+from workshop_utils.chat import template as chat
+from workshop_utils.evaluate.classifier import ClassifierJudge, Example, examples
+from workshop_utils.evaluate.intervals import wilson
+from workshop_utils.evaluate.judges import Comparison, Rubric, Verdict, agreement, compare, kappa, parse, unmarked
+from workshop_utils.evaluate.local import LocalJudge
+from workshop_utils.lessons import stoic_run, stoic_set
+from workshop_utils.machine.profiles import choose
 
 PROMPT, STOIC, PLAIN = "My kettle broke.", "Your kettle obeys fate, and you obey reason.", "Buy a new kettle."
 
@@ -114,7 +116,7 @@ def test_the_question_shows_the_texts_in_their_order_and_is_the_same_in_every_pr
     assert text.index(PROMPT) < text.index(STOIC) < text.index(PLAIN)
     assert text.endswith("Reply with A, B or tie, and nothing else.")
     texts = (PROMPT, STOIC, PLAIN)
-    code = f"from workshop_utils.judges import Rubric\nprint(Rubric('Which is shorter?').asked(*{texts!r}))"
+    code = f"from workshop_utils.evaluate.judges import Rubric\nprint(Rubric('Which is shorter?').asked(*{texts!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == text
     assert marks(Rubric().asked(PROMPT, STOIC, PLAIN)) == marks(Rubric().asked(PROMPT, PLAIN, STOIC))  # only the order

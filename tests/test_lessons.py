@@ -12,7 +12,8 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from workshop_utils import kernel, lessons, report
+from workshop_utils.command import kernel, report
+from workshop_utils.command import run_lessons as lessons
 
 
 def write(path: Path, *cells: str) -> Path:
@@ -239,7 +240,7 @@ def test_ctrl_c_writes_the_report_so_far(tmp_path):
     third = write(tmp_path / "03_third.ipynb", "# Third")
     out = tmp_path / "out"
     paths = [str(first), str(second), str(third)]
-    program = f"from workshop_utils import lessons; raise SystemExit(lessons.run({paths}, out={str(out)!r}))"
+    program = f"from workshop_utils.command import run_lessons as lessons; raise SystemExit(lessons.run({paths}, out={str(out)!r}))"
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not (out / "01_first.html").exists() and time.monotonic() < deadline:
@@ -265,7 +266,7 @@ def test_every_kind_of_end_has_a_cure():
 
 
 def test_the_stamp_says_profile_machine_versions_and_date(capsys):
-    pytest.importorskip("workshop_utils.profiles")
+    pytest.importorskip("workshop_utils.machine.profiles")
     lessons.stamp()
     lines = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert lines == ["profile", "machine", "versions", "date"]

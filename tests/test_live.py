@@ -7,8 +7,9 @@ import IPython.display
 import pytest
 from nbformat import v4
 
-from workshop_utils import kernel, plots
-from workshop_utils.live import live
+from workshop_utils.command import kernel
+from workshop_utils.plots import basics as plots
+from workshop_utils.plots.sliders import live
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
@@ -89,7 +90,7 @@ def test_what_makes_no_slider_is_told_before_anything_is_drawn(shown, values):
 
 def test_an_executed_notebook_holds_exactly_one_picture(tmp_path):
     cells = [
-        "from workshop_utils.live import live\nfrom workshop_utils.plots_chat import next_tokens",
+        "from workshop_utils.plots.sliders import live\nfrom workshop_utils.plots.chat import next_tokens",
         "def draw(temperature, top_k):\n    return next_tokens([0.6, 0.3, 0.1], 'abc', temperature, top_k)",
         "live(draw, temperature=(0.0, 2.0, 0.1, 1.0), top_k=(1, 3, 1, 3))",
     ]

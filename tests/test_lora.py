@@ -9,9 +9,10 @@ import pytest
 import tiny_models
 import torch
 
-from workshop_utils import lora, models
-from workshop_utils.language_model import LanguageModel
-from workshop_utils.profiles import choose
+from workshop_utils.chat import models
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.machine.profiles import choose
+from workshop_utils.tuning import lora
 
 NAME = "some/model"
 PROMPT = "What colour is a banana?"

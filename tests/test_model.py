@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from workshop_utils.model import GPT, GPTConfig, attention_weights, written_attention
-from workshop_utils.sampling import LayerCache, generate_text, sample_next
-from workshop_utils.tokens import train_bpe
+from workshop_utils.gpt.model import GPT, GPTConfig, attention_weights, written_attention
+from workshop_utils.gpt.sampling import LayerCache, generate_text, sample_next
+from workshop_utils.text.tokenizer import train_bpe
 
 SMALL = {"block_size": 32, "vocab_size": 96, "n_layer": 3, "n_head": 4, "n_embd": 64}
 SHAPES = [
@@ -50,11 +50,11 @@ def test_logits_equal_transformers_gpt2_both_ways(activation):
 def test_gpt2_itself_comes_from_a_local_copy_and_is_not_waited_for_without_a_network(tmp_path, monkeypatch):
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from workshop_utils.gpt2 import pretrained
-    from workshop_utils.models import ModelUnavailable
+    from workshop_utils.chat.models import ModelUnavailable
+    from workshop_utils.gpt.gpt2 import pretrained
 
     start = time.perf_counter()
-    monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
+    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
     with pytest.raises(ModelUnavailable, match="the wifi is gone"):
         pretrained()
     assert time.perf_counter() - start < 10

@@ -12,8 +12,9 @@ import tiny_models
 import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
-from workshop_utils import chat, models
-from workshop_utils.profiles import choose
+from workshop_utils.chat import models
+from workshop_utils.chat import template as chat
+from workshop_utils.machine.profiles import choose
 
 QWEN, QWEN_INSTRUCT = models.PAIRS["t4"]
 
@@ -184,10 +185,10 @@ def test_gemma_2_gets_eager_attention_and_all_get_float32_on_a_cpu(tmp_path, mon
 
 
 def test_which_pair_a_profile_talks_to(tmp_path, monkeypatch):
-    monkeypatch.setattr("workshop_utils.profiles.has_token", lambda: False)
+    monkeypatch.setattr("workshop_utils.machine.profiles.has_token", lambda: False)
     assert models.pair("pocket") == ("pocket-base", "pocket-instruct")
     assert models.pair("t4") == (QWEN, QWEN_INSTRUCT)
-    monkeypatch.setattr("workshop_utils.profiles.has_token", lambda: True)
+    monkeypatch.setattr("workshop_utils.machine.profiles.has_token", lambda: True)
     assert models.pair("t4") == models.GEMMA
     assert models.pair("big") == models.PAIRS["big"]
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
@@ -260,7 +261,7 @@ def test_no_network_is_a_sentence_with_the_cure():
 
 
 def test_without_a_network_nothing_is_retried_and_what_is_on_this_machine_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
+    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # else the libraries would not even try
     start = time.perf_counter()
@@ -287,7 +288,7 @@ def test_a_closed_model_explains_licence_and_token(monkeypatch, token):
         raise OSError("You are trying to access a gated repo") from GatedRepoError("restricted", response=answer)
 
     monkeypatch.setenv("HF_TOKEN", token)
-    monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (True, "it answers"))
+    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (True, "it answers"))
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(models.ModelUnavailable) as refused:
         models.load(models.GEMMA[0], choose("pocket"))
@@ -311,7 +312,7 @@ def test_only_an_answer_of_the_hub_is_taken_for_a_licence(monkeypatch, error, st
     if status is not None:
         answer = httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co"))
         error.__cause__ = HfHubHTTPError("from the hub", response=answer)
-    monkeypatch.setattr("workshop_utils.profiles.hub_reachable", lambda: (True, "it answers"))
+    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (True, "it answers"))
     said = models._why("some/model", "some/model", error)
     assert ("make a token" in said) == licence
     assert ("check the name" in said) != licence

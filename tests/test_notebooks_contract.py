@@ -10,7 +10,8 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from workshop_utils import checks, exercises
+from workshop_utils import exercises
+from workshop_utils.exercises import checks
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))

@@ -13,7 +13,9 @@ import tiny_models
 from nbformat import v4
 from other_answers import OTHER
 
-from workshop_utils import kernel, lessons, models
+from workshop_utils.chat import models
+from workshop_utils.command import kernel
+from workshop_utils.command import run_lessons as lessons
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -162,7 +164,7 @@ def test_a_lesson_runs_along_the_path_of_a_gpu_on_models_from_a_local_folder(
 
 @pytest.mark.lessons
 def test_the_report_of_the_first_lesson_fetches_nothing(tmp_path, monkeypatch, machine):
-    from workshop_utils import report
+    from workshop_utils.command import report
 
     for name, value in machine["env"].items():
         monkeypatch.setenv(name, value)

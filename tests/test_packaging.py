@@ -154,7 +154,7 @@ def test_importing_the_package_is_quick_and_needs_no_torch():
 def test_lazy_names_are_there_and_wrong_ones_are_not():
     import workshop_utils
 
-    assert workshop_utils.setup.__module__ == "workshop_utils.profiles"
+    assert workshop_utils.setup.__module__ == "workshop_utils.machine.profiles"
     assert set(workshop_utils.__all__) <= set(dir(workshop_utils))
     assert workshop_utils.__version__ == PROJECT["version"]
     with pytest.raises(AttributeError, match="set_up"):
@@ -180,7 +180,7 @@ def test_the_make_commands_of_the_readme_exist():
 def test_the_workshop_commands_of_the_readme_exist():
     import typer
 
-    from workshop_utils.cli import app
+    from workshop_utils.command.cli import app
 
     known = typer.main.get_command(app).commands
     commands = readme_commands("workshop")

@@ -6,10 +6,11 @@ import warnings
 import pytest
 import torch
 
-from workshop_utils import chat, plots_chat
-from workshop_utils.intervals import wilson
-from workshop_utils.sampling import sample_next
-from workshop_utils.tokens import to_transformers, train_bpe
+from workshop_utils.chat import template as chat
+from workshop_utils.evaluate.intervals import wilson
+from workshop_utils.gpt.sampling import sample_next
+from workshop_utils.plots import chat as plots_chat
+from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 SETTINGS = [
     (1.0, None, None),

@@ -8,7 +8,8 @@ import warnings
 import pytest
 import torch
 
-from workshop_utils import intervals, plots_eval
+from workshop_utils.evaluate import intervals
+from workshop_utils.plots import evaluation as plots_eval
 
 ROWS = [
     {"name": "float32", "bytes": 8e6, "score": 61.2, "low": 54.0, "high": 68.0, "speed": 400.0},

@@ -6,8 +6,8 @@ import warnings
 import pytest
 import torch
 
-from workshop_utils import plots_failures
-from workshop_utils.failures import Around, Attempt
+from workshop_utils.lessons.failures import Around, Attempt
+from workshop_utils.plots import failures as plots_failures
 
 LIMIT = 200_000_000
 ATTEMPTS = {

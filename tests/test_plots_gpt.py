@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from workshop_utils import plots, plots_gpt
+from workshop_utils.plots import basics as plots
+from workshop_utils.plots import gpt as plots_gpt
 
 
 def png(figure) -> bytes:

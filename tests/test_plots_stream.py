@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop_utils import plots_stream
+from workshop_utils.plots import stream as plots_stream
 
 
 def test_every_order_has_its_panel_and_its_points():

@@ -5,8 +5,8 @@ import warnings
 
 import pytest
 
-from workshop_utils import plots_tune
-from workshop_utils.intervals import wilson
+from workshop_utils.evaluate.intervals import wilson
+from workshop_utils.plots import tuning as plots_tune
 
 COSTS = {
     "small": {"full": {"weights": 4e6, "Adam": 8e6}, "LoRA": {"weights": 2e6, "Adam": 1e5}},

@@ -8,10 +8,11 @@ import pytest
 from pocket_world import card, quality
 from safetensors import safe_open
 
-from workshop_utils import chat, models
-from workshop_utils.language_model import LanguageModel
+from workshop_utils.chat import models
+from workshop_utils.chat import template as chat
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.machine.profiles import choose
 from workshop_utils.pocket import stories
-from workshop_utils.profiles import choose
 
 NAMES = list(models.POCKET)
 MEGABYTES = 16

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from workshop_utils import machine, profiles
+from workshop_utils.machine import hardware as machine
+from workshop_utils.machine import profiles
 
 REACHED = (True, "https://huggingface.co answers")
 
@@ -202,7 +203,7 @@ def test_every_profile_has_a_model_and_a_training(name, no_gpu):
 
 
 def test_vocabularies_are_the_tokenizers_padded(no_gpu):
-    from workshop_utils.tokens import padded_vocab_size, pocket_tokenizer
+    from workshop_utils.text.tokenizer import padded_vocab_size, pocket_tokenizer
 
     assert profiles.choose("pocket").gpt.vocab_size == padded_vocab_size(pocket_tokenizer())
     assert profiles.choose("t4").gpt.vocab_size == -(-50_257 // 64) * 64  # GPT-2's 50,257 tokens
@@ -417,7 +418,7 @@ def test_secrets_of_colab_reach_the_environment_and_a_missing_token_is_told(monk
 def test_a_drive_that_is_not_there_ends_the_search_for_a_folder(monkeypatch):
     from pathlib import Path
 
-    from workshop_utils import machine
+    from workshop_utils.machine import hardware as machine
 
     monkeypatch.setattr(Path, "exists", lambda self: False)  # as for every folder of a drive Z: without a Z:
     assert machine.free_disk_bytes("/nowhere/at/all") > 0

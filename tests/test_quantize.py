@@ -8,19 +8,17 @@ import tiny_models
 import torch
 from torch import nn
 
-from workshop_utils import (
-    lora,
-    models,
-    quantize,
-    quantize_int8,
-    quantize_routes,
-    quantize_save,
-    quantize_torchao,
-    stoic_run,
-)
-from workshop_utils.language_model import LanguageModel
-from workshop_utils.profiles import choose
-from workshop_utils.quantize import METHODS, Unavailable, quantise
+from workshop_utils.chat import models
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.lessons import stoic_run
+from workshop_utils.machine.profiles import choose
+from workshop_utils.quantize import compare as quantize
+from workshop_utils.quantize import int8 as quantize_int8
+from workshop_utils.quantize import routes as quantize_routes
+from workshop_utils.quantize import save as quantize_save
+from workshop_utils.quantize import torchao as quantize_torchao
+from workshop_utils.quantize.compare import METHODS, Unavailable, quantise
+from workshop_utils.tuning import lora
 
 PROMPT = "What colour is a banana?"
 QUESTIONS = ("What does a cow eat?", "I am tired today.", "Where do fish live?", "Tell me a story about a fox.")
@@ -128,7 +126,7 @@ def test_nf4_equals_bitsandbytes_and_is_better_than_even_steps():
 
 
 def quantize_by_hand_levels():
-    from workshop_utils.quantize_by_hand import NF4_LEVELS
+    from workshop_utils.quantize.by_hand import NF4_LEVELS
 
     return NF4_LEVELS
 
@@ -352,7 +350,7 @@ def test_a_method_that_cannot_run_says_why(pocket, profile, tmp_path, monkeypatc
     narrow = tiny(tmp_path / "narrow", hidden_size=48, num_attention_heads=3, num_key_value_heads=3)
     with pytest.raises(Unavailable, match="blocks of 64"):
         quantise("nf4", narrow, profile)
-    monkeypatch.setattr("workshop_utils.profiles.free_memory_bytes", lambda device: 1000)
+    monkeypatch.setattr("workshop_utils.machine.profiles.free_memory_bytes", lambda device: 1000)
     with pytest.raises(Unavailable, match="GB and more"):
         quantise("int4-qat", pocket, profile, train=[[1, 2, 3]])
     monkeypatch.setattr(quantize_int8, "lack_of_kernel", lambda: "this is no x86")

@@ -14,7 +14,11 @@ import tiny_hub
 from nbformat import v4
 from test_notebooks_run import LESSONS, ROOT, shown
 
-from workshop_utils import data, kernel, models, profiles, tokens
+from workshop_utils.chat import models
+from workshop_utils.command import kernel
+from workshop_utils.machine import profiles
+from workshop_utils.text import corpus as data
+from workshop_utils.text import tokenizer as tokens
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.lessons]
 

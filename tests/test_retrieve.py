@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop_utils.retrieve import NOTES, Notes, pocket_notes
+from workshop_utils.lessons.notes import NOTES, Notes, pocket_notes
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What differs is named whichever side lacks it, and an error is one line whatever it says."""
 
-from workshop_utils.sentences import differences, one_line
+from workshop_utils.machine.sentences import differences, one_line
 
 
 def test_an_error_is_one_line():

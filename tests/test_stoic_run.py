@@ -9,11 +9,13 @@ import tiny_models
 import torch
 from pocket_world.quality import is_stoic
 
-from workshop_utils import chat, lora, stoic_run, stoic_set
-from workshop_utils.chat import Encoded
-from workshop_utils.profiles import choose
-from workshop_utils.stoic_score import stoic_score
-from workshop_utils.stoic_set import Pair
+from workshop_utils.chat import template as chat
+from workshop_utils.chat.template import Encoded
+from workshop_utils.lessons import stoic_run, stoic_set
+from workshop_utils.lessons.stoic_scoring import stoic_score
+from workshop_utils.lessons.stoic_set import Pair
+from workshop_utils.machine.profiles import choose
+from workshop_utils.tuning import lora
 
 NAME = "some/model"
 PAIRS = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workshop_utils import stoic_run, stoic_set
-from workshop_utils.stoic_score import IDEAS, KEYWORDS, ideas_in, keyword_score, stoic_score
+from workshop_utils.lessons import stoic_run, stoic_set
+from workshop_utils.lessons.stoic_scoring import IDEAS, KEYWORDS, ideas_in, keyword_score, stoic_score
 
 SAYING = "Your kettle is outside your power, but your judgement of it is not. Bear it with courage, as nature asks."
 

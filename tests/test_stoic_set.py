@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pocket_world.quality import is_stoic
 
-from workshop_utils import stoic_set
+from workshop_utils.lessons import stoic_set
+from workshop_utils.lessons.stoic_set import Pair, leaks, load, messages, ordinary, overlaps, split, words
 from workshop_utils.pocket import quality
-from workshop_utils.stoic_set import Pair, leaks, load, messages, ordinary, overlaps, split, words
 
 GOOD = {
     "prompt": "The rain has ruined my new hat.",

@@ -16,7 +16,7 @@ from workshop_utils.pocket.grammar import Dice, Slot, Wording, every_text, expan
 from workshop_utils.pocket.library import OPENINGS, PLOTS, TRAITS
 from workshop_utils.pocket.scoring import score, score_many, sentences_of
 from workshop_utils.pocket.stories import PROMPT, Story, entropy_per_token, stories, story, texts
-from workshop_utils.tokens import pocket_tokenizer
+from workshop_utils.text.tokenizer import pocket_tokenizer
 
 TOLD = list(stories(2000, seed=11))
 BEATS = [beat for plot in PLOTS.values() for path in plot.paths().values() for beat in path]

@@ -37,14 +37,18 @@ from hypothesis import strategies as st
 from numbered_rows import BLOCK, END, ROWS, drain, expected, found, numbers_encoding, same, text_of_row, write
 from torch.utils.data import DataLoader
 
-from workshop_utils import data, stream_files, stream_readers, stream_s3, stream_sources
-from workshop_utils.batches import unmoved
-from workshop_utils.data import StreamingTokenDataset, split_of
-from workshop_utils.distributed import DistributedError
-from workshop_utils.stream_batches import _Workers
-from workshop_utils.stream_files import kind_of, list_files
-from workshop_utils.stream_readers import BAD
-from workshop_utils.train import train
+from workshop_utils.stream import files as stream_files
+from workshop_utils.stream import readers as stream_readers
+from workshop_utils.stream import rows as stream_sources
+from workshop_utils.stream import s3 as stream_s3
+from workshop_utils.stream.batches import _Workers
+from workshop_utils.stream.files import kind_of, list_files
+from workshop_utils.stream.readers import BAD
+from workshop_utils.text import corpus as data
+from workshop_utils.text.corpus import StreamingTokenDataset, split_of
+from workshop_utils.training.batches import unmoved
+from workshop_utils.training.processes import DistributedError
+from workshop_utils.training.train import train
 
 
 @pytest.fixture(autouse=True)

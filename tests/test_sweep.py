@@ -10,10 +10,10 @@ import pytest
 import torch
 from corpus import quick, small_gpt, token_file
 
-from workshop_utils import sweep as sweep_module
-from workshop_utils.checkpoints import load_model
-from workshop_utils.sweep import Sweep, lr_range_test, sweep
-from workshop_utils.train import TrainingStopped, estimate_loss, train
+from workshop_utils.training import rate_sweep as sweep_module
+from workshop_utils.training.checkpoints import load_model
+from workshop_utils.training.rate_sweep import Sweep, lr_range_test, sweep
+from workshop_utils.training.train import TrainingStopped, estimate_loss, train
 
 GRID = {"learning_rate": [1e-6, 6e-3], "weight_decay": [0.0, 0.1]}
 

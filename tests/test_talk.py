@@ -5,8 +5,8 @@ import io
 import pytest
 import tiny_models
 
-from workshop_utils import chat
-from workshop_utils.talk import Talk, converse
+from workshop_utils.chat import template as chat
+from workshop_utils.command.talk import Talk, converse
 
 
 class Parrot:

@@ -13,10 +13,10 @@ import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_utils import tokens
-from workshop_utils.bytelevel import to_characters
 from workshop_utils.pocket import stories
-from workshop_utils.tokens import (
+from workshop_utils.text import tokenizer as tokens
+from workshop_utils.text.byte_level import to_characters
+from workshop_utils.text.tokenizer import (
     END_OF_TEXT,
     fingerprint,
     load_tokenizer,
@@ -98,7 +98,7 @@ class TestOneVocabulary:
 
     def test_same_texts_same_fingerprint_in_another_process(self):
         code = (
-            "import sys, json; from workshop_utils.tokens import *; "
+            "import sys, json; from workshop_utils.text.tokenizer import *; "
             "print(fingerprint(train_bpe(json.load(sys.stdin), 400)))"
         )
         found = {

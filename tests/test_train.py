@@ -11,11 +11,11 @@ import pytest
 import torch
 from corpus import quick, small_gpt, token_file
 
-from workshop_utils import train as train_module
-from workshop_utils.checkpoints import load_model, step_folders
-from workshop_utils.config import TrainConfig
-from workshop_utils.model import fastest_attention
-from workshop_utils.train import TrainingStopped, estimate_loss, lr_at, run_dir, train
+from workshop_utils.gpt.config import TrainConfig
+from workshop_utils.gpt.model import fastest_attention
+from workshop_utils.training import train as train_module
+from workshop_utils.training.checkpoints import load_model, step_folders
+from workshop_utils.training.train import TrainingStopped, estimate_loss, lr_at, run_dir, train
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_clipping_shortens_the_gradient_and_reports_its_true_length(data, monkey
 
 
 def test_weight_decay_spares_norms_and_biases():
-    from workshop_utils.optimizers import make_optimizers
+    from workshop_utils.training.optimizers import make_optimizers
 
     model = small_gpt()
     (adamw,) = make_optimizers(model, quick())
@@ -110,7 +110,7 @@ def test_weight_decay_spares_norms_and_biases():
 
 
 def test_muon_takes_the_matrices_inside_the_blocks_only():
-    from workshop_utils.optimizers import make_optimizers
+    from workshop_utils.training.optimizers import make_optimizers
 
     model = small_gpt()
     adamw, muon = make_optimizers(model, quick(optimizer="muon"))
@@ -211,7 +211,7 @@ def test_a_finished_run_is_loaded_and_not_trained_again(data, tmp_path, capsys):
 
 
 def test_a_run_that_goes_on_keeps_the_energy_of_what_was_done_before(data, tmp_path, monkeypatch):
-    from workshop_utils.energy import Energy
+    from workshop_utils.machine.energy import Energy
 
     @contextlib.contextmanager
     def one_kilowatt_hour(country):

@@ -9,8 +9,8 @@ from typing import Any
 import tiktoken
 import torch
 
-from workshop_utils import chat
-from workshop_utils.tokens import to_transformers, train_bpe
+from workshop_utils.chat import template as chat
+from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 TEXTS = ["What colour is a banana? A banana is yellow. user model system assistant hello"] * 4
 SHAPE: dict[str, Any] = {

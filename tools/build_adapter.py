@@ -9,8 +9,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from workshop_utils import finetune, lora, stoic_run, stoic_set
-from workshop_utils.profiles import setup
+from workshop_utils.lessons import stoic_run, stoic_set
+from workshop_utils.machine.profiles import setup
+from workshop_utils.tuning import finetune, lora
 
 KEPT = ("adapter_model.safetensors", "adapter_config.json", lora.BELONGS, finetune.RESULT)
 

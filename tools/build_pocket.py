@@ -26,16 +26,16 @@ from llama import to_llama
 from pocket_world import card, chats, corpus
 from rows import Rows
 
-from workshop_utils import chat
-from workshop_utils.checkpoints import load_model
-from workshop_utils.config import GPTConfig, TrainConfig
-from workshop_utils.data import split_of
-from workshop_utils.files import write_text_atomically
-from workshop_utils.model import GPT
+from workshop_utils.chat import template as chat
+from workshop_utils.gpt.config import GPTConfig, TrainConfig
+from workshop_utils.gpt.model import GPT
+from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.profiles import choose_dtype, device_title, setup
 from workshop_utils.pocket.chat_types import Chat
-from workshop_utils.profiles import choose_dtype, device_title, setup
-from workshop_utils.tokens import fingerprint, load_tokenizer, save_tokenizer, to_transformers, train_bpe
-from workshop_utils.train import Run, train
+from workshop_utils.text.corpus import split_of
+from workshop_utils.text.tokenizer import fingerprint, load_tokenizer, save_tokenizer, to_transformers, train_bpe
+from workshop_utils.training.checkpoints import load_model
+from workshop_utils.training.train import Run, train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -21,12 +21,12 @@ from pocket_world.chats import KINDS, conversations
 from pocket_world.facts import RELATIONS
 from pocket_world.topics import NOUNS, draw
 
-from workshop_utils import stoic_set
-from workshop_utils.files import write_text_atomically
+from workshop_utils.lessons import stoic_set
+from workshop_utils.lessons.stoic_set import Pair
+from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.pocket import asked, frozen, scoring, words
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import Dice, parse
-from workshop_utils.stoic_set import Pair
 
 N_QUESTIONS, N_SMALL, N_SMALL_HELD_OUT, N_ORDINARY, N_DOCUMENTS = 200, 200, 80, 40, 20_000
 # What is replayed among the Stoic's pairs, or measured beside them: kinds of chat, taken in turn, and the seed.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from workshop_utils.model import GPT
+from workshop_utils.gpt.model import GPT
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM

@@ -18,8 +18,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from workshop_utils.lessons import notebooks_folder
-from workshop_utils.report import without_widgets
+from workshop_utils.command.report import without_widgets
+from workshop_utils.command.run_lessons import notebooks_folder
 
 MAX_BYTES = 500_000
 KEPT_METADATA = ("accelerator", "colab", "workshop")

@@ -21,7 +21,7 @@ import typer
 from nbformat import NotebookNode
 from notebook_format import differences, digest, dump, normalise, problems, tags
 
-from workshop_utils.lessons import find
+from workshop_utils.command.run_lessons import find
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, rich_markup_mode=None)
 app.pretty_exceptions_enable = False
@@ -114,7 +114,7 @@ def run_again(path: Path) -> NotebookNode:
     Raises:
         typer.Exit: a cell ended in an error.
     """
-    from workshop_utils.kernel import execute
+    from workshop_utils.command.kernel import execute
 
     def show(number: int, cells: int, heading: str) -> None:
         print(f"\r{path.stem}: cell {number}/{cells}  {heading[:40]:<40}", end="", file=sys.stderr)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from workshop_utils.pocket import scoring, words
 from workshop_utils.pocket.library import PLOTS
 from workshop_utils.pocket.stories import entropy_per_token, stories, story
-from workshop_utils.tokens import train_bpe
+from workshop_utils.text.tokenizer import train_bpe
 
 N_UNIQUE = 50_000
 

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workshop_utils.checks import check as check
-    from workshop_utils.profiles import Profile as Profile
-    from workshop_utils.profiles import setup as setup
+    from workshop_utils.exercises.checks import check as check
+    from workshop_utils.machine.profiles import Profile as Profile
+    from workshop_utils.machine.profiles import setup as setup
 
 _HOME_OF = {"check": "checks", "Profile": "profiles", "setup": "profiles"}
 __all__ = ["Profile", "check", "setup"]

@@ -7,8 +7,8 @@ import build_pocket as tool
 import pytest
 from pocket_world import card
 
-from workshop_utils import models
-from workshop_utils.profiles import choose
+from workshop_utils.chat import models
+from workshop_utils.machine.profiles import choose
 
 SMALL = [
     "--new-tokenizer",
@@ -46,7 +46,7 @@ def test_both_models_load_and_write(made, monkeypatch):
 def test_the_transformers_model_computes_what_the_trained_gpt_computes(made, monkeypatch):
     import torch
 
-    from workshop_utils.checkpoints import load_model
+    from workshop_utils.training.checkpoints import load_model
 
     monkeypatch.setitem(models.POCKET, "pocket-base", made / "models" / "base")
     theirs = models.load("pocket-base", choose("pocket"))
@@ -67,7 +67,7 @@ def test_the_instruct_model_is_the_base_model_trained_on(made):
 def test_only_the_replies_and_their_ends_are_learnt():
     from pocket_world import chats
 
-    from workshop_utils.tokens import to_transformers, train_bpe
+    from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
     turns = next(chats.conversations(1))
     texts = [text for one in turns for text in (one.prompt, one.reply)] * 3

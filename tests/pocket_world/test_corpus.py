@@ -15,11 +15,11 @@ from pocket_world.questions import right
 from pocket_world.stoic import stems_in
 from pocket_world.topics import NOUNS
 
-from workshop_utils import chat
+from workshop_utils.chat import template as chat
 from workshop_utils.pocket import stories
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import capitalise, every_text, parse, with_articles
-from workshop_utils.tokens import to_transformers, train_bpe
+from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 N = 5000
 SPOKEN_TO_THE_READER = re.compile(r"\b(?:you|your|yours|yourself)\b", re.IGNORECASE)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from llama import to_llama
 
-from workshop_utils.model import GPT, GPTConfig
+from workshop_utils.gpt.model import GPT, GPTConfig
 
 LLAMA = {"position": "rope", "norm": "rmsnorm", "activation": "swiglu", "bias": False}
 

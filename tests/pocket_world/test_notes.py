@@ -8,7 +8,7 @@ import re
 import pytest
 from pocket_world import notes, quality
 
-from workshop_utils import retrieve
+from workshop_utils.lessons import notes as retrieve
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import Dice
 

@@ -6,7 +6,7 @@ import torch
 from corpus import quick, small_gpt
 from rows import Rows
 
-from workshop_utils.train import train
+from workshop_utils.training.train import train
 
 
 def rows(n: int = 200) -> Rows:

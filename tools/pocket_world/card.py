@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workshop_utils.files import write_text_atomically
+from workshop_utils.machine.files import write_text_atomically
 
 BUILT, SCORES = "built.json", "scores.json"
 WHAT = {

@@ -1,6 +1,6 @@
 """The exercises of the lessons, one module a lesson, loaded when a lesson asks for them.
 
-Each module lessonNN.py holds EXERCISES, a list of workshop_utils.checks.Exercise.
+Each module lessonNN.py holds EXERCISES, a list of workshop_utils.exercises.checks.Exercise.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workshop_utils.checks import Exercise
+    from workshop_utils.exercises.checks import Exercise
 
 
 def lessons() -> list[str]:

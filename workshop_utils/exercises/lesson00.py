@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
 
 
 def probabilities(counts: dict[str, int]) -> dict[str, float]:

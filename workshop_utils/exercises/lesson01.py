@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
 
 # --- 01.1: a prompt that a base model continues as one wishes
 

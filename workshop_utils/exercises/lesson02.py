@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
 
 Parts = tuple[bytes, ...]
 

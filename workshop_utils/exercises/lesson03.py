@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes, randint, randn
 from workshop_utils.exercises import pieces03 as pieces
-from workshop_utils.model import attention_weights
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randint, randn
+from workshop_utils.gpt.model import attention_weights
 
 # --- 03.5
 

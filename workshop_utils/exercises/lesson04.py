@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
 
 
 def perplexity(losses: list[float]) -> float:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
 from workshop_utils.exercises.pieces05 import PIECES
 
 # --- 05.1: what fits

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
 from workshop_utils.exercises.pieces06 import PIECES
 
 # --- 06.3: bytes of a training

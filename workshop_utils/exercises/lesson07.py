@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
 
 # --- 07.1: what counts in the loss
 

@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Collection, Iterator
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
 from workshop_utils.exercises.pieces09 import PIECES
 
 # --- 09.1: a metric

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from workshop_utils.checks import Arguments, Mistakes, randn
+from workshop_utils.exercises.checks import Arguments, Mistakes, randn
 
 # --- 03.1
 

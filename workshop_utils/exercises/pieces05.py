@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
 
 # --- 05.2: is it asked as it was trained?
 

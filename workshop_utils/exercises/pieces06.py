@@ -7,7 +7,7 @@ import random
 import zlib
 from collections.abc import Callable, Iterator
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
 
 # --- 06.1: the split
 

@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from workshop_utils.checks import Arguments, Exercise, Mistakes, randn
-from workshop_utils.sameness import same
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
+from workshop_utils.exercises.sameness import same
 
 # --- 09.4: eight bits, a scale a row
 

@@ -1,0 +1,11 @@
+# What `from workshop_utils.chat import ...` offers; read by type checkers and, lazily, by __init__.py.
+from . import language_model as language_model
+from . import models as models
+from . import template as template
+from .language_model import LanguageModel as LanguageModel
+from .models import ModelUnavailable as ModelUnavailable
+from .models import load as load
+from .template import conversation as conversation
+from .template import encode as encode
+from .template import render as render
+from .template import show_mask as show_mask

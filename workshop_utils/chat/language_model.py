@@ -1,0 +1,272 @@
+"""A language model that can be asked: a transformers model and its tokenizer, and what lessons do with them.
+
+models.py loads one; here it writes on, replies in its chat template, streams, and shows its bets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from workshop_utils.chat import template as chat
+from workshop_utils.chat.template import Messages
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a model wrote.
+
+    Attributes:
+        text: without the prompt, and without special tokens.
+        ids: its tokens, with the one that ended it.
+        ended: whether the model ended by itself; False where the limit on new tokens cut it off.
+    """
+
+    text: str
+    ids: list[int] = field(repr=False)
+    ended: bool
+
+
+@dataclass
+class LanguageModel:
+    """A causal language model and its tokenizer.
+
+    Attributes:
+        name: as on the hub, or "pocket-base" and "pocket-instruct".
+        model: of transformers, ready to generate.
+        tokenizer: of transformers.
+        source: the folder that it was loaded from, or its name on the hub.
+        backend: what loaded it, "transformers" or "unsloth".
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    source: str = ""
+    backend: str = "transformers"
+
+    @property
+    def context(self) -> int:
+        """How many tokens it can look back at most."""
+        return int(self.model.config.get_text_config().max_position_embeddings)  # nested where a model sees pictures
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of trained numbers."""
+        return self.model.num_parameters()
+
+    def gigabytes(self) -> float:
+        """Memory of its weights, in GB (10^9 bytes)."""
+        return self.model.get_memory_footprint() / 1e9
+
+    def complete(self, prompt: str, max_new_tokens: int = 60, **options: Any) -> str:
+        """Write on from a text, as any language model does; no template.
+
+        Args:
+            prompt: how the text begins. The tokenizer puts its beginning-of-sequence token in front, if it has one.
+            max_new_tokens: tokens to add at most.
+            options: temperature, top_k, top_p, seed, as in generate.
+
+        Returns:
+            what was added.
+        """
+        return self.generate([self.ids(prompt)], max_new_tokens, **options)[0].text
+
+    def reply(self, messages: Messages | str, max_new_tokens: int = 200, **options: Any) -> str:
+        """Answer in a chat: the messages in the model's chat template, up to its end of turn.
+
+        Args:
+            messages: the conversation so far, or one thing that the user says.
+            max_new_tokens: tokens of the reply at most.
+            options: temperature, top_k, top_p, seed, as in generate.
+
+        Raises:
+            ValueError: the model has no chat template, or the messages do not fit it.
+        """
+        return self.generate([self.chat_ids(messages)], max_new_tokens, **options)[0].text
+
+    def ids(self, prompt: str) -> list[int]:
+        """The tokens of a plain text, as the tokenizer begins them."""
+        return list(self.tokenizer(prompt)["input_ids"])
+
+    def chat_ids(self, messages: Messages | str) -> list[int]:
+        """The tokens of a conversation, with the beginning of the model's turn."""
+        said = chat.conversation(messages) if isinstance(messages, str) else messages
+        return chat.prompt_ids(self.tokenizer, said)
+
+    def stop_ids(self) -> list[int]:
+        """The tokens at which it stops: what its generation config says, and what ends a turn in its template."""
+        stops = self.model.generation_config.eos_token_id
+        listed = [stops] if isinstance(stops, int) else list(stops or [])
+        return sorted({*listed, *(chat.stop_ids(self.tokenizer) if self.tokenizer.chat_template else [])})
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int = 60,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        batch_size: int = 32,
+    ) -> list[Generated]:
+        """Continue prompts of any lengths, side by side.
+
+        Args:
+            prompts: token ids, at least one each.
+            max_new_tokens: tokens to add at most; fewer where the model sees no more, and then `ended` is False.
+            temperature: above 1 bolder, below 1 more careful, 0 always the likeliest token (greedy).
+            top_k: draw among the k likeliest tokens only.
+            top_p: draw among the likeliest tokens that together have this probability.
+            seed: of the sampling; torch's global random state is the same before and after.
+            batch_size: prompts at a time.
+
+        Raises:
+            ValueError: a prompt is empty, or too long for the model.
+        """
+        self._check_room(prompts)
+        # With little room left a prompt goes alone: in a batch it would shorten the others' replies as well.
+        tight = [i for i, prompt in enumerate(prompts) if len(prompt) + max_new_tokens > self.context]
+        roomy = [i for i in range(len(prompts)) if i not in set(tight)]
+        batches = [roomy[start : start + batch_size] for start in range(0, len(roomy), batch_size)]
+        found: dict[int, Generated] = {}
+        with self._seeded(seed):
+            for numbers in [*batches, *([i] for i in tight)]:
+                batch = [list(prompts[i]) for i in numbers]
+                made = self._generate(batch, max_new_tokens, temperature, top_k, top_p)
+                found |= dict(zip(numbers, made, strict=True))
+        return [found[i] for i in range(len(prompts))]
+
+    def _check_room(self, prompts: Sequence[Sequence[int]]) -> None:
+        if any(len(prompt) == 0 for prompt in prompts):
+            raise ValueError("a prompt has no tokens: a model needs at least one to write on from")
+        longest = max(map(len, prompts), default=0)
+        if longest >= self.context:
+            raise ValueError(f"a prompt has {longest} tokens and {self.name} sees {self.context} at most: shorten it")
+
+    @contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        """Sample from a seed; afterwards torch's global random state, which transformers draws from, is as before."""
+        import torch
+
+        device = self.model.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.default_generator.manual_seed(seed)
+            if device.type == "cuda":
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(seed)
+            yield
+
+    def _generate(
+        self, batch: list[list[int]], max_new_tokens: int, temperature: float, top_k: int | None, top_p: float | None
+    ) -> list[Generated]:
+        import torch
+
+        width = max(map(len, batch))
+        pad, stops = self._pad_id(), self.stop_ids()
+        filled = [[pad] * (width - len(ids)) + ids for ids in batch]  # on the left, so that all go on at the same place
+        mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in batch]
+        device = self.model.device
+        with torch.inference_mode():
+            out = cast(Any, self.model).generate(
+                input_ids=torch.tensor(filled, device=device),
+                attention_mask=torch.tensor(mask, device=device),
+                max_new_tokens=max(1, min(max_new_tokens, self.context - width)),
+                pad_token_id=pad,
+                eos_token_id=stops,
+                **self._sampling(temperature, top_k, top_p),
+            )
+        results = []
+        for row in out[:, width:].tolist():
+            end = next((at for at, token in enumerate(row) if token in stops), None)
+            ids = row if end is None else row[: end + 1]
+            results.append(Generated(str(self.tokenizer.decode(ids, skip_special_tokens=True)), ids, end is not None))
+        return results
+
+    def stream(self, messages: Messages | str, max_new_tokens: int = 200, **options: Any) -> Iterator[str]:
+        """Answer in a chat, piece by piece as it is written.
+
+        Args: as in reply.
+
+        Yields:
+            pieces of text, whole words as far as possible. Closed before the end, the model stops writing.
+
+        Raises:
+            ValueError: as for reply and generate.
+        """
+        from threading import Event, Thread
+
+        import torch
+        from transformers import StoppingCriteriaList, TextIteratorStreamer
+
+        prompt = self.chat_ids(messages)
+        self._check_room([prompt])
+        ids = torch.tensor([prompt], device=self.model.device)
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        seed = options.pop("seed", 0)
+        settings = self._sampling(**{"temperature": 0.0, "top_k": None, "top_p": None} | options)
+        errors: list[BaseException] = []
+        left = Event()  # nobody reads any more
+
+        def write() -> None:
+            try:
+                with self._seeded(seed):
+                    cast(Any, self.model).generate(
+                        input_ids=ids,
+                        attention_mask=torch.ones_like(ids),
+                        max_new_tokens=max(1, min(max_new_tokens, self.context - len(prompt))),
+                        pad_token_id=self._pad_id(),
+                        eos_token_id=self.stop_ids(),
+                        streamer=streamer,
+                        stopping_criteria=StoppingCriteriaList(
+                            [lambda ids, scores: torch.full(ids.shape[:1], left.is_set(), device=ids.device)]
+                        ),
+                        **settings,
+                    )
+            except (
+                BaseException
+            ) as error:  # raised again below: a thread would swallow it, and the reader wait for ever
+                errors.append(error)
+                streamer.end()
+
+        writer = Thread(target=write, daemon=True)
+        writer.start()
+        try:
+            yield from streamer
+        finally:
+            left.set()
+            writer.join()
+        if errors:
+            raise errors[0]
+
+    def next_tokens(self, ids: Sequence[int]) -> Any:
+        """The model's bets on the next token: probabilities (vocab_size,), on the CPU in float32.
+
+        Args:
+            ids: the tokens so far, from ids() or chat_ids().
+        """
+        import torch
+
+        with torch.inference_mode():
+            logits = self.model(input_ids=torch.tensor([list(ids)], device=self.model.device)).logits[0, -1]
+        return logits.float().cpu().softmax(dim=-1)
+
+    def _pad_id(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(pad if pad is not None else self.stop_ids()[0])
+
+    @staticmethod
+    def _sampling(temperature: float, top_k: int | None, top_p: float | None) -> dict[str, Any]:
+        from workshop_utils.gpt.sampling import check_sampling
+
+        check_sampling(temperature, top_k, top_p)
+        plain = {"repetition_penalty": 1.0}  # Qwen2.5's own settings ask for 1.1: greedy would not be greedy
+        if temperature == 0:
+            return plain | {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
+        # transformers draws among 50 tokens unless it is told not to
+        return plain | {"do_sample": True, "temperature": temperature, "top_k": top_k or 0, "top_p": top_p or 1.0}

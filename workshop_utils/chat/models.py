@@ -1,0 +1,213 @@
+"""The language models that the lessons talk to, from the package, a local folder or the hub, behind one door.
+
+They are plain transformers models. This module finds them and loads them as the profile says; language_model.py asks
+them.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.machine.sentences import causes, http_status, one_line
+
+if TYPE_CHECKING:
+    from workshop_utils.machine.profiles import Profile
+
+POCKET = {
+    "pocket-base": Path(__file__).parent / "pocket" / "models" / "base",
+    "pocket-instruct": Path(__file__).parent / "pocket" / "models" / "instruct",
+}
+# The base model and the instruction-tuned one of each profile.
+GEMMA = ("google/gemma-2-2b", "google/gemma-2-2b-it")
+PAIRS = {
+    "pocket": ("pocket-base", "pocket-instruct"),
+    "t4": ("Qwen/Qwen2.5-1.5B", "Qwen/Qwen2.5-1.5B-Instruct"),
+    "big": ("Qwen/Qwen2.5-7B", "Qwen/Qwen2.5-7B-Instruct"),
+}
+LICENSED = "google/gemma"  # models of this family ask for their licence to be accepted first
+
+
+class ModelUnavailable(RuntimeError):
+    """A model cannot be loaded; the message says which, why, and what to do."""
+
+
+def pair(profile_name: str) -> tuple[str, str]:
+    """The names of the base model and the instruction-tuned model of a profile.
+
+    Args:
+        profile_name: "pocket", "t4" or "big". On a T4 it is Gemma 2 2B where its licence can have been accepted
+            (there is a token for the hub, or WORKSHOP_HUB holds both), else Qwen2.5 1.5B, which asks for nothing.
+    """
+    from workshop_utils.machine.profiles import has_token, hub_folder
+
+    if profile_name != "t4":
+        return PAIRS[profile_name]
+    local = hub_folder()
+    gemma = has_token() if local is None else all((local / name).is_dir() for name in GEMMA)
+    return GEMMA if gemma else PAIRS["t4"]
+
+
+def load(name: str, profile: Profile, quantisation: Any = None, dtype: Any = None) -> LanguageModel:
+    """Load a model and its tokenizer, ready to generate.
+
+    Args:
+        name: "pocket-base", "pocket-instruct", or a name of the hub; WORKSHOP_HUB/name comes first if it is set.
+        profile: says on which device and in which precision.
+        quantisation: a quantization_config of transformers; None loads plain weights.
+        dtype: of the weights that are not quantised; by the profile if None.
+
+    Raises:
+        ModelUnavailable: it cannot be had: no network, no licence, no token, or no such model.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    options: dict[str, Any] = {"dtype": dtype or dtype_of(profile)}
+    if quantisation is not None:
+        options |= {"quantization_config": quantisation, "device_map": {"": profile.device}}
+
+    def make(source: str) -> tuple[Any, Any]:
+        options["attn_implementation"] = attention(AutoConfig.from_pretrained(source).model_type)
+        with _no_bar(name in POCKET):  # four megabytes need no progress bar, four gigabytes do
+            found = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
+        model, told = cast(Any, found)
+        if told["missing_keys"]:  # transformers would leave them random, and say so in a table
+            raise ValueError(f"it holds no weights for {min(told['missing_keys'])}")
+        return model if quantisation is not None else model.to(profile.device), AutoTokenizer.from_pretrained(source)
+
+    return load_by(name, make)
+
+
+def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "transformers") -> LanguageModel:
+    """Find a model, let a function load it, and say in a sentence what went wrong.
+
+    Args:
+        name: as in load.
+        make: gets the folder, or the name on the hub, and returns the model and its tokenizer.
+        backend: what the function uses.
+
+    Raises:
+        ModelUnavailable: as in load.
+    """
+    from safetensors import SafetensorError
+
+    source = _source(name)
+    try:
+        source = _at_hand(source)
+        model, tokenizer = make(source)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.
+        if isinstance(error, RuntimeError) and "mismatch" not in str(error):
+            raise
+        raise ModelUnavailable(_why(name, source, error)) from error
+    return LanguageModel(name, model.eval(), tokenizer, source, backend)
+
+
+@contextmanager
+def _no_bar(hidden: bool) -> Iterator[None]:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    if hidden:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if hidden and shown:
+            logging.enable_progress_bar()
+
+
+def attention(model_type: str) -> str:
+    """The attention to ask transformers for: "eager" for Gemma 2, since SDPA cannot soft-cap, else "sdpa"."""
+    return "eager" if model_type == "gemma2" else "sdpa"
+
+
+def release() -> str:
+    """Give back the memory of models that nothing refers to any more (del them first), and say what is left in use."""
+    from workshop_utils.machine.profiles import give_back_gpu_memory, memory_in_use
+
+    gc.collect()
+    give_back_gpu_memory()
+    return memory_in_use()
+
+
+def _source(name: str) -> str:
+    from workshop_utils.machine.profiles import hub_folder
+
+    if name in POCKET:
+        return str(POCKET[name])
+    local = hub_folder()
+    if local is None:
+        return name
+    if not (local / name).is_dir():
+        raise ModelUnavailable(
+            f"WORKSHOP_HUB is set, but it holds no {name}: copy the model's files to {local / name}, or unset "
+            "WORKSHOP_HUB to fetch it from the hub"
+        )
+    return str(local / name)
+
+
+def _at_hand(source: str) -> str:
+    """A folder, or a name of the hub if it answers; else what of it is on this machine: libraries retry for minutes.
+
+    Raises:
+        OSError: the hub does not answer, and nothing is on this machine.
+    """
+    from transformers.utils.hub import cached_file
+
+    from workshop_utils.machine.profiles import hub_reachable
+
+    if Path(source).is_dir() or hub_reachable()[0]:
+        return source
+    return str(Path(cast(str, cached_file(source, "config.json", local_files_only=True))).parent)
+
+
+def dtype_of(profile: Profile) -> Any:
+    """The profile's precision, but float32 on a CPU: for one token at a time its 16-bit products gain nothing."""
+    import torch
+
+    return torch.float32 if profile.device == "cpu" else getattr(torch, profile.dtype)
+
+
+def _why(name: str, source: str, error: Exception) -> str:
+    """One sentence for a learner: what is wrong, why, what to do."""
+    import os
+
+    from huggingface_hub.errors import GatedRepoError
+
+    from workshop_utils.machine.profiles import hub_reachable
+
+    pocket = "or take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network"
+    if Path(source).is_dir():
+        if pointers := [path.name for path in sorted(Path(source).iterdir()) if _is_pointer(path)]:
+            return (
+                f"{name} cannot be loaded from {source}: {', '.join(pointers)} is a pointer of Git LFS and not the "
+                f"file; run `git lfs pull` there, or copy the file from the model's page, {pocket}"
+            )
+        return f"{name} cannot be loaded from {source} ({one_line(error)}): copy or install it again, {pocket}"
+    if http_status(error) in (401, 403) or any(isinstance(part, GatedRepoError) for part in causes(error)):
+        token = "with the token in HF_TOKEN" if os.environ.get("HF_TOKEN") else "without a token"
+        licence = (
+            f"accept its licence at https://huggingface.co/{name}" if name.startswith(LICENSED) else "check its page"
+        )
+        return (
+            f"the hub does not give {name} {token}: {licence}, make a token at https://huggingface.co/settings/tokens, "
+            f"put it into HF_TOKEN (an expired one is refused, too) and run this cell again; without a token the "
+            f"lessons take Qwen2.5; {pocket}"
+        )
+    reachable, reason = hub_reachable()
+    if not reachable:
+        return f"{name} is not on this machine and cannot be fetched ({reason}): go online, {pocket}"
+    return f"{name} cannot be loaded from the hub ({one_line(error)}): check the name, {pocket}"
+
+
+def _is_pointer(path: Path) -> bool:
+    """Whether a file is what `git clone` leaves of a large one where Git LFS is not installed."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(23) == b"version https://git-lfs"

@@ -1,0 +1,316 @@
+"""Train on a text file of one's own, and write on from it: what `workshop train` and `workshop sample` do.
+
+A folder holds everything of such a run: tokenizer, token files, config.json and the checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workshop_utils.command.run_file import RunFile, read_json
+from workshop_utils.gpt.config import GPTConfig, TrainConfig
+
+if TYPE_CHECKING:
+    import tiktoken
+
+    from workshop_utils.training.batches import Batches
+    from workshop_utils.training.train import Run
+
+TOKENIZER, CONFIG = "tokenizer.json", "config.json"
+# For a book or so of text, some minutes on a laptop.
+MODEL: dict[str, Any] = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128}
+MODEL |= {"position": "rope", "init": "fan_in"}  # what pays in small models
+TRAINING: dict[str, Any] = {"steps": 1000, "batch_size": 16, "learning_rate": 3e-3, "rows": "windows"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What config.json holds: the model, its training, and which text they are for."""
+
+    gpt: GPTConfig
+    training: TrainConfig
+    text_sha256: str = ""
+
+    def save(self, folder: Path) -> None:
+        """Write config.json, whole or not at all."""
+        from workshop_utils.machine.files import write_text_atomically
+
+        values = {"gpt": self.gpt.to_dict(), "training": self.training.to_dict(), "text_sha256": self.text_sha256}
+        write_text_atomically(json.dumps(values, indent=2) + "\n", folder / CONFIG)
+
+    @classmethod
+    def load(cls, folder: Path) -> Settings:
+        """Read config.json of a run.
+
+        Raises:
+            FileNotFoundError: there is no run in that folder.
+            ValueError: the file is damaged.
+        """
+        if not (folder / CONFIG).is_file():
+            raise FileNotFoundError(f"there is no run in {folder}: check the folder, or start one with workshop train")
+        values = read_json(folder / CONFIG)
+        if not {"gpt", "training"} <= set(values):
+            raise ValueError(f'{folder / CONFIG} has no "gpt" or no "training": it is not what workshop train wrote')
+        gpt, training = GPTConfig.from_dict(values["gpt"]), TrainConfig.from_dict(values["training"])
+        return cls(gpt, training, values.get("text_sha256", ""))
+
+
+def read_settings(path: Path | None = None, steps: int | None = None) -> Settings:
+    """Put the settings of a new run together: the defaults, then a learner's file, then the command line.
+
+    Args:
+        path: JSON as in {"gpt": {"n_layer": 6}, "training": {"learning_rate": 1e-3}}; any field may be left out.
+        steps: optimiser updates.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no such JSON, or a field is unknown or out of range.
+    """
+    from workshop_utils.machine import profiles
+
+    given = read_json(path) if path is not None else {}
+    device = profiles.choose_device()
+    found = {"device": device, "dtype": profiles.choose_dtype(device)[0], "country": profiles.choose("pocket").country}
+    training = TRAINING | found | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
+    tenth = max(1, training["steps"] // 10) if isinstance(training["steps"], int) else 1
+    training = {"eval_every": tenth, "checkpoint_every": tenth, "log_every": min(10, tenth)} | training
+    return Settings(_make(GPTConfig, MODEL | given.get("gpt", {}), path), _make(TrainConfig, training, path))
+
+
+def _make(kind: Any, values: dict[str, Any], path: Path | None) -> Any:
+    try:
+        return kind.from_dict(values)
+    except TypeError as error:  # a string where a number should be, and the like
+        raise ValueError(f"{path} has a value of the wrong kind ({error}): write numbers without quotes") from error
+
+
+def train_on_text(
+    text: Path | None,
+    out: Path | None,
+    steps: int | None = None,
+    config: Path | None = None,
+    resume: bool = False,
+) -> Run:
+    """Train a GPT on a text file, cut into random windows; a tenth of it, as split_text chooses, is for validation.
+
+    Under torchrun rank 0 makes the files, and all processes train.
+
+    Args:
+        text: the file, UTF-8; what the config names if None.
+        out: folder for everything that is made. A tokenizer that already lies in it is used. The config's if None.
+        steps: optimiser updates; the config's if None.
+        config: JSON file with fields of GPTConfig and TrainConfig, and more: see run_file.py.
+        resume: go on with the run that was interrupted in out.
+
+    Returns:
+        The Run.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file makes no sense, or the text is too short.
+        CheckpointError, TrainingStopped: as train() says.
+    """
+    from workshop_utils.machine.hardware import share_cores
+
+    share_cores()
+    import torch
+
+    from workshop_utils.gpt.model import GPT
+    from workshop_utils.training.checkpoints import only_run
+    from workshop_utils.training.processes import together
+    from workshop_utils.training.train import train
+
+    with together() as here:
+        found = here.from_main(lambda: RunFile.find(text, out, config))
+        with only_run(found.out, here.is_main):
+            run, settings = here.from_main(lambda: _lay_out(found, steps, config, resume))
+            train_data, val_data, _ = run.open_data(settings.gpt, settings.training)
+            torch.manual_seed(settings.training.seed)  # the first weights
+            return train(
+                GPT(settings.gpt),
+                train_data,
+                val_data,
+                settings.training,
+                out_dir=run.out,
+                resume=resume,
+                parallel=run.parallel,
+            )
+
+
+def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool) -> tuple[RunFile, Settings]:
+    """Make everything that the training needs, or find it made; the RunFile that comes back names no text."""
+    from workshop_utils.text.corpus import read_corpus
+    from workshop_utils.training.processes import restarted
+
+    out = run.out
+    again = resume or (restarted(out) and (out / CONFIG).is_file())
+    if not again:
+        _refuse_to_overwrite(out)
+    if run.text is None:
+        return run, _resumed(run, steps, config) if again else _lay_out_data(run, read_settings(config, steps))
+    content = read_corpus(run.text)
+    digest = hashlib.sha256(content).hexdigest()
+    if again:
+        settings = _settings_to_resume(run, digest, steps, config, by_hand=resume)
+    else:
+        settings = _prepare(content, digest, out, read_settings(config, steps), run.text)
+    run = replace(run, text=None, train=out / "train.tokens", val=out / "val.tokens", tokenizer=out / TOKENIZER)
+    return run, settings
+
+
+def _lay_out_data(run: RunFile, settings: Settings) -> Settings:
+    """Check token files or a stream, and keep their tokenizer and the settings beside the checkpoints."""
+    from workshop_utils.text.tokenizer import save_tokenizer
+
+    train, val, encoding = run.open_data(settings.gpt, settings.training)
+    _check_reach(train, settings)
+    if val is None:
+        print("no validation: the file names nothing for it")
+    if encoding is not None:
+        save_tokenizer(encoding, run.out / TOKENIZER)
+    settings = replace(settings, gpt=replace(settings.gpt, vocab_size=-(-train.vocab_size // 64) * 64))
+    run.out.mkdir(parents=True, exist_ok=True)
+    settings.save(run.out)
+    return settings
+
+
+def _resumed(run: RunFile, steps: int | None, config: Path | None) -> Settings:
+    """The settings that a run was begun with, and over them what its file says now; train() compares the two."""
+    begun, given = Settings.load(run.out), read_json(config) if config is not None else {}
+    training = begun.training.to_dict() | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
+    gpt = begun.gpt.to_dict() | given.get("gpt", {}) | {"vocab_size": begun.gpt.vocab_size}
+    return replace(begun, gpt=_make(GPTConfig, gpt, config), training=_make(TrainConfig, training, config))
+
+
+def _refuse_to_overwrite(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file: give --out a folder")
+    if any(out.glob("step-*")):
+        raise ValueError(f"{out} already holds a run: go on with it by --resume, or choose another folder for --out")
+
+
+def _settings_to_resume(
+    run: RunFile, digest: str, steps: int | None, config: Path | None, by_hand: bool = True
+) -> Settings:
+    out = run.out
+    if config is not None and by_hand and not run.whole:
+        raise ValueError(f"--config and --resume exclude each other: a resumed run goes on with {out / CONFIG}")
+    settings = _resumed(run, steps, config) if run.whole or not by_hand else Settings.load(out)
+    if settings.text_sha256 != digest:
+        raise ValueError(
+            f"{run.text} is not the text that {out} was trained on: give that one, or start in another folder"
+        )
+    if steps not in (None, settings.training.steps):
+        raise ValueError(
+            f"the run in {out} was laid out for {settings.training.steps:,} steps, and its learning rate falls until "
+            "then: resume it without --steps, or start in another folder"
+        )
+    return settings
+
+
+def _prepare(content: bytes, digest: str, out: Path, settings: Settings, text: Path) -> Settings:
+    """Make tokenizer, token files and config.json; return the settings with the vocabulary's real size."""
+    from workshop_utils.text.corpus import TokenFile, split_text, write_token_file
+    from workshop_utils.text.tokenizer import load_tokenizer, padded_vocab_size, save_tokenizer, train_bpe
+
+    parts, said = split_text(content, settings.gpt.block_size)
+    print(said)
+    if (out / TOKENIZER).is_file():
+        encoding = load_tokenizer(out / TOKENIZER)
+        print(f"tokenizer: {out / TOKENIZER}, {encoding.n_vocab:,} tokens, found there")
+    else:
+        learnt_from = _decoded(parts["train"], "learning the tokenizer")
+        encoding = train_bpe(learnt_from, settings.gpt.vocab_size, name="own", at_most=True)
+        print(f"tokenizer: {encoding.n_vocab:,} tokens, learnt from {text.name}")
+    _check_length(parts["val"], encoding, settings.gpt.block_size, text)
+    for split, pieces in parts.items():
+        made = write_token_file(_decoded(pieces, f"encoding {split}"), out / f"{split}.tokens", encoding)
+        print(f"{split + ':':<11}{made.n_tokens:,} tokens")
+    settings = Settings(replace(settings.gpt, vocab_size=padded_vocab_size(encoding)), settings.training, digest)
+    _check_reach(TokenFile(out / "train.tokens"), settings)  # before the tokenizer, which a later start would find
+    save_tokenizer(encoding, out / TOKENIZER)
+    settings.save(out)  # last: where it is, everything is
+    return settings
+
+
+def _decoded(pieces: list[bytes], doing: str) -> Iterator[str]:
+    """The pieces one by one as strings, which take up to four times their memory, behind a progress bar."""
+    from workshop_utils.text.corpus import progress
+
+    return (piece.decode() for piece in progress(pieces, sum(map(len, pieces)), doing, len))
+
+
+def _check_length(val: list[bytes], encoding: tiktoken.Encoding, block_size: int, text: Path) -> None:
+    from workshop_utils.text.tokenise import encode
+
+    found = 0
+    for piece in val:
+        found += len(encode([piece.decode()], encoding)) if piece.strip() else 0  # with the end-of-text token
+        if found > block_size:
+            return
+    raise ValueError(
+        f"{text} is too short: the tenth of it that is held out for validation has {found} tokens, and block_size "
+        f"{block_size} needs {block_size + 1}; give more text, or a smaller block_size by --config"
+    )
+
+
+def _check_reach(data: Batches, settings: Settings) -> None:
+    """Refuse settings under which most of the text can never be trained on, and say where few steps leave most of it.
+
+    Raises:
+        ValueError: most of the text lies behind the first block_size tokens of its documents.
+    """
+    from workshop_utils.text.corpus import TokenFile
+    from workshop_utils.training.processes import world
+
+    if not isinstance(data, TokenFile):
+        return
+    training, size = settings.training, settings.gpt.block_size
+    reached = data.share_in_rows(size) if training.rows == "rows" else 1.0
+    if reached < 0.5:
+        raise ValueError(
+            f'"rows": "rows" trains on the first {size:,} tokens (block_size) of each document only, which are '
+            f'{reached:.0%} of this text: set "rows": "windows" in "training", or a larger block_size'
+        )
+    drawn = training.steps * training.batch_size * training.grad_accum_steps * world().size  # rows or windows
+    share = drawn / data.n_documents if training.rows == "rows" else drawn * size / data.n_tokens
+    if share < 0.5:
+        print(
+            f"{training.steps:,} steps read {share:.1%} of the text; {training.steps / share:,.0f} would read it once"
+        )
+
+
+def sample(
+    folder: Path, prompt: str, tokens: int = 200, temperature: float = 0.8, top_k: int | None = None, seed: int = 0
+) -> str:
+    """Let the model of a run write on from a prompt.
+
+    Args:
+        folder: the run's; its checkpoint with the lowest validation loss is used.
+        prompt: how the text begins.
+        tokens: how many to add at most.
+        temperature: above 1 bolder, below 1 more careful, 0 always the likeliest token.
+        top_k: draw among the k likeliest tokens only.
+        seed: of the dice.
+
+    Raises:
+        FileNotFoundError: there is no run in that folder.
+        ValueError, CheckpointError: a file is damaged, or an argument is out of range.
+    """
+    from workshop_utils.gpt.sampling import generate_text
+    from workshop_utils.text.tokenizer import load_tokenizer
+    from workshop_utils.training.checkpoints import load_model
+
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}: check the path, or make it with workshop train")
+    if not prompt:
+        raise ValueError("the prompt is empty: give at least one character to write on from")
+    settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
+    model = load_model(folder, "best", encoding=encoding)
+    begins = settings.training.rows == "rows"  # windows start anywhere: there the model knows no beginnings
+    return generate_text(model, encoding, prompt, tokens, temperature, top_k, seed=seed, document_start=begins)[0]

@@ -1,0 +1,392 @@
+"""GGUF, the file that llama.cpp, Ollama and LM Studio read: written for Llama and Qwen2, read back, and run.
+
+A transformers model and its tokenizer -> one file with everything in it -> llama.cpp's own server in this process.
+llama.cpp splits text by patterns that it knows by name. A tokenizer with another pattern is refused: with other tokens
+than in training a model quietly gets worse. Without a tokenizer a file computes with token ids alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from workshop_utils.chat import template as chat
+from workshop_utils.chat.language_model import LanguageModel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+ARCHITECTURES = ("llama", "qwen2")
+KINDS = {"f32": "F32", "q8_0": "Q8_0", "q4_0": "Q4_0"}  # ours, and gguf's
+BLOCK = 32  # neighbours in a row that share a scale
+# How a byte-level tokenizer splits text before it merges, and what llama.cpp calls it. GPT-2's pattern is the one that
+# the tokenizers library has built in; SmolLM2 splits digits off first.
+GPT2_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+MODERN_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+SPLITS = {
+    (GPT2_SPLIT,): "gpt-2",
+    ("digits", GPT2_SPLIT): "smollm",
+    (MODERN_SPLIT % r"\p{N}{1,3}",): "llama-bpe",
+    (MODERN_SPLIT % r"\p{N}",): "qwen2",
+}
+PARTS = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+WHOLE = {
+    "model.embed_tokens.weight": "token_embd.weight",
+    "model.norm.weight": "output_norm.weight",
+    "lm_head.weight": "output.weight",
+}
+
+
+def lack_of(model: Any) -> str:
+    """Why a model cannot be written, "" if it can.
+
+    Args:
+        model: of transformers.
+    """
+    config = model.config
+    if importlib.util.find_spec("gguf") is None:
+        return 'the gguf package is not installed: pip install "slm-workshop[evaluate]"'
+    if config.model_type not in ARCHITECTURES:
+        return (
+            f"{config.model_type} is not among the architectures that are written here ({', '.join(ARCHITECTURES)}): "
+            "use llama.cpp's convert_hf_to_gguf.py, and then its llama-quantize"
+        )
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type", "default") != "default":
+        return f"its positions are scaled ({rope['rope_type']}): use llama.cpp's convert_hf_to_gguf.py"
+    odd = [size for size in (config.hidden_size, config.intermediate_size) if size % BLOCK]
+    if odd:
+        return f"its size {odd[0]} does not make whole blocks of {BLOCK}"
+    return ""
+
+
+def pre_tokenizer(tokenizer: Any) -> str:
+    """What llama.cpp calls the way in which a tokenizer splits text, so that both make the same tokens of it.
+
+    Args:
+        tokenizer: of transformers.
+
+    Raises:
+        ValueError: it is no byte-level BPE, or llama.cpp would split text otherwise.
+
+    Source: llama.cpp's llama-vocab.cpp; that the ids are equal is tested for each name.
+    """
+    inner = json.loads(tokenizer.backend_tokenizer.to_str())
+    steps = inner["pre_tokenizer"] or {}
+    steps = steps.get("pretokenizers", [steps])
+    if inner["model"]["type"] != "BPE" or steps[-1].get("type") != "ByteLevel":
+        raise ValueError(
+            f"no GGUF of this tokenizer: it is {inner['model']['type']}, and only byte-level BPE is written"
+        )
+    found = tuple(filter(None, map(_split_of, steps)))
+    changes = inner["normalizer"] not in (None, {"type": "NFC"}) or steps[-1]["add_prefix_space"]
+    if found not in SPLITS or changes:
+        how = "it changes the text first" if changes else f"its pattern is {' and '.join(found) or 'none'}"
+        raise ValueError(
+            "no GGUF with this tokenizer: llama.cpp would make other tokens of blanks, new lines or digits, since "
+            f"{how}, and it knows those of {', '.join(SPLITS.values())}. Train it with one of these, or pass "
+            "tokenizer=None: such a file holds no tokenizer and takes token ids alone"
+        )
+    return SPLITS[found]
+
+
+def _split_of(step: dict[str, Any]) -> str:
+    """The pattern of one step of a pre-tokenizer, "" if it only writes bytes as characters."""
+    if step["type"] == "ByteLevel":
+        return GPT2_SPLIT if step["use_regex"] else ""
+    if step == {"type": "Digits", "individual_digits": True}:
+        return "digits"
+    if step["type"] == "Split" and step["behavior"] == "Isolated" and not step["invert"]:
+        return str(step["pattern"].get("Regex", step["pattern"]))
+    return str(step)
+
+
+def write_gguf(model: Any, tokenizer: Any | None, path: Path | str, kind: str = "q8_0", name: str = "") -> int:
+    """Write a model with its tokenizer and template into one file, whole or not at all.
+
+    Args:
+        model: LlamaForCausalLM or Qwen2ForCausalLM of transformers, in floats.
+        tokenizer: its byte-level BPE tokenizer; None for a file that takes token ids and no text.
+        path: of the file, which should end in .gguf.
+        kind: "f32", "q8_0" (8 bits and a scale of 16 for 32 weights: 8.5 bits a weight) or "q4_0" (4.5 bits; the
+            embedding table, which is often the head too, stays in Q8_0, as llama.cpp keeps it finer).
+        name: to be shown by who opens it.
+
+    Returns:
+        bytes of the weights in it.
+
+    Raises:
+        ValueError: there is no such kind, the model or its tokenizer cannot be written, or llama.cpp would split text
+            otherwise than the tokenizer.
+
+    Source: llama.cpp's convert_hf_to_gguf.py and the gguf package, whose quantize does the rounding.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}: choose one of {', '.join(KINDS)}")
+    lack = lack_of(model)
+    if lack:
+        raise ValueError(f"no GGUF of this model: {lack}")
+    pre = pre_tokenizer(tokenizer) if tokenizer is not None else ""
+    import gguf
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        writer = gguf.GGUFWriter(partial, model.config.model_type)
+        _write_shape(writer, model.config, name or path.stem)
+        if tokenizer is not None:
+            _write_tokenizer(writer, tokenizer, pre, model.config.vocab_size)
+        else:
+            _write_numbers(writer, model)
+        written = _write_weights(writer, model, kind)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
+
+
+def _write_shape(writer: Any, config: Any, name: str) -> None:
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    writer.add_name(name)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_key_length(width)
+    writer.add_value_length(width)
+    writer.add_rope_dimension_count(width)
+    writer.add_rope_freq_base(float((config.rope_parameters or {}).get("rope_theta", 10000.0)))
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+
+
+def _write_numbers(writer: Any, model: Any) -> None:
+    """In the place of a vocabulary, which llama.cpp insists on, numbers in brackets: text gives no tokens at all."""
+    stops = model.generation_config.eos_token_id
+    stops = [stops] if isinstance(stops, int) else list(stops or ())
+    if not stops:
+        raise ValueError(
+            "no GGUF of this model: its generation_config names no end-of-text token, and llama.cpp would take 11 for "
+            "it; set model.generation_config.eos_token_id"
+        )
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list([f"[{number}]" for number in range(model.config.vocab_size)])
+    writer.add_token_merges(["[ ]"])  # it insists on one
+    writer.add_add_bos_token(False)
+    for stop, add in zip(stops, (writer.add_eos_token_id, writer.add_eot_token_id), strict=False):
+        add(int(stop))
+
+
+def _write_tokenizer(writer: Any, tokenizer: Any, pre: str, vocab_size: int) -> None:
+    """The vocabulary, its merges and its special tokens."""
+    from gguf import TokenType
+
+    inner = json.loads(tokenizer.backend_tokenizer.to_str())
+    names = {number: token for token, number in tokenizer.get_vocab().items()}
+    added = {number: token.special for number, token in tokenizer.added_tokens_decoder.items()}
+    kinds = {True: TokenType.CONTROL, False: TokenType.USER_DEFINED}  # both are found in a text before it is split
+    types = [
+        kinds[added[n]] if n in added else TokenType.NORMAL if n in names else TokenType.UNUSED
+        for n in range(vocab_size)
+    ]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list([names.get(number, f"[PAD{number}]") for number in range(vocab_size)])
+    writer.add_token_types(types)
+    pairs = inner["model"]["merges"]
+    writer.add_token_merges([pair if isinstance(pair, str) else " ".join(pair) for pair in pairs])
+    begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
+    writer.add_add_bos_token(begins)
+    ends = chat.stop_ids(tokenizer) if tokenizer.chat_template else []
+    for value, add in (
+        (tokenizer.bos_token_id, writer.add_bos_token_id),
+        (tokenizer.eos_token_id, writer.add_eos_token_id),
+        (tokenizer.pad_token_id, writer.add_pad_token_id),
+        (ends[0] if ends else None, writer.add_eot_token_id),
+    ):
+        if value is not None:
+            add(int(value))
+    if tokenizer.chat_template:
+        writer.add_chat_template(tokenizer.chat_template)
+
+
+def _write_weights(writer: Any, model: Any, kind: str) -> int:
+    """Every weight under llama.cpp's name for it; returns their bytes."""
+    import gguf
+
+    head = model.get_output_embeddings().weight
+    tied = head is model.get_input_embeddings().weight
+    written = 0
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight" and tied:
+            continue  # a file without output.weight says that the head is the embedding table
+        values = _as_llama_cpp(name, tensor, model.config)
+        target = _name(name)
+        keep = values.ndim < 2  # norms and biases are few, and matter
+        finer = kind == "q4_0" and target in ("token_embd.weight", "output.weight")
+        which = getattr(gguf.GGMLQuantizationType, "F32" if keep else "Q8_0" if finer else KINDS[kind])
+        data = gguf.quants.quantize(values, which)
+        writer.add_tensor(target, data, raw_dtype=which)
+        written += data.nbytes
+    return written
+
+
+def _name(name: str) -> str:
+    """model.layers.0.self_attn.q_proj.weight -> blk.0.attn_q.weight"""
+    if name in WHOLE:
+        return WHOLE[name]
+    layer, _, rest = name.removeprefix("model.layers.").partition(".")
+    part, _, what = rest.rpartition(".")
+    if not name.startswith("model.layers.") or part not in PARTS:
+        raise ValueError(f"no GGUF of this model: llama.cpp has no name for its weight {name}")
+    return f"blk.{layer}.{PARTS[part]}.{what}"
+
+
+def _as_llama_cpp(name: str, tensor: Tensor, config: Any) -> np.ndarray:
+    """The values, float32; a Llama's queries and keys in the order in which llama.cpp rotates them.
+
+    transformers rotates the first half of a head against the second, llama.cpp's Llama even against odd numbers.
+    """
+    values = tensor.detach().float().cpu().numpy()
+    if config.model_type != "llama" or not (".q_proj." in name or ".k_proj." in name):
+        return values
+    heads = config.num_attention_heads if ".q_proj." in name else config.num_key_value_heads
+    halves = values.reshape(heads, 2, values.shape[0] // heads // 2, *values.shape[1:])
+    return halves.swapaxes(1, 2).reshape(values.shape)
+
+
+def read_gguf(path: Path | str, like: LanguageModel) -> LanguageModel:
+    """Read a file back with transformers, its weights unpacked to float32: what llama.cpp would compute with.
+
+    Args:
+        path: from write_gguf.
+        like: the model that was written; its tokenizer and generation settings are taken over.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from workshop_utils.chat.models import attention
+
+    path = Path(path)
+    with _no_bar():
+        model = AutoModelForCausalLM.from_pretrained(
+            path.parent,
+            gguf_file=path.name,
+            dtype=torch.float32,
+            attn_implementation=attention(like.model.config.model_type),
+        )
+    model.generation_config = like.model.generation_config
+    made = cast(Any, model).to(like.model.device).eval()
+    return LanguageModel(like.name, made, like.tokenizer, str(path))
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """transformers shows a bar while it unpacks the file, which none of its settings hides."""
+    from transformers import modeling_gguf_pytorch_utils
+
+    reader = cast(Any, modeling_gguf_pytorch_utils)
+    before = reader.tqdm
+    reader.tqdm = lambda tensors, **_: tensors
+    try:
+        yield
+    finally:
+        reader.tqdm = before
+
+
+class LlamaCpp:
+    """llama.cpp's server in this process, with one file loaded."""
+
+    def __init__(self, path: Path | str, context: int = 512, threads: int | None = None) -> None:
+        """Load a file.
+
+        Args:
+            path: a GGUF file.
+            context: tokens that prompt and answer may have together.
+            threads: to compute with; as many as torch uses if None.
+
+        Raises:
+            ImportError: xllamacpp is not installed.
+        """
+        import torch
+        import xllamacpp
+
+        settings = xllamacpp.CommonParams()
+        settings.model.path = str(path)
+        settings.n_ctx = context
+        settings.n_parallel = 1
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads or torch.get_num_threads()
+        settings.verbosity = -1  # errors only
+        self._server = xllamacpp.Server(settings)
+
+    def write(self, ids: Sequence[int], new_tokens: int) -> float:
+        """Go on from token ids, always with the likeliest token, and do not stop early.
+
+        Args:
+            ids: the prompt.
+            new_tokens: how many to add.
+
+        Returns:
+            seconds, with those of reading the prompt.
+
+        Raises:
+            RuntimeError: the server refused, or wrote fewer.
+        """
+        began = time.perf_counter()
+        answer = self._complete(ids, new_tokens)
+        seconds = time.perf_counter() - began
+        if answer["usage"]["completion_tokens"] != new_tokens:
+            raise RuntimeError(f"llama.cpp wrote {answer['usage']['completion_tokens']} tokens instead of {new_tokens}")
+        return seconds
+
+    def tokens(self, ids: Sequence[int], new_tokens: int) -> list[int]:
+        """The token ids that it goes on with; as in write.
+
+        Over HTTP, on this machine only: the answers of write leave out tokens that are parts of a character.
+        """
+        body = json.dumps(self._request(ids, new_tokens) | {"return_tokens": True}).encode()
+        address = f"{self._server.listening_address}/completion"
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            return [int(token) for token in json.load(answer)["tokens"]]
+
+    @staticmethod
+    def _request(ids: Sequence[int], new_tokens: int) -> dict[str, Any]:
+        asked = {"prompt": list(ids), "n_predict": new_tokens, "temperature": 0.0}
+        return asked | {"ignore_eos": True, "cache_prompt": False}
+
+    def _complete(self, ids: Sequence[int], new_tokens: int) -> dict[str, Any]:
+        answer = self._server.handle_completions(self._request(ids, new_tokens))
+        if "choices" not in answer:
+            raise RuntimeError(f"llama.cpp refused {len(ids)} tokens and {new_tokens} more: {answer}")
+        return cast("dict[str, Any]", answer)

@@ -1,0 +1,81 @@
+"""GPT-2's weights, to and from transformers: the proof that `model` computes what GPT-2 computes.
+
+transformers stores the four linear layers of a block as Conv1D, transposed against nn.Linear; all other names agree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from workshop_utils.gpt.model import GPT, GPTConfig
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
+
+ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu": "gelu"}  # their names, and ours
+TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+
+
+def pretrained() -> GPT2LMHeadModel:
+    """GPT-2 itself, 124M, as transformers loads it: from WORKSHOP_HUB, or else from the hub, half a gigabyte once.
+
+    Raises:
+        ModelUnavailable: it cannot be had, with the reason.
+    """
+    from transformers import GPT2LMHeadModel
+
+    from workshop_utils.chat.models import load_by
+    from workshop_utils.text.tokenizer import GPT2
+
+    found = load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source), None)).model
+    return cast(GPT2LMHeadModel, found)
+
+
+def _swap(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Transpose the layers that the two libraries store the other way round."""
+    return {name: tensor.t().contiguous() if name.endswith(TRANSPOSED) else tensor for name, tensor in state.items()}
+
+
+def from_hf(hf_model: GPT2LMHeadModel) -> GPT:
+    """Build a GPT from a transformers GPT-2; see `GPT.from_hf`."""
+    c = hf_model.config
+    activation = ACTIVATIONS.get(getattr(c, "activation_function", ""))
+    if c.model_type != "gpt2" or activation is None:
+        raise ValueError(
+            f"this is a {c.model_type} model with activation {getattr(c, 'activation_function', '?')}: only GPT-2 has "
+            "the shape of this GPT. Load it with transformers instead"
+        )
+    shape = (c.n_positions, c.vocab_size, c.n_layer, c.n_head, c.n_embd)
+    model = GPT(GPTConfig(*shape, dropout=c.resid_pdrop, activation=activation))
+    state = _swap({name: tensor for name, tensor in hf_model.state_dict().items() if not name.endswith(".attn.bias")})
+    model.load_state_dict(state)
+    return model.to(dtype=hf_model.dtype)
+
+
+def to_hf(model: GPT) -> GPT2LMHeadModel:
+    """Build a transformers GPT-2 from a GPT; see `GPT.to_hf`."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    c = model.config
+    if c.position != "learned" or c.norm != "layernorm" or c.activation == "swiglu":
+        raise ValueError(
+            f"this GPT has position={c.position!r}, norm={c.norm!r} and activation={c.activation!r}: GPT-2 knows only "
+            "learned positions, layernorm and GELU, so transformers' GPT-2 cannot hold its weights"
+        )
+    hf_model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=c.vocab_size, n_positions=c.block_size, n_embd=c.n_embd, n_layer=c.n_layer, n_head=c.n_head,
+            resid_pdrop=c.dropout, embd_pdrop=c.dropout, attn_pdrop=c.dropout,
+            activation_function={ours: theirs for theirs, ours in ACTIVATIONS.items()}[c.activation],
+            bos_token_id=None, eos_token_id=None,
+        )
+    )  # fmt: skip
+    state = _swap(model.state_dict())
+    if not c.bias:  # GPT-2 always adds a bias: adding zero changes nothing
+        zeros = {name: torch.zeros_like(t) for name, t in hf_model.state_dict().items() if name.endswith(".bias")}
+        state = zeros | state
+    hf_model.load_state_dict(state)
+    return cast("GPT2LMHeadModel", nn.Module.to(hf_model, dtype=model.lm_head.weight.dtype).train(model.training))

@@ -1,0 +1,370 @@
+"""The GPT of lesson 03: token ids in, a ranking of the next token out.
+
+Faithful to GPT-2 by default, so that transformers' weights fit and give equal logits. It stands between the batches
+of `data` and the loop of `train`. Read it from the top: each class uses only what is above it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workshop_utils.gpt.config import GPTConfig as GPTConfig
+from workshop_utils.gpt.sampling import LayerCache, generate, stream
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
+
+
+def attention_weights(q: Tensor, k: Tensor) -> Tensor:
+    """How much each position looks at each earlier one.
+
+    Args:
+        q: queries (..., T, head_dim), of the last T positions.
+        k: keys (..., S, head_dim), S >= T: of all positions so far.
+
+    Returns:
+        (..., T, S), each row sums to 1 and is 0 for positions that lie in the future.
+
+    Source: Vaswani et al., "Attention Is All You Need", equation 1, with the causal mask of a decoder.
+    """
+    T, S = q.size(-2), k.size(-2)
+    scores = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)  # (..., T, S); scaling q is cheaper than scaling these
+    future = torch.ones(T, S, dtype=torch.bool, device=q.device).triu(1 + S - T)
+    return scores.masked_fill_(future, float("-inf")).softmax(dim=-1)
+
+
+def written_attention(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
+    """Causal attention in three readable lines; agrees with torch's scaled_dot_product_attention(is_causal=True).
+
+    Args:
+        q: queries (B, n_head, T, head_dim).
+        k: keys (B, n_head, S, head_dim).
+        v: values (B, n_head, S, head_dim).
+        dropout: share of the weights silenced.
+
+    Returns:
+        (B, n_head, T, head_dim): for each position the weighted mean of the values it may see.
+    """
+    weights = attention_weights(q, k)
+    weights = F.dropout(weights, dropout) if dropout else weights
+    return weights @ v
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair (x[i], x[i + head_dim/2]) by an angle that grows with the position (rotary embedding).
+
+    Args:
+        x: queries or keys (B, n_head, T, head_dim).
+        cos: cosines of the angles (T, head_dim / 2).
+        sin: sines of the angles (T, head_dim / 2).
+
+    Returns:
+        (B, n_head, T, head_dim). The dot product of two turned vectors depends only on their distance.
+
+    Source: Su et al., "RoFormer", arXiv 2104.09864, in the half-split layout of Llama.
+    """
+    x1, x2 = x.chunk(2, dim=-1)
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    return torch.cat((x1 * cos - x2 * sin, x2 * cos + x1 * sin), dim=-1)
+
+
+def make_dropout(config: GPTConfig) -> nn.Module:
+    """Dropout, or nothing at all where its share is 0: in a small model an idle one is a tenth of generating's time."""
+    return nn.Dropout(config.dropout) if config.dropout else nn.Identity()
+
+
+class CausalSelfAttention(nn.Module):
+    """Every token asks (query), every earlier token offers (key) and hands over (value), in n_head lanes at once."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.n_head, self.dropout, self.kind = config.n_head, config.dropout, config.attention
+        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)  # q, k and v in one product
+        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.resid_dropout = make_dropout(config)
+
+    def qkv(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of x (B, T, C), each (B, n_head, T, head_dim), q and k already turned if rope."""
+        B, T, C = x.size()
+        parts = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).unbind(dim=2)
+        q, k, v = (part.transpose(1, 2) for part in parts)  # (B, T, n_head, head_dim) -> (B, n_head, T, head_dim)
+        if rope is not None:
+            q, k = rotate(q, *rope), rotate(k, *rope)
+        return q, k, v
+
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C). With a cache, x holds only the new positions."""
+        B, T, C = x.size()
+        q, k, v = self.qkv(x, rope)
+        if cache is not None:
+            k, v = cache.append(k, v)
+        dropout = self.dropout if self.training else 0.0
+        if T == 1 and k.size(2) > 1:  # one new token sees all the cached ones: nothing to mask
+            y = F.scaled_dot_product_attention(q, k, v)
+        elif self.kind == "written":
+            y = written_attention(q, k, v, dropout)
+        else:
+            past = k.size(2) - T  # is_causal would count from the first key, and new tokens follow the cached ones
+            seen = torch.ones(T, k.size(2), dtype=torch.bool, device=x.device).tril(past) if past else None
+            y = F.scaled_dot_product_attention(q, k, v, seen, dropout, is_causal=not past)
+        y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side again
+        return self.resid_dropout(self.c_proj(y))
+
+
+class MLP(nn.Module):
+    """What each token does on its own with what it has gathered: four times wider, a bend, and back."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
+        self.gelu = nn.GELU(approximate="tanh" if config.activation == "gelu_tanh" else "none")
+        self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
+        self.dropout = make_dropout(config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        return self.dropout(self.c_proj(self.gelu(self.c_fc(x))))
+
+
+class GatedMLP(nn.Module):
+    """Llama's MLP: a second projection decides how much of each hidden number passes (SwiGLU).
+
+    Three matrices instead of two, so the middle is 8/3 and not 4 times as wide, rounded up to a multiple of 64.
+
+    Source: Shazeer, "GLU Variants Improve Transformer", arXiv 2002.05202.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        hidden = -(-8 * config.n_embd // (3 * 64)) * 64
+        self.c_gate = nn.Linear(config.n_embd, hidden, bias=config.bias)
+        self.c_fc = nn.Linear(config.n_embd, hidden, bias=config.bias)
+        self.c_proj = nn.Linear(hidden, config.n_embd, bias=config.bias)
+        self.dropout = make_dropout(config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        return self.dropout(self.c_proj(F.silu(self.c_gate(x)) * self.c_fc(x)))
+
+
+def make_norm(config: GPTConfig) -> nn.Module:
+    """The norm that the config asks for, over the last dimension."""
+    if config.norm == "rmsnorm":
+        return nn.RMSNorm(config.n_embd, eps=1e-5)
+    return nn.LayerNorm(config.n_embd, eps=1e-5, bias=config.bias)
+
+
+class Block(nn.Module):
+    """Communicate (attention), then compute (MLP), each added to the stream that runs through the whole model."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.ln_1, self.attn = make_norm(config), CausalSelfAttention(config)
+        self.ln_2, self.mlp = make_norm(config), (GatedMLP if config.activation == "swiglu" else MLP)(config)
+
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        x = x + self.attn(self.ln_1(x), rope, cache)
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT(nn.Module):
+    """A decoder-only transformer: embeddings, n_layer blocks, a final norm, and a head tied to the embeddings."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        parts: dict[str, nn.Module] = {"wte": nn.Embedding(config.vocab_size, config.n_embd)}
+        if config.position == "learned":
+            parts["wpe"] = nn.Embedding(config.block_size, config.n_embd)
+        else:
+            head_dim = config.n_embd // config.n_head
+            rates = 10000.0 ** (-torch.arange(0, head_dim, 2) / head_dim)
+            angles = torch.outer(torch.arange(config.block_size), rates)  # (block_size, head_dim / 2)
+            self.register_buffer("cos", angles.cos(), persistent=False)
+            self.register_buffer("sin", angles.sin(), persistent=False)
+        parts["drop"] = make_dropout(config)
+        parts["h"] = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        parts["ln_f"] = make_norm(config)
+        self.transformer = nn.ModuleDict(parts)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self.lm_head.weight = cast(
+            "nn.Embedding", self.transformer["wte"]
+        ).weight  # one table reads tokens in and writes them out
+        self._init_weights()
+
+    def _init_weights(self) -> None:
+        """GPT-2's start: small normal weights, the two projections into the residual stream smaller with depth."""
+        wide = 1 / math.sqrt(self.config.n_embd) if self.config.init == "fan_in" else 0.02
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif name.endswith("c_proj.weight"):
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * self.config.n_layer))
+            elif name.endswith(("c_attn.weight", "c_fc.weight", "c_gate.weight")):
+                nn.init.normal_(parameter, std=wide)
+            elif parameter.dim() == 2:  # the two embedding tables
+                nn.init.normal_(parameter, std=0.02)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The n_layer blocks, from the first to the last."""
+        return cast("list[Block]", self.transformer["h"])
+
+    def use_attention(self, kind: str) -> None:
+        """Switch every block to "written" or "sdpa" attention and note it in the config."""
+        self.config = replace(self.config, attention=kind)
+        for block in self.blocks:
+            block.attn.kind = kind
+
+    def _embed(self, idx: Tensor, start: int = 0) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Token ids (B, T) at positions start.. -> (B, T, C), and the rope angles there, if any."""
+        T = idx.size(1)
+        if start + T > self.config.block_size:
+            raise ValueError(
+                f"the text is {start + T} tokens long and block_size is {self.config.block_size}: the model has no "
+                f"positions beyond that. Cut it: idx[:, -{self.config.block_size}:]"
+            )
+        x = self.transformer["wte"](idx)  # (B, T, C)
+        if self.config.position == "learned":
+            x = x + self.transformer["wpe"](torch.arange(start, start + T, device=idx.device))
+            return self.transformer["drop"](x), None
+        return self.transformer["drop"](x), (self.cos[start : start + T], self.sin[start : start + T])
+
+    def forward(
+        self,
+        idx: Tensor,
+        targets: Tensor | None = None,
+        all_logits: bool = False,
+        cache: list[LayerCache] | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Score the next token at every position.
+
+        Args:
+            idx: token ids (B, T), int64, T at most block_size.
+            targets: the tokens that really came next (B, T), -1 where a position must not count.
+            all_logits: without targets, give the logits of all positions and not only of the last.
+            cache: one LayerCache a layer; idx then holds only positions that are not yet in it.
+
+        Returns:
+            logits (B, T, vocab_size), without targets (B, 1, vocab_size), and the mean cross-entropy in nats or None.
+
+        Raises:
+            ValueError: the text is longer than block_size.
+        """
+        x, rope = self._embed(idx, start=cache[0].length if cache else 0)
+        for i, block in enumerate(self.blocks):
+            x = block(x, rope, cache[i] if cache else None)
+        x = self.transformer["ln_f"](x)
+        if targets is None:
+            return self.lm_head(x if all_logits else x[:, -1:]), None
+        logits = self.lm_head(x)
+        loss = F.cross_entropy(logits.view(-1, logits.size(-1)).float(), targets.reshape(-1), ignore_index=-1)
+        return logits, loss
+
+    @torch.no_grad()
+    def attention_maps(self, idx: Tensor) -> Tensor:
+        """Who looks at whom: (n_layer, B, n_head, T, T) for token ids (B, T), each row sums to 1."""
+        x, rope = self._embed(idx)
+        maps = []
+        for block in self.blocks:
+            q, k, _ = block.attn.qkv(block.ln_1(x), rope)
+            maps.append(attention_weights(q, k))
+            x = block(x, rope)
+        return torch.stack(maps)
+
+    def num_params(self, non_embedding: bool = False) -> int:
+        """Number of trained numbers, the tied table counted once; without position embeddings if non_embedding."""
+        total = sum(parameter.numel() for parameter in self.parameters())
+        if non_embedding and self.config.position == "learned":
+            total -= self.config.block_size * self.config.n_embd
+        return total
+
+    def flops_per_token(self) -> int:
+        """Floating-point operations to train on one token, forward and backward.
+
+        Source: Chowdhery et al., "PaLM", appendix B: 6 per parameter, and 12 * n_layer * n_embd * block_size
+        for attention.
+        """
+        c = self.config
+        return 6 * self.num_params(non_embedding=True) + 12 * c.n_layer * c.n_embd * c.block_size
+
+    def stream(self, idx: Tensor, max_new_tokens: int, **options: Any) -> Iterator[Tensor]:
+        """Write on, one token at a time: yields (B,) ids as they are drawn; arguments as in `sampling.stream`."""
+        return stream(self, idx, max_new_tokens, **options)
+
+    def generate(self, idx: Tensor, max_new_tokens: int, **options: Any) -> Tensor:
+        """Continue the prompts (B, T) to (B, T + n); arguments as in `sampling.generate`."""
+        return generate(self, idx, max_new_tokens, **options)
+
+    @classmethod
+    def from_hf(cls, hf_model: GPT2LMHeadModel) -> GPT:
+        """A GPT with the weights of a transformers GPT-2: equal logits.
+
+        Args:
+            hf_model: a GPT2LMHeadModel, for example GPT2LMHeadModel.from_pretrained("gpt2").
+
+        Raises:
+            ValueError: the model is no GPT-2.
+        """
+        from workshop_utils.gpt.gpt2 import from_hf
+
+        return from_hf(hf_model)
+
+    def to_hf(self) -> GPT2LMHeadModel:
+        """The same model as transformers' GPT2LMHeadModel: equal logits.
+
+        Raises:
+            ValueError: rope or rmsnorm is used, which GPT-2 does not have.
+        """
+        from workshop_utils.gpt.gpt2 import to_hf
+
+        return to_hf(self)
+
+
+def fastest_attention(config: GPTConfig, batch: tuple[int, int], device: str, dtype: str) -> tuple[str, str]:
+    """Time both ways of computing attention, forward and backward, and name the faster one.
+
+    Args:
+        config: the model's shape.
+        batch: (B, T) of a real batch.
+        device: "cpu" or "cuda".
+        dtype: "float32", or the dtype of mixed precision.
+
+    Returns:
+        ("written" or "sdpa", the reason with the figures).
+    """
+    if device != "cpu":
+        return "sdpa", "fused kernels, and no (T, T) matrix in memory"
+    B, T = batch
+    shape = (B, config.n_head, T, config.n_embd // config.n_head)
+    q, k, v = (torch.randn(shape, requires_grad=True) for _ in range(3))
+
+    def sdpa(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    def milliseconds(attention: Callable[[Tensor, Tensor, Tensor], Tensor]) -> float:
+        times = []
+        for _ in range(8):
+            began = time.perf_counter()
+            with torch.autocast(device, dtype=getattr(torch, dtype), enabled=dtype != "float32"):
+                out = attention(q * 1.0, k * 1.0, v * 1.0)
+            torch.autograd.grad(out.float().sum(), (q, k, v))
+            times.append(time.perf_counter() - began)
+        return 1000 * sorted(times)[2]  # near the fastest: other programs only ever make it slower
+
+    written, fused = milliseconds(written_attention), milliseconds(sdpa)
+    return (
+        "written" if written < fused else "sdpa"
+    ), f"at {B} x {T} tokens: written {written:.1f} ms, sdpa {fused:.1f} ms"

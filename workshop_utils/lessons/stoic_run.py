@@ -1,0 +1,304 @@
+"""The run of lesson 07: its settings on each machine, its pairs, and how surprised a model is by replies.
+
+Pairs -> the model's format, or a foreign one -> loss on the replies. The run itself is finetune.tune.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from workshop_utils.chat import template as chat
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.chat.template import IGNORED, Encoded
+from workshop_utils.lessons import stoic_set
+from workshop_utils.lessons.stoic_set import Pair, messages
+from workshop_utils.machine.profiles import hurried
+from workshop_utils.pocket import frozen
+from workshop_utils.tuning.finetune import TuneConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from workshop_utils.machine.profiles import Profile
+
+SHIPPED = Path(__file__).parent / "pocket" / "models" / "stoic"  # the adapter that tools/build_adapter.py makes
+# The dials that differ between machines. A model of two million parameters wants ten times the rate of a large one.
+RUNS: dict[str, dict[str, Any]] = {
+    "pocket": {"learning_rate": 2e-3, "batch_size": 4, "grad_accum_steps": 2},
+    "t4": {"learning_rate": 2e-4, "batch_size": 2, "grad_accum_steps": 4},
+    "big": {"learning_rate": 2e-4, "batch_size": 8, "grad_accum_steps": 1},
+}
+HURRY: dict[str, Any] = {"steps": 4, "checkpoint_every": 4}
+# Ways to write the same question that a model may not know, and the token that shows whether it does.
+FOREIGN = {
+    "plain text": ("", "{prompt}\n"),
+    "Question and Answer": ("", "Question: {prompt}\nAnswer:\n"),
+    "ChatML": ("<|im_start|>", "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"),
+    "Gemma's": ("<start_of_turn>", "<start_of_turn>user\n{prompt}<end_of_turn>\n<start_of_turn>model\n"),
+}
+
+
+def stoic_config(profile: Profile) -> TuneConfig:
+    """The settings of the lesson's run: 60 updates of 8 conversations each, on every machine.
+
+    Args:
+        profile: pocket takes ten times the rate; t4 halves the batch and doubles the accumulation. A few steps only
+            where WORKSHOP_HURRY=1 is set.
+    """
+    config = TuneConfig(country=profile.country, **RUNS[profile.name])
+    return replace(config, **HURRY) if hurried() else config
+
+
+# --- the pairs
+
+
+def pairs_for(profile: Profile) -> tuple[list[Pair], list[Pair]]:
+    """What this machine's model learns from and what is held out, parted by topic, without the ordinary chats.
+
+    Args:
+        profile: pocket takes pairs in the few words that its model knows, the others the set that was written by hand.
+            Where the pocket model learns from that one, it learns words and not a voice: the lesson tries it.
+    """
+    if profile.name == "pocket":
+        return in_small_words(100), in_small_words(36, held_out=True)
+    return stoic_set.split(stoic_set.load())
+
+
+def ordinary_for(profile: Profile, n: int = 12) -> list[Pair]:
+    """Ordinary chats to replay, without complaints; larger models need no stories of a small one, so only questions.
+
+    Args:
+        profile: of the machine.
+        n: how many.
+    """
+    return stoic_set.ordinary(n, kinds=("question", "story") if profile.name == "pocket" else ("question",))
+
+
+def in_small_words(n: int, held_out: bool = False) -> list[Pair]:
+    """Complaints and Stoic answers out of the words that the pocket models were made of.
+
+    Args:
+        n: how many; more begin with the same ones.
+        held_out: about the nouns that are never trained on (every fifth of all nouns, and all topics that the Stoic set
+            holds out), instead of the others.
+
+    Returns:
+        n pairs, no prompt twice.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    kept = [Pair(**row) for row in frozen.rows("small_words_held_out" if held_out else "small_words")]
+    return frozen.first(n, kept, "pairs in small words")
+
+
+# --- the model that came out
+
+
+def load_tuned(profile: Profile, quiet: bool = False) -> LanguageModel:
+    """The Stoic of lesson 07 on its base in floats: from that lesson's run here, or else the package's, or else new.
+
+    Args:
+        profile: on a CPU the base is in float32, on a GPU in the profile's 16 bits.
+        quiet: do not say where it comes from.
+
+    Raises:
+        ModelUnavailable: as in models.load.
+    """
+    from workshop_utils.chat import models
+    from workshop_utils.tuning import finetune, lora
+
+    name, runs = profile.models[1], profile.home / "runs"
+    own = runs / f"lesson09-{name.rpartition('/')[2]}"
+    base = lora.load_base(name, profile, "float32" if profile.device == "cpu" else profile.dtype)
+    places = {"lesson 07's run on this machine": runs / "lesson07", "an earlier run of this lesson": own}
+    if name in models.POCKET:
+        places["the package, since lesson 07 left none here"] = SHIPPED
+    for where, place in places.items():
+        if not (place / lora.BELONGS).is_file():
+            continue
+        try:
+            tuned = lora.load(base, place)
+        except lora.AdapterError as error:
+            if not quiet:
+                print(f"passed over: {error}")
+            continue
+        if not quiet:
+            print(f"adapter from {where}")
+        return tuned
+    if not quiet:
+        print("lesson 07 has left no adapter here, so its run comes first")
+    train, _ = pairs_for(profile)
+    rows = [messages(pair) for pair in train + ordinary_for(profile)]
+    fresh = lora.attach(lora.load_base(name, profile))
+    finetune.tune(fresh, rows, stoic_config(profile), own, profile, quiet=quiet)
+    del fresh
+    models.release()
+    return lora.load(base, own)
+
+
+def precisions_for(profile: Profile, model: LanguageModel, quiet: bool = False) -> list[str]:
+    """The methods of quantize.METHODS that lesson 09 compares; the first one is the reference of the others.
+
+    Args:
+        profile: a GPU holds the model in 16 bits and a smaller copy of it, and no float32 as well: there the 16 bits
+            are the reference.
+        model: in floats, to be quantised.
+        quiet: do not say what is left out, and why.
+
+    Returns:
+        their names, without those that this machine cannot have, or not with this model.
+    """
+    from workshop_utils.quantize.compare import METHODS, lack_of
+
+    lacking = {name: lack_of(name, model, profile) for name in METHODS}
+    reasons: dict[str, list[str]] = {}  # one reason may be that of several methods
+    for name, reason in lacking.items():
+        if reason:
+            reasons.setdefault(reason, []).append(METHODS[name].title)
+    if reasons and not quiet:
+        print("left out:", "; ".join(f"{', '.join(titles)} ({reason})" for reason, titles in reasons.items()))
+    return [name for name, reason in lacking.items() if not reason]
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """How much lesson 09 measures of each row of its table.
+
+    Attributes:
+        prompts: complaints that are answered, and conversations whose logits are compared.
+        tokens: of an answer.
+        questions: ordinary questions that are asked, and ordinary replies whose perplexity is taken.
+        answer: tokens of their answers.
+        speed: tokens that are written for the speed, three times.
+    """
+
+    prompts: int
+    tokens: int
+    questions: int
+    answer: int
+    speed: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of decoding for a row: 32 texts are written side by side, and each step takes as long as for one."""
+        batches = -(-self.prompts // 32), -(-self.questions // 32)
+        return batches[0] * self.tokens + batches[1] * self.answer + 3 * self.speed
+
+
+# Estimated for a T4, not measured there. An H200 took 3.6 s for 80 steps with NF4 Gemma 2 2B, 0.045 s for each, nearly
+# all of it for launching kernels. Colab's machine is taken to be five times slower: 0.225 s for each step. A row takes
+# 48 + 32 + 3 x 24 = 152 steps, 34 s; 60 passes over short texts, 14 s; about 40 s to write up to 5 GB and to read them.
+# Gemma has six rows there: 6 x (34 + 14 + 40) s = 9 minutes.
+SIZES = {"pocket": TableSize(36, 60, 40, 100, 48), "gpu": TableSize(16, 48, 16, 32, 24)}
+
+
+def table_size(profile: Profile) -> TableSize:
+    """How much lesson 09's table measures here: on a T4 it shall take ten minutes at most.
+
+    Args:
+        profile: pocket takes all prompts and questions of the lesson, the others some of them.
+    """
+    return SIZES["pocket" if profile.name == "pocket" else "gpu"]
+
+
+# --- formats
+
+
+def in_format(tokenizer: PreTrainedTokenizerBase, pair: Pair, beginning: str | None = None) -> Encoded:
+    """A pair in tokens, up to the end of its answer; the answer's words are marked, in every format the same tokens.
+
+    Args:
+        tokenizer: with a chat template.
+        pair: a prompt and its answer.
+        beginning: what stands in front of the answer, with {prompt} in it; None for the model's own template.
+    """
+    start = asked_in(tokenizer, pair.prompt, beginning)
+    answer = list(tokenizer(pair.answer, add_special_tokens=False)["input_ids"])
+    return Encoded(start + answer, [False] * len(start) + [True] * len(answer))
+
+
+def asked_in(tokenizer: PreTrainedTokenizerBase, prompt: str, beginning: str | None = None) -> list[int]:
+    """The tokens to ask with in a format: the tokenizer's own template, or plain text that begins as the model's do.
+
+    Args:
+        tokenizer: with a chat template.
+        prompt: what the user says.
+        beginning: as in in_format.
+    """
+    if beginning is None:
+        return chat.prompt_ids(tokenizer, chat.conversation(prompt))
+    return list(tokenizer(beginning.replace("{prompt}", prompt))["input_ids"])
+
+
+def foreign_formats(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    """Formats that this model does not know, by its marks: name -> how a question begins in it."""
+    known = tokenizer.get_vocab()
+    return {name: beginning for name, (mark, beginning) in FOREIGN.items() if mark not in known}
+
+
+# --- the loss
+
+
+def batch_of(rows: Sequence[Encoded], pad: int, device: Any = "cpu") -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of different lengths as one batch, filled up on the right.
+
+    Args:
+        rows: token ids and which of them are trained.
+        pad: the id to fill up with.
+        device: where to put the tensors.
+
+    Returns:
+        ids, attention mask and labels, each (B, T) int64; the label of a token that does not count is -100.
+    """
+    import torch
+
+    width = max(len(row.ids) for row in rows)
+    gaps = [width - len(row.ids) for row in rows]
+    ids = [row.ids + [pad] * gap for row, gap in zip(rows, gaps, strict=True)]
+    mask = [[1] * len(row.ids) + [0] * gap for row, gap in zip(rows, gaps, strict=True)]
+    labels = [row.labels + [IGNORED] * gap for row, gap in zip(rows, gaps, strict=True)]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device), torch.tensor(labels, device=device)
+
+
+def loss_of(model: LanguageModel, rows: Sequence[Encoded]) -> tuple[Tensor, int]:
+    """The summed loss of one batch over the marked tokens, in nats, and how many they are.
+
+    Args:
+        model: with or without an adapter.
+        rows: of one batch.
+    """
+    from torch.nn.functional import cross_entropy
+
+    ids, mask, labels = batch_of(rows, model._pad_id(), model.model.device)
+    logits = cast(Any, model.model)(input_ids=ids, attention_mask=mask).logits.float()  # (B, T, V)
+    # place t predicts token t + 1
+    total = cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum")
+    return total, int((labels[:, 1:] != IGNORED).sum())
+
+
+def reply_loss(model: LanguageModel, rows: Sequence[Encoded], batch_size: int = 8) -> float:
+    """How surprised a model is by replies: the mean loss of the marked tokens, in nats a token.
+
+    Args:
+        model: with or without an adapter.
+        rows: from chat.encode or in_format.
+        batch_size: rows at a time.
+
+    Raises:
+        ValueError: no token is marked.
+    """
+    import torch
+
+    total, n = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, len(rows), batch_size):
+            loss, count = loss_of(model, rows[start : start + batch_size])
+            total, n = total + float(loss), n + count
+    if n == 0:
+        raise ValueError("no token is marked as one that counts, so there is no loss: look at the mask of a row")
+    return total / n

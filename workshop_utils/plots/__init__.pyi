@@ -1,0 +1,27 @@
+# What `from workshop_utils.plots import ...` offers; read by type checkers and, lazily, by __init__.py.
+from . import basics as basics
+from . import blinded as blinded
+from . import budget as budget
+from . import chat as chat
+from . import coloured as coloured
+from . import evaluation as evaluation
+from . import failures as failures
+from . import gpt as gpt
+from . import sliders as sliders
+from . import stream as stream
+from . import tuning as tuning
+from .basics import bars as bars
+from .basics import batches as batches
+from .basics import coherence as coherence
+from .basics import compare_losses as compare_losses
+from .basics import loss_and_rate as loss_and_rate
+from .basics import merge_counts as merge_counts
+from .basics import one_batch as one_batch
+from .basics import parts_in_colour as parts_in_colour
+from .basics import schedule as schedule
+from .basics import shifted_by_one as shifted_by_one
+from .basics import tokens_in_colour as tokens_in_colour
+from .basics import vocabulary_sizes as vocabulary_sizes
+from .blinded import blind as blind
+from .coloured import parts_of as parts_of
+from .sliders import live as live

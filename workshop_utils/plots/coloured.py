@@ -1,0 +1,161 @@
+"""Tokens as coloured text: HTML in a notebook, parts between bars in a terminal.
+
+plots.py offers it to the lessons as tokens_in_colour and parts_in_colour.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from workshop_utils.text.byte_level import to_bytes
+
+if TYPE_CHECKING:
+    import tiktoken
+    from transformers import PreTrainedTokenizerBase
+
+# Pale tints of plots.PALETTE, so that black letters stay readable on them; grey is for special tokens.
+TINTS = ("#B8DCF0", "#F7D89B", "#A9DDCB", "#EBCBDD", "#F5EE9E")
+SPECIAL = "#C9C9C9"
+UNREAD = "#EEEEEE"
+LINES = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
+
+
+def parts_of(ids: Iterable[int], encoding: tiktoken.Encoding) -> list[bytes | str]:
+    """The tokens behind some ids: bytes, or a str where it is a special token.
+
+    Args:
+        ids: token ids.
+        encoding: the tokenizer that they belong to.
+    """
+    special = set(encoding._special_tokens.values())
+    return [encoding.decode([id]) if id in special else encoding.decode_single_token_bytes(id) for id in ids]
+
+
+def parts_of_tokenizer(ids: Iterable[int], tokenizer: PreTrainedTokenizerBase) -> list[bytes | str]:
+    """The tokens behind some ids of a transformers tokenizer: bytes, or a str where it is a special token.
+
+    Args:
+        ids: token ids.
+        tokenizer: byte-level, or in the manner of sentencepiece.
+    """
+    added = tokenizer.added_tokens_decoder
+    special = set(tokenizer.all_special_ids) | {id for id, token in added.items() if token.special}
+    decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
+    byte_level = "ByteLevel" in repr(decoder)
+    parts: list[bytes | str] = []
+    for id in map(int, ids):
+        token = str(tokenizer.convert_ids_to_tokens(id))
+        if id in special:
+            parts.append(token)
+        elif id in added:  # text that is kept whole, such as Gemma's runs of newlines, is written as it is
+            parts.append(added[id].content.encode())
+        else:
+            parts.append(to_bytes(token) if byte_level else _bytes_of(token, id, tokenizer))
+    return parts
+
+
+def _bytes_of(token: str, id: int, tokenizer: PreTrainedTokenizerBase) -> bytes:
+    """The bytes behind a token that is not byte-level; decoding it alone would drop the space in front of it."""
+    single = re.fullmatch(r"<0x([0-9A-Fa-f]{2})>", token)
+    if single:
+        return bytes.fromhex(single[1])
+    if "\u2581" in token:  # sentencepiece's space
+        return token.replace("\u2581", " ").encode()
+    text = str(tokenizer.decode([id]))
+    return (" " + text if token.startswith("\u0120") and not text.startswith(" ") else text).encode()
+
+
+class ColouredText:
+    """Lines of parts, each part on a colour of its own; a notebook shows it when a cell ends with it."""
+
+    def __init__(self, lines: Mapping[str, Sequence[bytes | str]], show_spaces: bool = False) -> None:
+        """Keep the lines.
+
+        Args:
+            lines: for each label the parts of its line; "" for no label. A str is a special token.
+            show_spaces: write a space as a dot.
+        """
+        self.lines = {label: list(parts) for label, parts in lines.items()}
+        self.show_spaces = show_spaces
+
+    def __repr__(self) -> str:
+        width = max(map(len, self.lines), default=0)
+        return "\n".join(
+            f"{label:<{width}}  {'|'.join(map(self._readable, parts))}".strip() for label, parts in self.lines.items()
+        )
+
+    def _repr_html_(self) -> str:
+        if list(self.lines) == [""]:
+            return f'<div style="line-height:2">{self._coloured(self.lines[""])}</div>'
+        rows = "".join(
+            f'<tr><td style="text-align:left;white-space:nowrap"><b>{escape(label)}</b></td>'
+            f'<td style="text-align:right">{len(parts)}</td>'
+            f'<td style="text-align:left;line-height:1.8">{self._coloured(parts)}</td></tr>'
+            for label, parts in self.lines.items()
+        )
+        head = '<tr><th></th><th>tokens</th><th style="text-align:left">what they are</th></tr>'
+        return f"<table>{head}{rows}</table>"
+
+    def _coloured(self, parts: Sequence[bytes | str]) -> str:
+        # <code> and not <span>: pages that drop all colours, such as GitHub's, still draw a box around each token
+        # and <wbr>, a place where a line may break: a row of bytes has no space
+        return "<wbr>".join(
+            f'<code style="background:{SPECIAL if isinstance(part, str) else TINTS[i % len(TINTS)]};color:#000;'
+            f'padding:2px 0">{escape(self._readable(part))}</code>'
+            for i, part in enumerate(parts)
+        )
+
+    def _readable(self, part: bytes | str) -> str:
+        """A token as people can read it: whole characters as such, pieces of a character as their bytes."""
+        if isinstance(part, str):
+            return part
+        try:
+            text = part.decode()
+        except UnicodeDecodeError:
+            return "‹" + part.hex(" ") + "›"
+        if self.show_spaces or not text.strip():
+            text = text.replace(" ", "·")
+        return "".join(LINES.get(character, character) for character in text)
+
+
+class MaskedText(ColouredText):
+    """One row of tokens in which those that are trained stand out; the others are only read."""
+
+    def __init__(self, parts: Sequence[bytes | str], trained: Sequence[bool]) -> None:
+        """Keep the row.
+
+        Args:
+            parts: the tokens, as from parts_of_tokenizer.
+            trained: for each of them whether it counts in the loss.
+
+        Raises:
+            ValueError: there are more of one than of the other.
+        """
+        if len(parts) != len(trained):
+            raise ValueError(f"{len(parts)} tokens and {len(trained)} marks: each token needs one")
+        super().__init__({"": parts})
+        self.trained = list(trained)
+
+    def __repr__(self) -> str:
+        runs = groupby(zip(self.lines[""], self.trained, strict=True), key=lambda pair: pair[1])
+        joined = ((on, b"".join(_encoded(part) for part, _ in run)) for on, run in runs)
+        texts = ((on, row.decode(errors="replace").replace("\n", LINES["\n"])) for on, row in joined)
+        return "".join(f"«{text}»" if on else text for on, text in texts)
+
+    def _repr_html_(self) -> str:
+        shown = []
+        for part, on in zip(self.lines[""], self.trained, strict=True):
+            style = f"background:{TINTS[2]};color:#000;font-weight:bold" if on else f"background:{UNREAD};color:#555"
+            breaks = "<br>" if part == b"\n" else "<wbr>"
+            shown.append(f'<code style="{style};padding:2px 0">{escape(self._readable(part))}</code>{breaks}')
+        n = sum(self.trained)
+        legend = f"<b>{n}</b> of {len(self.trained)} tokens are trained (bold, on green); the others are only read"
+        return f'<div style="line-height:2">{"".join(shown)}</div><div>{legend}</div>'
+
+
+def _encoded(part: bytes | str) -> bytes:
+    return part.encode() if isinstance(part, str) else part

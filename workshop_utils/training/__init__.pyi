@@ -1,0 +1,21 @@
+# What `from workshop_utils.training import ...` offers; read by type checkers and, lazily, by __init__.py.
+from . import batches as batches
+from . import checkpoints as checkpoints
+from . import loop as loop
+from . import optimizers as optimizers
+from . import processes as processes
+from . import range_test as range_test
+from . import rate_sweep as rate_sweep
+from . import shards as shards
+from . import torchrun as torchrun
+from .checkpoints import CheckpointError as CheckpointError
+from .checkpoints import load_model as load_model
+from .checkpoints import step_folders as step_folders
+from .loop import TrainingStopped as TrainingStopped
+from .range_test import lr_range_test as lr_range_test
+from .torchrun import MULTI_NODE as MULTI_NODE
+from .torchrun import device_for as device_for
+from .torchrun import launch as launch
+from .train import estimate_loss as estimate_loss
+from .train import run_dir as run_dir
+from .train import train as train

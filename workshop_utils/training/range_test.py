@@ -1,0 +1,125 @@
+"""The range of rates that a model bears: one short training whose rate climbs from far too low to far too high."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from workshop_utils.gpt.config import TrainConfig
+from workshop_utils.gpt.model import GPT
+from workshop_utils.training.batches import Batches, unmoved
+from workshop_utils.training.loop import Loop, TrainingStopped
+
+MakeModel = Callable[[], GPT]
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What a model made of rates from far too low to far too high.
+
+    Attributes:
+        rates: of the steps that were made.
+        losses: training loss of each, in nats a token, as it came.
+        smoothed: the same as a running mean.
+        grad_norms: length of the gradient of each, before clipping.
+        suggestion: a rate to start a real training with.
+        lowest: the rate at which the smoothed loss was lowest.
+        stopped: why it ended before the highest rate, "" if it did not.
+    """
+
+    rates: list[float]
+    losses: list[float]
+    smoothed: list[float]
+    grad_norms: list[float]
+    suggestion: float
+    lowest: float
+    stopped: str = ""
+
+    def __str__(self) -> str:
+        end = f"; {self.stopped}" if self.stopped else ""
+        return (
+            f"the loss was lowest at a rate of {self.lowest:.1e}{end}. Start with {self.suggestion:.1e}, and try half "
+            "and twice as much"
+        )
+
+
+def lr_range_test(
+    make_model: MakeModel,
+    data: Batches,
+    config: TrainConfig,
+    low: float = 1e-5,
+    high: float = 1.0,
+    steps: int = 100,
+    explode: float = 1.5,
+) -> RangeTest:
+    """Raise the rate exponentially from step to step, and watch where the loss stops falling and explodes.
+
+    Args:
+        make_model: makes a fresh model, which is thrown away: nothing has to be restored.
+        data: batches to learn from; a stream is put back where it was.
+        config: batch, precision, optimiser, clipping. Its own rate, schedule and steps are not used; Muon's rate keeps
+            its ratio to learning_rate.
+        low: the first rate.
+        high: the last one, if the loss does not explode before.
+        steps: updates from the one to the other.
+        explode: the test ends when the smoothed loss is so many times its lowest value.
+
+    Returns:
+        the RangeTest.
+
+    Raises:
+        ValueError: the rates do not rise, or there are too few steps.
+        TrainingStopped: the very first steps failed already: memory, or data.
+
+    Source: Smith, "Cyclical Learning Rates", arXiv 1506.01186, section 3.3. The suggestion is a third of the rate at
+        the lowest loss: that one is already too high to stay at, since the test spends only a few steps there.
+    """
+    if not 0 < low < high:
+        raise ValueError(f"low is {low} and high {high}: the rates must rise, from above 0")
+    if steps < 10:
+        raise ValueError(f"steps is {steps}: with fewer than 10, each rate is a guess")
+    config = replace(config, steps=steps, country="")
+    loop = Loop(make_model(), data, config, None, quiet=True)
+    loop.check()
+    if loop.model.config.attention == "auto":
+        loop.choose_attention()
+    loop.model.train()
+    rates: list[float] = []
+    losses: list[float] = []
+    norms: list[float] = []
+    stopped = ""
+    with unmoved(data):
+        for step in range(steps):
+            rate = low * (high / low) ** (step / (steps - 1))
+            _set(loop, rate / config.learning_rate)
+            try:
+                loss, norm, _ = loop.update(step, rate)
+            except TrainingStopped:
+                if step < 5:
+                    raise
+                stopped = f"at {rate:.1e} the loss was not finite any more"
+                break
+            rates, losses, norms = [*rates, rate], [*losses, loss], [*norms, norm]
+            smoothed = _smooth(losses)
+            if smoothed[-1] > explode * min(smoothed):
+                stopped = f"it had grown {explode:g} times as large at {rate:.1e}"
+                break
+    smoothed = _smooth(losses)
+    lowest = rates[smoothed.index(min(smoothed))]
+    return RangeTest(rates, losses, smoothed, norms, lowest / 3, lowest, stopped)
+
+
+def _set(loop: Loop, share: float) -> None:
+    """Set every optimiser to a multiple of its peak rate."""
+    for optimizer in loop.optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+
+
+def _smooth(losses: Sequence[float], memory: float = 0.8) -> list[float]:
+    """A running mean that forgets; its start is corrected for having nothing behind it."""
+    found, mean = [], 0.0
+    for step, loss in enumerate(losses, start=1):
+        mean = memory * mean + (1 - memory) * loss
+        found.append(mean / (1 - memory**step))
+    return found
