@@ -92,6 +92,7 @@ lint: $(STAMP) ## Check style and types of code, tests and lessons
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python tools/notebooks.py check
 
 format: $(STAMP) ## Lay the code out as `make lint` wants it

@@ -87,7 +87,7 @@ def compare(
     return take_turns(ours, theirs, rounds)
 
 
-LEARN = "import sys; from workshop_utils.text import corpus as data, tokenizer as tokens; tokens.train_bpe([data.read_text(sys.argv[1])])"
+LEARN = "import sys; from workshop_utils.text import corpus, tokenizer; tokenizer.train_bpe([corpus.read_text(sys.argv[1])])"
 
 
 def peak_gigabytes(*command: str) -> float:

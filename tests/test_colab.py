@@ -444,7 +444,8 @@ install("finetune")
 LESSON = """
 import sys
 import torch, numpy, transformers, trl, peft, bitsandbytes, datasets, accelerate, sklearn, pandas, matplotlib.pyplot
-import workshop_utils.tuning.finetune, workshop_utils.tuning.lora, workshop_utils.tuning.backends, workshop_utils.chat.models
+import workshop_utils.tuning.finetune, workshop_utils.tuning.lora, workshop_utils.tuning.backends
+import workshop_utils.chat.models
 assert "site-packages" in workshop_utils.__file__
 numpy.asarray(torch.ones(3)), torch.from_numpy(numpy.ones(3)), pandas.DataFrame({"a": [1]}).to_numpy()
 model = torch.nn.Sequential(torch.nn.Linear(4, 4))

@@ -240,7 +240,7 @@ def test_ctrl_c_writes_the_report_so_far(tmp_path):
     third = write(tmp_path / "03_third.ipynb", "# Third")
     out = tmp_path / "out"
     paths = [str(first), str(second), str(third)]
-    program = f"from workshop_utils.command import run_lessons as lessons; raise SystemExit(lessons.run({paths}, out={str(out)!r}))"
+    program = f"from workshop_utils.command.run_lessons import run; raise SystemExit(run({paths}, out={str(out)!r}))"
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not (out / "01_first.html").exists() and time.monotonic() < deadline:

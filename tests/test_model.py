@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from workshop_utils.gpt.gpt2 import from_hf, to_hf
 from workshop_utils.gpt.model import GPT, GPTConfig, attention_weights, written_attention
 from workshop_utils.gpt.sampling import LayerCache, generate_text, sample_next
 from workshop_utils.text.tokenizer import train_bpe
@@ -40,43 +41,42 @@ def test_logits_equal_transformers_gpt2_both_ways(activation):
     torch.manual_seed(3)
     shape = {"vocab_size": 96, "n_positions": 32, "n_embd": 64, "n_layer": 3, "n_head": 4}
     theirs = GPT2LMHeadModel(GPT2Config(**shape, activation_function=activation, initializer_range=0.2)).eval()
-    ours = GPT.from_hf(theirs).eval()
+    ours = from_hf(theirs).eval()
     with torch.no_grad():
         expected = theirs(ids()).logits
         assert torch.allclose(ours(ids(), all_logits=True)[0], expected, atol=1e-4)
-        assert torch.allclose(ours.to_hf().eval()(ids()).logits, expected, atol=1e-4)
+        assert torch.allclose(to_hf(ours).eval()(ids()).logits, expected, atol=1e-4)
 
 
 def test_gpt2_itself_comes_from_a_local_copy_and_is_not_waited_for_without_a_network(tmp_path, monkeypatch):
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from workshop_utils.chat.models import ModelUnavailable
-    from workshop_utils.gpt.gpt2 import pretrained
+    from workshop_utils.chat.models import ModelUnavailable, pretrained_gpt2
 
     start = time.perf_counter()
     monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
     with pytest.raises(ModelUnavailable, match="the wifi is gone"):
-        pretrained()
+        pretrained_gpt2()
     assert time.perf_counter() - start < 10
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
     with pytest.raises(ModelUnavailable, match="holds no openai-community/gpt2"):
-        pretrained()
+        pretrained_gpt2()
     tiny = GPT2LMHeadModel(GPT2Config(vocab_size=96, n_positions=32, n_embd=64, n_layer=1, n_head=4))
     tiny.save_pretrained(tmp_path / "openai-community" / "gpt2")
-    assert torch.equal(pretrained().lm_head.weight, tiny.lm_head.weight)
+    assert torch.equal(pretrained_gpt2().lm_head.weight, tiny.lm_head.weight)
 
 
 def test_our_loss_is_transformers_loss():
     model = small()
     x = ids()
     _, loss = model(x[:, :-1], x[:, 1:])
-    assert loss.item() == pytest.approx(model.to_hf()(x, labels=x).loss.item(), abs=1e-4)
+    assert loss.item() == pytest.approx(to_hf(model)(x, labels=x).loss.item(), abs=1e-4)
 
 
 def test_to_hf_without_biases():
     model = small(bias=False)
     with torch.no_grad():
-        assert torch.allclose(model.to_hf()(ids()).logits, model(ids(), all_logits=True)[0], atol=1e-4)
+        assert torch.allclose(to_hf(model)(ids()).logits, model(ids(), all_logits=True)[0], atol=1e-4)
 
 
 def test_other_architectures_are_refused():
@@ -86,9 +86,9 @@ def test_other_architectures_are_refused():
         LlamaConfig(vocab_size=96, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2)
     )
     with pytest.raises(ValueError, match="llama"):
-        GPT.from_hf(llama)
+        from_hf(llama)
     with pytest.raises(ValueError, match="rope"):
-        small(position="rope").to_hf()
+        to_hf(small(position="rope"))
 
 
 @pytest.mark.parametrize("changes", SHAPES)

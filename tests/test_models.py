@@ -14,9 +14,10 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
 from workshop_utils.chat import models
 from workshop_utils.chat import template as chat
+from workshop_utils.machine import profiles
 from workshop_utils.machine.profiles import choose
 
-QWEN, QWEN_INSTRUCT = models.PAIRS["t4"]
+QWEN, QWEN_INSTRUCT = profiles.PAIRS["t4"]
 
 
 @pytest.fixture(scope="module")
@@ -186,16 +187,16 @@ def test_gemma_2_gets_eager_attention_and_all_get_float32_on_a_cpu(tmp_path, mon
 
 def test_which_pair_a_profile_talks_to(tmp_path, monkeypatch):
     monkeypatch.setattr("workshop_utils.machine.profiles.has_token", lambda: False)
-    assert models.pair("pocket") == ("pocket-base", "pocket-instruct")
-    assert models.pair("t4") == (QWEN, QWEN_INSTRUCT)
+    assert profiles.pair("pocket") == ("pocket-base", "pocket-instruct")
+    assert profiles.pair("t4") == (QWEN, QWEN_INSTRUCT)
     monkeypatch.setattr("workshop_utils.machine.profiles.has_token", lambda: True)
-    assert models.pair("t4") == models.GEMMA
-    assert models.pair("big") == models.PAIRS["big"]
+    assert profiles.pair("t4") == profiles.GEMMA
+    assert profiles.pair("big") == profiles.PAIRS["big"]
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
-    assert models.pair("t4") == (QWEN, QWEN_INSTRUCT)
-    for name in models.GEMMA:
+    assert profiles.pair("t4") == (QWEN, QWEN_INSTRUCT)
+    for name in profiles.GEMMA:
         (tmp_path / name).mkdir(parents=True)
-    assert models.pair("t4") == models.GEMMA
+    assert profiles.pair("t4") == profiles.GEMMA
 
 
 def test_a_local_copy_that_is_not_there_is_named(hub, monkeypatch):
@@ -291,7 +292,7 @@ def test_a_closed_model_explains_licence_and_token(monkeypatch, token):
     monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (True, "it answers"))
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(models.ModelUnavailable) as refused:
-        models.load(models.GEMMA[0], choose("pocket"))
+        models.load(profiles.GEMMA[0], choose("pocket"))
     text = str(refused.value)
     assert "accept its licence at https://huggingface.co/google/gemma-2-2b" in text
     assert "https://huggingface.co/settings/tokens" in text

@@ -13,9 +13,9 @@ import tiny_models
 from nbformat import v4
 from other_answers import OTHER
 
-from workshop_utils.chat import models
 from workshop_utils.command import kernel
 from workshop_utils.command import run_lessons as lessons
+from workshop_utils.machine import profiles
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -144,8 +144,8 @@ def test_a_lesson_runs_with_its_exercises_untouched_and_again_with_them_solved(p
 @pytest.mark.parametrize(
     ("number", "profile", "family", "names"),
     [
-        ("07", "big", "qwen2", models.PAIRS["big"]),
-        ("09", "big", "qwen2", models.PAIRS["big"]),
+        ("07", "big", "qwen2", profiles.PAIRS["big"]),
+        ("09", "big", "qwen2", profiles.PAIRS["big"]),
     ],
 )
 def test_a_lesson_runs_along_the_path_of_a_gpu_on_models_from_a_local_folder(

@@ -14,7 +14,6 @@ import tiny_hub
 from nbformat import v4
 from test_notebooks_run import LESSONS, ROOT, shown
 
-from workshop_utils.chat import models
 from workshop_utils.command import kernel
 from workshop_utils.machine import profiles
 from workshop_utils.text import corpus as data
@@ -22,7 +21,7 @@ from workshop_utils.text import tokenizer as tokens
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.lessons]
 
-QWEN = models.PAIRS["t4"]
+QWEN = profiles.PAIRS["t4"]
 MAX_PEAK_MB = 12_000  # what Colab leaves beside a T4
 # What setup() prints on such a machine.
 CHOSEN = [
@@ -67,7 +66,7 @@ LOADED_AS = "print('loaded as', {0}.model.dtype, 'attention', {0}.model.config._
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory) -> Path:
-    return tiny_hub.build(tmp_path_factory.mktemp("hub"), models.GEMMA, QWEN)
+    return tiny_hub.build(tmp_path_factory.mktemp("hub"), profiles.GEMMA, QWEN)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,7 @@ def rehearse(path: Path, hub: Path, home: Path, tmp_path: Path, monkeypatch) -> 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_runs_along_the_path_of_a_t4(path, hub, home, tmp_path, monkeypatch):
     said = rehearse(path, hub, home, tmp_path, monkeypatch)
-    assert f"models   {' and '.join(models.GEMMA)}\n" in said
+    assert f"models   {' and '.join(profiles.GEMMA)}\n" in said
     for sign in SIGNS.get(path.stem[:2], []):
         assert re.search(sign, said), sign
     if path.stem[:2] in MODELS_KEPT:

@@ -16,8 +16,8 @@ import tiktoken
 import tiny_models
 import torch
 
-from workshop_utils.chat import models
 from workshop_utils.chat import template as chat
+from workshop_utils.machine import profiles
 from workshop_utils.pocket import stories
 from workshop_utils.text import tokenizer as tokens
 from workshop_utils.text.byte_level import to_characters
@@ -52,7 +52,7 @@ def save_pair(hub: Path, names: tuple[str, str], **changes: Any) -> None:
         changes: other arguments of tiny_models.save, such as a real model's shape and its vocabulary.
     """
     for seed, name in enumerate(names):
-        gemma, instruct = name.startswith(models.LICENSED), name.lower().endswith(("-it", "-instruct"))
+        gemma, instruct = name.startswith(profiles.LICENSED), name.lower().endswith(("-it", "-instruct"))
         settings: dict[str, Any] = {
             "template": instruct or not gemma,  # Qwen2.5's base models come with one, too
             "spare_rows": 0 if gemma else 7,  # Qwen2.5's tables are longer than its tokenizers

@@ -5,6 +5,7 @@ from . import template as template
 from .language_model import LanguageModel as LanguageModel
 from .models import ModelUnavailable as ModelUnavailable
 from .models import load as load
+from .models import pretrained_gpt2 as pretrained_gpt2
 from .template import conversation as conversation
 from .template import encode as encode
 from .template import render as render

@@ -13,43 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.machine.profiles import LICENSED
 from workshop_utils.machine.sentences import causes, http_status, one_line
 
 if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
+
     from workshop_utils.machine.profiles import Profile
 
 POCKET = {
-    "pocket-base": Path(__file__).parent / "pocket" / "models" / "base",
-    "pocket-instruct": Path(__file__).parent / "pocket" / "models" / "instruct",
+    "pocket-base": Path(__file__).parents[1] / "pocket" / "models" / "base",
+    "pocket-instruct": Path(__file__).parents[1] / "pocket" / "models" / "instruct",
 }
-# The base model and the instruction-tuned one of each profile.
-GEMMA = ("google/gemma-2-2b", "google/gemma-2-2b-it")
-PAIRS = {
-    "pocket": ("pocket-base", "pocket-instruct"),
-    "t4": ("Qwen/Qwen2.5-1.5B", "Qwen/Qwen2.5-1.5B-Instruct"),
-    "big": ("Qwen/Qwen2.5-7B", "Qwen/Qwen2.5-7B-Instruct"),
-}
-LICENSED = "google/gemma"  # models of this family ask for their licence to be accepted first
 
 
 class ModelUnavailable(RuntimeError):
     """A model cannot be loaded; the message says which, why, and what to do."""
-
-
-def pair(profile_name: str) -> tuple[str, str]:
-    """The names of the base model and the instruction-tuned model of a profile.
-
-    Args:
-        profile_name: "pocket", "t4" or "big". On a T4 it is Gemma 2 2B where its licence can have been accepted
-            (there is a token for the hub, or WORKSHOP_HUB holds both), else Qwen2.5 1.5B, which asks for nothing.
-    """
-    from workshop_utils.machine.profiles import has_token, hub_folder
-
-    if profile_name != "t4":
-        return PAIRS[profile_name]
-    local = hub_folder()
-    gemma = has_token() if local is None else all((local / name).is_dir() for name in GEMMA)
-    return GEMMA if gemma else PAIRS["t4"]
 
 
 def load(name: str, profile: Profile, quantisation: Any = None, dtype: Any = None) -> LanguageModel:
@@ -105,6 +84,20 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
             raise
         raise ModelUnavailable(_why(name, source, error)) from error
     return LanguageModel(name, model.eval(), tokenizer, source, backend)
+
+
+def pretrained_gpt2() -> GPT2LMHeadModel:
+    """GPT-2 itself, 124M, as transformers loads it: from WORKSHOP_HUB, or else from the hub, half a gigabyte once.
+
+    Raises:
+        ModelUnavailable: it cannot be had, with the reason.
+    """
+    from transformers import GPT2LMHeadModel
+
+    from workshop_utils.text.tokenizer import GPT2
+
+    found = load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source), None)).model
+    return cast(GPT2LMHeadModel, found)
 
 
 @contextmanager

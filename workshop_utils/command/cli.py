@@ -66,7 +66,7 @@ def train(
 ) -> int:
     """Train a GPT on a text of your own. Ctrl-C saves; --resume goes on.
 
-    The JSON may name "data", "out" and "parallel" too, for runs in many processes: torchrun -m workshop_utils.command.cli train
+    The JSON may name "data", "out" and "parallel" too, for runs in many processes: torchrun -m workshop_utils train
     """
     from workshop_utils.command.own_text import train_on_text
 
@@ -192,7 +192,3 @@ def main() -> None:
 
         leave(code)
     sys.exit(code)
-
-
-if __name__ == "__main__":  # what torchrun starts: `-m workshop_utils.command.cli`
-    main()

@@ -8,20 +8,19 @@ from __future__ import annotations
 import copy
 import json
 import os
-import platform
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from workshop_utils.machine.record import computer, versions
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from workshop_utils.command.kernel import Outcome
 
-PACKAGES = ("torch", "numpy", "tiktoken", "tokenizers", "transformers", "slm-workshop")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -99,7 +98,7 @@ def index_page(outcomes: Sequence[Outcome], out: Path, profile: str | None = Non
     asked = profile or os.environ.get("WORKSHOP_PROFILE") or "chosen by each lesson from the machine"
     facts = {
         "Profile": f"{asked}, trainings cut to a few steps by WORKSHOP_HURRY=1" if hurried() else asked,
-        "Machine": machine(),
+        "Machine": computer(),
         "Versions": versions(),
         "Date": f"{datetime.now().astimezone():%d %B %Y, %H:%M}",
     }
@@ -139,26 +138,6 @@ def external_requests(page: str) -> list[str]:
     ]
     in_styles = re.findall(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')]+)""", page)
     return in_tags + in_styles
-
-
-def machine() -> str:
-    """Name the processor, the number of cores, the memory and the system in one line."""
-    import psutil
-
-    from workshop_utils.machine.hardware import cores, cpu_name
-
-    return f"{cpu_name()}, {cores()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, {platform.system()}"
-
-
-def versions() -> str:
-    """Name the versions of Python and of the packages that the lessons stand on, where they are installed."""
-    found = [f"Python {platform.python_version()}"]
-    for package in PACKAGES:
-        try:
-            found.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            continue
-    return ", ".join(found)
 
 
 def without_widgets(notebook: NotebookNode) -> None:

@@ -179,7 +179,7 @@ class RunFile:
     def _open_stream(
         self, part: StreamPart, block_size: int, training: TrainConfig
     ) -> tuple[Batches, Batches | None, tiktoken.Encoding]:
-        from workshop_utils.text.corpus import StreamingTokenDataset
+        from workshop_utils.stream.dataset import StreamingTokenDataset
         from workshop_utils.text.tokenizer import load_tokenizer
         from workshop_utils.training.processes import world
 

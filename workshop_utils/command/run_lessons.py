@@ -16,7 +16,6 @@ from workshop_utils.machine.hardware import checkout
 
 if TYPE_CHECKING:
     from workshop_utils.command.kernel import Outcome
-    from workshop_utils.machine.profiles import Profile
 
 
 def notebooks_folder() -> Path:
@@ -92,24 +91,6 @@ def run(
     if not quiet:
         print(f"The lessons with their outputs: {out / 'index.html'}", file=sys.stderr)
     return 0 if [outcome.status for outcome in outcomes] == ["passed"] * len(paths) else 1
-
-
-def stamp(profile: Profile | None = None) -> None:
-    """Print on what and when a lesson ran: profile, processor, versions, date. Every lesson's last cell calls it.
-
-    Args:
-        profile: what setup() returned; asked for again if None.
-    """
-    from datetime import date
-
-    from workshop_utils.command import report
-    from workshop_utils.machine.profiles import setup
-
-    profile = profile or setup(quiet=True)
-    print(f"profile   {profile.name}, {profile.device}, {profile.dtype}")
-    print(f"machine   {report.machine()}")
-    print(f"versions  {report.versions()}")
-    print(f"date      {date.today()}")
 
 
 def _find_one(name: str) -> Path:

@@ -5,6 +5,7 @@ from . import intervals as intervals
 from . import judges as judges
 from . import local as local
 from . import measures as measures
+from . import overlap as overlap
 from .classifier import ClassifierJudge as ClassifierJudge
 from .endpoint import judge_from_environment as judge_from_environment
 from .intervals import bootstrap as bootstrap

@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from workshop_utils.chat import template as chat
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import IGNORED, Encoded
-from workshop_utils.lessons import stoic_set
+from workshop_utils.evaluate.overlap import Exchange, overlaps, words
 from workshop_utils.lessons.stoic_run import batch_of
-from workshop_utils.lessons.stoic_set import Pair
-from workshop_utils.plots.blinded import Blind as Blind
-from workshop_utils.plots.blinded import blind as blind
 
 if TYPE_CHECKING:
     from workshop_utils.pocket.chat_types import Chat
@@ -244,7 +241,7 @@ def _runs(texts: Sequence[str], n: int) -> list[list[tuple[str, ...]]]:
     _check_texts(texts)
     if n < 1:
         raise ValueError(f"n is {n}: a run has at least one word")
-    said = [stoic_set.words(text) for text in texts]
+    said = [words(text) for text in texts]
     found = [[tuple(one[at : at + n]) for at in range(len(one) - n + 1)] for one in said if len(one) >= n]
     if not found:
         raise ValueError(
@@ -273,11 +270,11 @@ def questions_right(
     return [quality.answers(one, reply.text) for one, reply in zip(chats, made, strict=True)]
 
 
-def leakage(train: Sequence[str | Pair], test: Sequence[str | Pair], n: int = 6) -> list[str]:
+def leakage(train: Sequence[str | Exchange], test: Sequence[str | Exchange], n: int = 6) -> list[str]:
     """Find what a model may have seen before it was tested: a sentence for each run of words on both sides.
 
     Args:
-        train: texts, or pairs of the Stoic set.
+        train: texts, or exchanges such as the pairs of the Stoic set.
         test: the same.
         n: words in a row that are too many in common.
 
@@ -287,11 +284,10 @@ def leakage(train: Sequence[str | Pair], test: Sequence[str | Pair], n: int = 6)
     Raises:
         ValueError: n is below 2.
 
-    Source: stoic_set.overlaps.
+    Source: overlap.overlaps.
     """
-    learnt, tested = ([one if isinstance(one, Pair) else Pair(one, "", "") for one in side] for side in (train, test))
     return [
         f"training row {i} and test row {j} share {shorten(run, 80, placeholder=' ...')!r}: a good result there may be "
         "remembered, take one of them out"
-        for i, j, run in stoic_set.overlaps(learnt, tested, n)
+        for i, j, run in overlaps(train, test, n)
     ]

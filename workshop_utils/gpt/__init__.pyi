@@ -6,7 +6,6 @@ from . import sampling as sampling
 from .config import GPTConfig as GPTConfig
 from .config import TrainConfig as TrainConfig
 from .gpt2 import from_hf as from_hf
-from .gpt2 import pretrained as pretrained
 from .gpt2 import to_hf as to_hf
 from .model import GPT as GPT
 from .sampling import generate as generate

@@ -19,28 +19,20 @@ ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu": "gelu"}  # their names, and ours
 TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
-def pretrained() -> GPT2LMHeadModel:
-    """GPT-2 itself, 124M, as transformers loads it: from WORKSHOP_HUB, or else from the hub, half a gigabyte once.
-
-    Raises:
-        ModelUnavailable: it cannot be had, with the reason.
-    """
-    from transformers import GPT2LMHeadModel
-
-    from workshop_utils.chat.models import load_by
-    from workshop_utils.text.tokenizer import GPT2
-
-    found = load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source), None)).model
-    return cast(GPT2LMHeadModel, found)
-
-
 def _swap(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Transpose the layers that the two libraries store the other way round."""
     return {name: tensor.t().contiguous() if name.endswith(TRANSPOSED) else tensor for name, tensor in state.items()}
 
 
 def from_hf(hf_model: GPT2LMHeadModel) -> GPT:
-    """Build a GPT from a transformers GPT-2; see `GPT.from_hf`."""
+    """A GPT with the weights of a transformers GPT-2: equal logits.
+
+    Args:
+        hf_model: a GPT2LMHeadModel, for example GPT2LMHeadModel.from_pretrained("gpt2").
+
+    Raises:
+        ValueError: the model is no GPT-2.
+    """
     c = hf_model.config
     activation = ACTIVATIONS.get(getattr(c, "activation_function", ""))
     if c.model_type != "gpt2" or activation is None:
@@ -56,7 +48,14 @@ def from_hf(hf_model: GPT2LMHeadModel) -> GPT:
 
 
 def to_hf(model: GPT) -> GPT2LMHeadModel:
-    """Build a transformers GPT-2 from a GPT; see `GPT.to_hf`."""
+    """The same model as transformers' GPT2LMHeadModel: equal logits.
+
+    Args:
+        model: with learned positions, layernorm and a GELU.
+
+    Raises:
+        ValueError: it uses rope, rmsnorm or swiglu, which GPT-2 does not have.
+    """
     from transformers import GPT2Config, GPT2LMHeadModel
 
     c = model.config

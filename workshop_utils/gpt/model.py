@@ -20,7 +20,7 @@ from workshop_utils.gpt.config import GPTConfig as GPTConfig
 from workshop_utils.gpt.sampling import LayerCache, generate, stream
 
 if TYPE_CHECKING:
-    from transformers import GPT2LMHeadModel
+    pass
 
 
 def attention_weights(q: Tensor, k: Tensor) -> Tensor:
@@ -307,30 +307,6 @@ class GPT(nn.Module):
     def generate(self, idx: Tensor, max_new_tokens: int, **options: Any) -> Tensor:
         """Continue the prompts (B, T) to (B, T + n); arguments as in `sampling.generate`."""
         return generate(self, idx, max_new_tokens, **options)
-
-    @classmethod
-    def from_hf(cls, hf_model: GPT2LMHeadModel) -> GPT:
-        """A GPT with the weights of a transformers GPT-2: equal logits.
-
-        Args:
-            hf_model: a GPT2LMHeadModel, for example GPT2LMHeadModel.from_pretrained("gpt2").
-
-        Raises:
-            ValueError: the model is no GPT-2.
-        """
-        from workshop_utils.gpt.gpt2 import from_hf
-
-        return from_hf(hf_model)
-
-    def to_hf(self) -> GPT2LMHeadModel:
-        """The same model as transformers' GPT2LMHeadModel: equal logits.
-
-        Raises:
-            ValueError: rope or rmsnorm is used, which GPT-2 does not have.
-        """
-        from workshop_utils.gpt.gpt2 import to_hf
-
-        return to_hf(self)
 
 
 def fastest_attention(config: GPTConfig, batch: tuple[int, int], device: str, dtype: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from workshop_utils.machine.profiles import Profile
 
-SHIPPED = Path(__file__).parent / "pocket" / "models" / "stoic"  # the adapter that tools/build_adapter.py makes
+SHIPPED = Path(__file__).parents[1] / "pocket" / "models" / "stoic"  # the adapter that tools/build_adapter.py makes
 # The dials that differ between machines. A model of two million parameters wants ten times the rate of a large one.
 RUNS: dict[str, dict[str, Any]] = {
     "pocket": {"learning_rate": 2e-3, "batch_size": 4, "grad_accum_steps": 2},

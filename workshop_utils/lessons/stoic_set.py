@@ -7,19 +7,18 @@ shares neither a topic nor a run of words with what is trained on, so that a goo
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from difflib import SequenceMatcher
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 from workshop_utils.chat import template as chat
+from workshop_utils.evaluate.overlap import overlaps, words
 from workshop_utils.machine.sentences import one_line
 from workshop_utils.pocket import frozen
 
-FILE = Path(__file__).parent / "data_files" / "stoic.jsonl"
+FILE = Path(__file__).parents[1] / "data_files" / "stoic.jsonl"
 # Fewest and most words of each field that is a text.
 WORDS = {"prompt": (5, 30), "answer": (12, 60)}
 # Never trained on. A fixed list and no hash of the topic: neighbours such as bus and train must stay on one side, and
@@ -30,7 +29,6 @@ HELD_OUT_TOPICS: tuple[str, ...] = (
 )
 ORDINARY = "ordinary"  # the topic of what is replayed
 ORDINARY_KINDS = ("question", "story", "advice")
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
 @dataclass(frozen=True)
@@ -117,41 +115,6 @@ def split(pairs: Sequence[Pair], held_out_topics: Collection[str] = HELD_OUT_TOP
 def messages(pair: Pair) -> list[dict[str, str]]:
     """The pair as a conversation: the user's turn and the model's."""
     return chat.conversation(pair.prompt, pair.answer)
-
-
-def words(text: str) -> list[str]:
-    """The words of a text in small letters, without punctuation."""
-    return _WORD.findall(text.replace("’", "'").lower())
-
-
-def overlaps(train: Sequence[Pair], held_out: Sequence[Pair], n: int = 6) -> list[tuple[int, int, str]]:
-    """Find the pairs on both sides that share a run of words in prompt or answer; a tested one could be remembered.
-
-    Args:
-        train: what is trained on.
-        held_out: what is tested.
-        n: how many words in a row are too many. A text of fewer words is looked for as a whole.
-
-    Returns:
-        for each overlap the row in train and the row in held_out, counted from 0, and the longest shared run.
-
-    Raises:
-        ValueError: n is below 2.
-
-    Source: word n-gram overlap, as in the decontamination of GPT-3's test sets (Brown et al. 2020, appendix C, where
-    n is 8 to 13); our texts are shorter, and so is n.
-    """
-    if n < 2:
-        raise ValueError(f"n is {n}: a single word in common is no leak, choose 2 or more; 6 is usual here")
-    tested = [_texts(pair) for pair in held_out]
-    found = []
-    for i, pair in enumerate(train):
-        learnt = _texts(pair)
-        for j, texts in enumerate(tested):
-            longest = max((_shared(one, other, n) for one in learnt for other in texts), key=len)
-            if longest:
-                found.append((i, j, " ".join(longest)))
-    return found
 
 
 def leaks(train: Sequence[Pair], held_out: Sequence[Pair], n: int = 6) -> list[str]:
@@ -255,20 +218,3 @@ def _problem(row: dict[str, Any], name: str, names: list[str]) -> str | None:
             cure = "too short; say a little more" if count < fewest else "too long; cut what is said twice"
             return f"has {count} words and should have {fewest} to {most}, so it is {cure}"
     return None
-
-
-def _texts(pair: Pair) -> tuple[list[str], list[str]]:
-    return words(pair.prompt), words(pair.answer)
-
-
-def _shared(one: list[str], other: list[str], n: int) -> list[str]:
-    """The longest run of words in both texts, if it has n words or is the whole of a shorter text; else nothing."""
-    size = min(n, len(one), len(other))
-    if size == 0 or _runs(one, size).isdisjoint(_runs(other, size)):  # quick, and so for nearly all
-        return []
-    match = SequenceMatcher(None, one, other, autojunk=False).find_longest_match()
-    return one[match.a : match.a + match.size]
-
-
-def _runs(text: list[str], size: int) -> set[tuple[str, ...]]:
-    return {tuple(text[at : at + size]) for at in range(len(text) - size + 1)}

@@ -203,7 +203,7 @@ def _write_problem(folder: Path) -> str:
 
 def checkout() -> Path | None:
     """Return the root of the checkout that the package runs from, None when it was installed without one."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     return root if (root / "pyproject.toml").is_file() and (root / "constraints.txt").is_file() else None
 
 

@@ -68,6 +68,14 @@ BF16_CAPABILITY = (8, 0)  # Ampere; older GPUs only emulate bf16
 BF16_GAIN = 1.3  # a CPU's matrix product in bf16 must be this much faster, or conversions eat the gain
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
+# The base model and the instruction-tuned one of each profile.
+GEMMA = ("google/gemma-2-2b", "google/gemma-2-2b-it")
+PAIRS: dict[str, tuple[str, str]] = {
+    "pocket": ("pocket-base", "pocket-instruct"),
+    "t4": ("Qwen/Qwen2.5-1.5B", "Qwen/Qwen2.5-1.5B-Instruct"),
+    "big": ("Qwen/Qwen2.5-7B", "Qwen/Qwen2.5-7B-Instruct"),
+}
+LICENSED = "google/gemma"  # models of this family ask for their licence to be accepted first
 # The tokenizers' vocabularies, padded to a multiple of 64.
 VOCAB_SIZE = {"pocket": 1024, "gpt2": 50_304}
 SOURCES: dict[str, dict[str, Any]] = {
@@ -182,8 +190,6 @@ class Profile:
     @property
     def models(self) -> tuple[str, str]:
         """The base model and the instruction-tuned model that this machine talks to."""
-        from workshop_utils.chat.models import pair
-
         return pair(self.name)
 
     @property
@@ -335,6 +341,20 @@ def _missing(name: str, gpu: Gpu | None) -> str:
     if name == "big" and gpu.capability < BF16_CAPABILITY:
         return f"{gpu.name} has capability {gpu.capability[0]}.{gpu.capability[1]} and not 8.0"
     return ""
+
+
+def pair(profile_name: str) -> tuple[str, str]:
+    """The names of the base model and the instruction-tuned model of a profile.
+
+    Args:
+        profile_name: "pocket", "t4" or "big". On a T4 it is Gemma 2 2B where its licence can have been accepted
+            (there is a token for the hub, or WORKSHOP_HUB holds both), else Qwen2.5 1.5B, which asks for nothing.
+    """
+    if profile_name != "t4":
+        return PAIRS[profile_name]
+    local = hub_folder()
+    gemma = has_token() if local is None else all((local / name).is_dir() for name in GEMMA)
+    return GEMMA if gemma else PAIRS["t4"]
 
 
 def choose_device() -> str:

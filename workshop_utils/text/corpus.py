@@ -27,10 +27,8 @@ from workshop_utils.text.tokenizer import END_OF_TEXT, fingerprint, for_profile
 
 if TYPE_CHECKING:
     from workshop_utils.machine.profiles import Profile
-    from workshop_utils.stream.dataset import StreamingTokenDataset
 
 __all__ = [
-    "StreamingTokenDataset",
     "TokenFile",
     "documents",
     "prepare",
@@ -56,15 +54,6 @@ VAL_SHARE = 0.1  # of a single text: there is less of it than of a corpus
 WHOLE_DOCUMENTS = 10  # of fewer documents none is held out as a whole
 SLICE_BLOCKS = 8  # bytes of a slice that is held out, in block_size: two or three windows
 LONGEST_PART = 5_000_000  # bytes of a text with one slice in it, which are tokenised as one document
-
-
-def __getattr__(name: str) -> Any:
-    """data.StreamingTokenDataset, which lives in streaming.py and itself needs this module."""
-    if name == "StreamingTokenDataset":
-        from workshop_utils.stream.dataset import StreamingTokenDataset
-
-        return StreamingTokenDataset
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def read_text(path: str | Path) -> str:

@@ -1,6 +1,6 @@
 """Start torchrun: on this machine from a notebook, and, as commands to copy, on many machines.
 
-`launch` is for lessons. Everywhere else a shell starts torchrun, with the same arguments after `-m workshop_utils.command.cli`.
+`launch` is for lessons. Everywhere else a shell starts torchrun, with the same arguments after `-m workshop_utils`.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from workshop_utils.training.processes import DistributedError
 if TYPE_CHECKING:
     from workshop_utils.machine.profiles import Profile
 
-COMMAND = "workshop_utils.command.cli"  # what the processes run: `python -m workshop_utils.command.cli train ...`
+COMMAND = "workshop_utils"  # what the processes run: `python -m workshop_utils train ...`
 LAST_LINES = 8  # of the error output, in a message
 GRACE = 40  # seconds for the processes to save after Ctrl-C; torchrun itself gives them 30
 
 MULTI_NODE = """\
 One machine, as many processes as it has GPUs (gpu counts them):
 
-    torchrun --standalone --nproc_per_node=gpu -m workshop_utils.command.cli train --config run.json
+    torchrun --standalone --nproc_per_node=gpu -m workshop_utils train --config run.json
 
 Several machines: the same lines on each. MASTER is the address of one of them, whose port 29500 the others reach.
 
     export NCCL_SOCKET_IFNAME=eth0 GLOO_SOCKET_IFNAME=eth0   # the network that joins the machines: `ip -br address`
     export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1              # or a restart may wait for processes that are gone
     torchrun --nnodes=2 --nproc_per_node=8 --max-restarts=3 --rdzv-backend=c10d --rdzv-id=run1 \\
-        --rdzv-endpoint=MASTER:29500 -m workshop_utils.command.cli train --config run.json
+        --rdzv-endpoint=MASTER:29500 -m workshop_utils train --config run.json
 
 Slurm: one torchrun a machine, which starts its 8 processes itself. Save as train.sbatch, then sbatch train.sbatch.
 
@@ -45,7 +45,7 @@ Slurm: one torchrun a machine, which starts its 8 processes itself. Save as trai
     export NCCL_SOCKET_IFNAME=ib0 GLOO_SOCKET_IFNAME=ib0 OMP_NUM_THREADS=8 TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
     srun torchrun --nnodes="$SLURM_NNODES" --nproc_per_node=8 --max-restarts=3 --rdzv-backend=c10d \\
         --rdzv-id="$SLURM_JOB_ID" --rdzv-endpoint="$MASTER_ADDR:$MASTER_PORT" \\
-        -m workshop_utils.command.cli train --config run.json --resume
+        -m workshop_utils train --config run.json --resume
 
 What to know: "out", the data and the tokenizer must lie on a file system that all machines see. batch_size is of one
 process. If it hangs at the start, the interface is wrong or a port is closed: set NCCL_DEBUG=INFO and read which
