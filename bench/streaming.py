@@ -28,7 +28,8 @@ from common import Row, cpu_seconds, one_core, options, report, rounds_row, row,
 from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.pocket import stories
-from workshop_utils.text.corpus import StreamingTokenDataset, read_text, split_of
+from workshop_utils.stream.dataset import StreamingTokenDataset
+from workshop_utils.text.corpus import read_text, split_of
 from workshop_utils.text.tokenise import encode
 from workshop_utils.text.tokenizer import gpt2, padded_vocab_size, train_bpe
 

@@ -87,7 +87,7 @@ def compare(
     return take_turns(ours, theirs, rounds)
 
 
-LEARN = "import sys; from workshop_utils.text import corpus, tokenizer; tokenizer.train_bpe([corpus.read_text(sys.argv[1])])"
+LEARN = "import sys; from workshop_utils.text import read_text, train_bpe; train_bpe([read_text(sys.argv[1])])"
 
 
 def peak_gigabytes(*command: str) -> float:

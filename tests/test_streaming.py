@@ -42,10 +42,11 @@ from workshop_utils.stream import readers as stream_readers
 from workshop_utils.stream import rows as stream_sources
 from workshop_utils.stream import s3 as stream_s3
 from workshop_utils.stream.batches import _Workers
+from workshop_utils.stream.dataset import StreamingTokenDataset
 from workshop_utils.stream.files import kind_of, list_files
 from workshop_utils.stream.readers import BAD
 from workshop_utils.text import corpus as data
-from workshop_utils.text.corpus import StreamingTokenDataset, split_of
+from workshop_utils.text.corpus import split_of
 from workshop_utils.training.batches import unmoved
 from workshop_utils.training.processes import DistributedError
 from workshop_utils.training.train import train
