@@ -156,6 +156,7 @@ def test_lazy_names_are_there_and_wrong_ones_are_not():
 
     assert workshop_utils.setup.__module__ == "workshop_utils.machine.profiles"
     assert set(workshop_utils.__all__) <= set(dir(workshop_utils))
+    assert workshop_utils.__version__ == PROJECT["version"]
     with pytest.raises(AttributeError, match="set_up"):
         _ = workshop_utils.set_up
 
