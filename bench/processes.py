@@ -18,7 +18,8 @@ from common import options, report, row
 
 from workshop_utils.command import cli
 from workshop_utils.pocket import stories
-from workshop_utils.training.checkpoints import read, step_folders
+from workshop_utils.training.checkpoints import read
+from workshop_utils.training.run_folder import step_folders
 from workshop_utils.training.torchrun import launch
 
 SHAPE = {"block_size": 48, "n_layer": 2, "n_head": 2, "n_embd": 32, "vocab_size": 320, "attention": "sdpa"}

@@ -400,7 +400,7 @@ def figure_07_surprise() -> Figure:
 @drawing
 def figure_07_mask() -> Figure:
     """One conversation: what is learnt from."""
-    return masked(printed("07", "chat.show_mask(tokenizer, talk)"))
+    return masked(printed("07", "plots.show_mask(tokenizer, talk)"))
 
 
 @drawing

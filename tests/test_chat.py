@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_utils.chat import template as chat
+from workshop_utils.plots import coloured
 from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 CHATML = """\
@@ -324,7 +325,7 @@ def test_a_row_that_is_too_long_is_named_and_never_cut():
 
 @kinds
 def test_show_mask_marks_the_replies_and_nothing_else(kind):
-    shown = chat.show_mask(tokenizer(kind), chat.conversation(*TALK))
+    shown = coloured.show_mask(tokenizer(kind), chat.conversation(*TALK))
     end = TURN_END[kind]
     text = repr(shown)
     assert text.count("«") == text.count("»") == 2
@@ -336,5 +337,5 @@ def test_show_mask_marks_the_replies_and_nothing_else(kind):
 
 
 def test_show_mask_escapes_what_people_write():
-    shown = chat.show_mask(tokenizer("gemma"), chat.conversation("<b>loud</b>", "Fine."))
+    shown = coloured.show_mask(tokenizer("gemma"), chat.conversation("<b>loud</b>", "Fine."))
     assert "<b>loud" not in shown._repr_html_()

@@ -20,18 +20,9 @@ from corpus import byte_encoding, quick, small_gpt, token_file
 from safetensors.torch import load_file, save_file
 
 from workshop_utils.command.own_text import train_on_text
-from workshop_utils.training import checkpoints, loop
-from workshop_utils.training.checkpoints import (
-    BEST,
-    LOCK,
-    CheckpointError,
-    load_model,
-    load_training,
-    newest,
-    only_run,
-    read,
-    step_folders,
-)
+from workshop_utils.training import checkpoints, loop, run_folder
+from workshop_utils.training.checkpoints import BEST, load_model, load_training, newest, read
+from workshop_utils.training.run_folder import LOCK, CheckpointError, only_run, step_folders
 from workshop_utils.training.train import train
 
 HERE = Path(__file__).parent
@@ -160,7 +151,7 @@ import resource, sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from corpus import quick, small_gpt, token_file
-from workshop_utils.training.checkpoints import CheckpointError
+from workshop_utils.training.run_folder import CheckpointError
 from workshop_utils.training.train import train
 base = Path(sys.argv[1])
 data = token_file(base / "train.bin")
@@ -240,7 +231,7 @@ def test_a_folder_with_a_failing_disk_is_not(tmp_path, monkeypatch):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from workshop_utils.training.checkpoints import only_run
+from workshop_utils.training.run_folder import only_run
 with only_run(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -289,7 +280,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_first_step(trained, 
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(checkpoints.FileLock, "acquire", refuse)
+    monkeypatch.setattr(run_folder.FileLock, "acquire", refuse)
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     assert train(small_gpt(), data, data, quick(keep=3), out, resume=True).steps_done == 12  # finished: only read
     assert "cannot be locked (PermissionError" in capsys.readouterr().out
@@ -342,7 +333,7 @@ def test_a_run_of_a_gpu_goes_on_without_one(tmp_path, monkeypatch, capsys):
     tensors = load_training(folder) | {"rng.cuda": torch.zeros(16, dtype=torch.uint8)}
     save_file(tensors, folder / "training.safetensors")
     state["sha256"]["training.safetensors"] = hashlib.sha256((folder / "training.safetensors").read_bytes()).hexdigest()
-    state["sha256"]["state"] = checkpoints._state_digest(state)
+    state["sha256"]["state"] = run_folder.state_digest(state)
     (folder / "state.json").write_text(json.dumps(state))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     run = train(small_gpt(), data, data, quick(device="cuda", dtype="float16"), out, resume=True)

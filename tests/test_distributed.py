@@ -30,9 +30,10 @@ from workshop_utils.text.tokenizer import save_tokenizer
 from workshop_utils.training import processes as distributed
 from workshop_utils.training import shards
 from workshop_utils.training import torchrun as launch
-from workshop_utils.training.checkpoints import CheckpointError, load_model, read, step_folders
+from workshop_utils.training.checkpoints import load_model, read
 from workshop_utils.training.loop import Loop
 from workshop_utils.training.processes import DistributedError, World
+from workshop_utils.training.run_folder import CheckpointError, step_folders
 from workshop_utils.training.train import train
 
 STEPS = 50

@@ -16,8 +16,9 @@ import pytest
 import torch
 
 from workshop_utils import colab
-from workshop_utils.machine import doctor, profiles
+from workshop_utils.command import doctor
 from workshop_utils.machine import hardware as machine
+from workshop_utils.machine import profiles
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import torch
 from workshop_utils.chat import models
 from workshop_utils.chat import template as chat
 from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.chat.losses import reply_loss
 from workshop_utils.chat.template import conversation
 from workshop_utils.evaluate import measures as evaluate
-from workshop_utils.lessons.stoic_run import reply_loss
 from workshop_utils.lessons.stoic_set import Pair
 from workshop_utils.machine.profiles import choose
 from workshop_utils.pocket import quality

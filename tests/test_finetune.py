@@ -10,10 +10,11 @@ import pytest
 import tiny_models
 import torch
 
+from workshop_utils.chat import losses
 from workshop_utils.chat import template as chat
-from workshop_utils.lessons import stoic_run
 from workshop_utils.machine.energy import Energy
 from workshop_utils.machine.profiles import choose
+from workshop_utils.plots import coloured
 from workshop_utils.plots.coloured import parts_of_tokenizer
 from workshop_utils.tuning import finetune, lora
 from workshop_utils.tuning import trainer as sft
@@ -106,7 +107,7 @@ def test_the_mask_that_is_shown_is_the_mask_that_is_trained_200_times_of_200(tmp
     tokenizer = model.tokenizer
     shown = Counter()
     for talk in talks:
-        picture = chat.show_mask(tokenizer, talk)
+        picture = coloured.show_mask(tokenizer, talk)
         shown[tuple(picture.lines[""]), tuple(picture.trained)] += 1
     for loader in (trainer.get_train_dataloader(), trainer.get_eval_dataloader()):
         trained, replies = Counter(), Counter()
@@ -137,7 +138,7 @@ def test_what_the_notebook_computes_with_is_what_is_trained():
     talks = list(random_talks(8))
     rows = finetune._rows(model, talks, replace(QUICK, max_length=4096), "row")
     encoded = [chat.encode(model.tokenizer, talk) for talk in talks]
-    ids, mask, labels = stoic_run.batch_of(encoded, model.tokenizer.pad_token_id)
+    ids, mask, labels = losses.batch_of(encoded, model.tokenizer.pad_token_id)
     batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
     assert list(handed_over([batch], model.tokenizer.pad_token_id)) == [
         (row["input_ids"], row["labels"]) for row in rows

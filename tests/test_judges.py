@@ -443,8 +443,10 @@ def test_it_has_never_seen_a_held_out_topic(classifier):
     held_out = {pair.answer for pair in stoic_set.split(stoic_set.load())[1]}
     held_out |= {pair.answer for pair in stoic_run.in_small_words(36, held_out=True)}
     assert held_out.isdisjoint(example.text for example in learnt)
-    with pytest.raises(ValueError, match="kettle, which the Stoic set holds out"):
-        ClassifierJudge([*learnt, Example("Accept your kettle.", True, "kettle", "new")], quiet=True)
+    with pytest.raises(ValueError, match="kettle, which are held out"):
+        ClassifierJudge(
+            [*learnt, Example("Accept your kettle.", True, "kettle", "new")], stoic_set.HELD_OUT_TOPICS, quiet=True
+        )
 
 
 def test_its_examples_are_balanced_and_the_same_in_every_run():

@@ -9,6 +9,7 @@ import tiny_models
 import torch
 from pocket_world.quality import is_stoic
 
+from workshop_utils.chat import losses
 from workshop_utils.chat import template as chat
 from workshop_utils.chat.template import Encoded
 from workshop_utils.lessons import stoic_run, stoic_set
@@ -101,7 +102,7 @@ def test_the_scored_tokens_are_the_same_in_every_format(base):
 
 def test_a_batch_is_filled_up_and_what_does_not_count_is_marked():
     rows = [Encoded([5, 6, 7], [False, True, True]), Encoded([8, 9], [False, True])]
-    ids, mask, labels = stoic_run.batch_of(rows, pad=0)
+    ids, mask, labels = losses.batch_of(rows, pad=0)
     assert ids.tolist() == [[5, 6, 7], [8, 9, 0]]
     assert mask.tolist() == [[1, 1, 1], [1, 1, 0]]
     assert labels.tolist() == [[-100, 6, 7], [-100, 9, -100]]
@@ -111,17 +112,17 @@ def test_the_loss_is_that_of_transformers_however_it_is_batched(base):
     rows = encode(base)
     total, n = 0.0, 0
     for row in rows:  # one at a time: no padding that could spoil it
-        ids, _, labels = stoic_run.batch_of([row], 0)
+        ids, _, labels = losses.batch_of([row], 0)
         with torch.inference_mode():
             count = sum(row.trained)
             total, n = total + float(base.model(input_ids=ids, labels=labels).loss) * count, n + count
     for size in (1, 3, 8):
-        assert stoic_run.reply_loss(base, rows, size) == pytest.approx(total / n, rel=1e-4)
+        assert losses.reply_loss(base, rows, size) == pytest.approx(total / n, rel=1e-4)
 
 
 def test_a_mask_without_a_mark_is_told(base):
     with pytest.raises(ValueError, match="no token is marked"):
-        stoic_run.reply_loss(base, [Encoded([5, 6], [False, False])])
+        losses.reply_loss(base, [Encoded([5, 6], [False, False])])
 
 
 # --- the model that came out

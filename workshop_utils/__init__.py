@@ -1,7 +1,7 @@
 """Tools of the workshop on small language models.
 
-Names are loaded when they are first used, so that `import workshop_utils` is quick and needs no torch. It imports nothing that is not
-Python's own: colab.py must run before anything is installed.
+Names are loaded when they are first used, so that `import workshop_utils` is quick and needs no torch. It imports
+nothing that is not Python's own: colab.py must run before anything is installed.
 """
 
 from importlib import import_module

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from workshop_utils.plots.coloured import MaskedText
 
 Messages = Sequence[dict[str, str]]
 
@@ -271,22 +270,6 @@ def encode(
             "at the end it would lose its end-of-turn token, and the model would not learn to stop"
         )
     return Encoded(ids, trained)
-
-
-def show_mask(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> MaskedText:
-    """Draw a conversation with the tokens highlighted that are trained.
-
-    Args:
-        tokenizer: with a chat template.
-        messages: the last one is the assistant's.
-
-    Raises:
-        ValueError: as for encode.
-    """
-    from workshop_utils.plots.coloured import MaskedText, parts_of_tokenizer
-
-    encoded = encode(tokenizer, messages)
-    return MaskedText(parts_of_tokenizer(encoded.ids, tokenizer), encoded.trained)
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:

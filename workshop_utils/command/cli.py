@@ -28,7 +28,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="print the findings as JSON, for bug reports")] = False,
 ) -> int:
     """Look for what would stop a lesson, and name the cure."""
-    from workshop_utils.machine import doctor
+    from workshop_utils.command import doctor
 
     findings = doctor.diagnose()
     print(json.dumps(doctor.as_dict(findings), indent=2) if as_json else doctor.as_text(findings))
@@ -41,8 +41,8 @@ def run(
     profile: Annotated[str | None, typer.Option(help="pocket, t4 or big; chosen by the machine if left out")] = None,
 ) -> int:
     """Run lessons, all of them if none is named, and leave their pages and a report in build/workshop."""
+    from workshop_utils.command.doctor import wrong_settings
     from workshop_utils.command.run_lessons import run as run_lessons
-    from workshop_utils.machine.doctor import wrong_settings
     from workshop_utils.machine.profiles import asked
 
     wrong = wrong_settings()  # found before anything has run, and not by every lesson in turn

@@ -121,8 +121,8 @@ def train_on_text(
     import torch
 
     from workshop_utils.gpt.model import GPT
-    from workshop_utils.training.checkpoints import only_run
     from workshop_utils.training.processes import together
+    from workshop_utils.training.run_folder import only_run
     from workshop_utils.training.train import train
 
     with together() as here:

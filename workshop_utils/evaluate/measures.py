@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat import template as chat
 from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.chat.losses import batch_of
 from workshop_utils.chat.template import IGNORED, Encoded
 from workshop_utils.evaluate.overlap import Exchange, overlaps, words
-from workshop_utils.lessons.stoic_run import batch_of
 
 if TYPE_CHECKING:
     from workshop_utils.pocket.chat_types import Chat

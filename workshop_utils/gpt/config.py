@@ -7,13 +7,15 @@ field's type says which values it takes; `Config` checks them all.
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self, get_args, get_origin, get_type_hints
-
-from workshop_utils.machine.energy import country_problem
 
 
 class Allowed(NamedTuple):
@@ -99,6 +101,26 @@ def unknown_names(given: Iterable[str], known: Iterable[str]) -> str:
         shown = name if name.isidentifier() else _shown(name)
         clauses.append(f"{shown} (did you mean {near[0]}?)" if near else shown)
     return ", ".join(clauses)
+
+
+@cache
+def countries() -> frozenset[str]:
+    """The three-letter country codes whose electricity mix is known; none where CodeCarbon is not installed."""
+    spec = importlib.util.find_spec("codecarbon")  # not imported: that takes a second
+    if spec is None or spec.origin is None:
+        return frozenset()
+    path = Path(spec.origin).parent / "data" / "private_infra" / "global_energy_mix.json"
+    return frozenset(json.loads(path.read_text(encoding="utf-8")))
+
+
+def country_problem(country: str) -> str:
+    """What is wrong with a country code, as a sentence; "" if it is known, or empty, or nobody here can tell."""
+    if not country or country in countries() or not countries():
+        return ""
+    return (
+        f"{country!r} is no country code that CodeCarbon knows: use three letters such as GBR, DEU, USA or IND "
+        '(WORKSHOP_COUNTRY sets it), or "" to track no energy; clean and dirty electricity differ sixtyfold'
+    )
 
 
 class Config:

@@ -89,7 +89,7 @@ def _let_it_repack(model: LanguageModel) -> bool:
 
 
 def _gradients(model: LanguageModel, rows: Sequence[Encoded]) -> tuple[float, dict[str, Tensor | None]]:
-    from workshop_utils.lessons.stoic_run import loss_of
+    from workshop_utils.chat.losses import loss_of
 
     model.model.zero_grad(set_to_none=True)
     model.model.train()

@@ -24,4 +24,5 @@ from .basics import tokens_in_colour as tokens_in_colour
 from .basics import vocabulary_sizes as vocabulary_sizes
 from .blinded import blind as blind
 from .coloured import parts_of as parts_of
+from .coloured import show_mask as show_mask
 from .sliders import live as live

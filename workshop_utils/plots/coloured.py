@@ -11,6 +11,7 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from workshop_utils.chat.template import Messages, encode
 from workshop_utils.text.byte_level import to_bytes
 
 if TYPE_CHECKING:
@@ -159,3 +160,17 @@ class MaskedText(ColouredText):
 
 def _encoded(part: bytes | str) -> bytes:
     return part.encode() if isinstance(part, str) else part
+
+
+def show_mask(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> MaskedText:
+    """Draw a conversation with the tokens highlighted that are trained.
+
+    Args:
+        tokenizer: with a chat template.
+        messages: the last one is the assistant's.
+
+    Raises:
+        ValueError: as for encode.
+    """
+    encoded = encode(tokenizer, messages)
+    return MaskedText(parts_of_tokenizer(encoded.ids, tokenizer), encoded.trained)

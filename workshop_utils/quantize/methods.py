@@ -195,8 +195,3 @@ def plain(source: str | LanguageModel, profile: Profile, dtype: torch.dtype) -> 
     made = cast(Any, copy.deepcopy(source.model, memo)).eval()
     made.config.dtype = dtype
     return replace(source, model=made)
-
-
-def quiet_bars() -> Any:
-    """No progress bars of transformers while a small temporary copy is loaded."""
-    return models._no_bar(True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.export import gguf as gguf_file
-from workshop_utils.quantize.measure import bytes_in_memory
+from workshop_utils.quantize.measure import bytes_in_memory, quiet_bars
 from workshop_utils.quantize.methods import (
     METHODS,
     Method,
@@ -26,7 +26,6 @@ from workshop_utils.quantize.methods import (
     Unavailable,
     check_floats,
     plain,
-    quiet_bars,
 )
 
 if TYPE_CHECKING:

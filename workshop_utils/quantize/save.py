@@ -27,7 +27,7 @@ def save(made: Quantised, folder: Path) -> int:
     from safetensors.torch import save_file
 
     from workshop_utils.quantize.int8 import LAYERS
-    from workshop_utils.quantize.methods import quiet_bars
+    from workshop_utils.quantize.measure import quiet_bars
 
     folder.mkdir(parents=True, exist_ok=True)
     if weight_bytes(folder):
@@ -67,7 +67,7 @@ def load(made: Quantised, folder: Path | str) -> Quantised:
     from workshop_utils.chat import models
     from workshop_utils.export import gguf as gguf_file
     from workshop_utils.quantize.int8 import LAYERS
-    from workshop_utils.quantize.methods import quiet_bars
+    from workshop_utils.quantize.measure import quiet_bars
     from workshop_utils.tuning import lora
 
     folder = Path(folder)

@@ -9,6 +9,7 @@ from .bpe_by_hand import merge_history as merge_history
 from .byte_level import to_transformers as to_transformers
 from .corpus import documents as documents
 from .corpus import prepare as prepare
+from .corpus import read_text as read_text
 from .token_file import TokenFile as TokenFile
 from .tokenise import write_token_file as write_token_file
 from .tokenizer import SPLIT_PATTERN as SPLIT_PATTERN

@@ -6,13 +6,14 @@ from . import optimizers as optimizers
 from . import processes as processes
 from . import range_test as range_test
 from . import rate_sweep as rate_sweep
+from . import run_folder as run_folder
 from . import shards as shards
 from . import torchrun as torchrun
-from .checkpoints import CheckpointError as CheckpointError
 from .checkpoints import load_model as load_model
-from .checkpoints import step_folders as step_folders
 from .loop import TrainingStopped as TrainingStopped
 from .range_test import lr_range_test as lr_range_test
+from .run_folder import CheckpointError as CheckpointError
+from .run_folder import step_folders as step_folders
 from .torchrun import MULTI_NODE as MULTI_NODE
 from .torchrun import device_for as device_for
 from .torchrun import launch as launch

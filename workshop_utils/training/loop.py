@@ -19,7 +19,7 @@ from workshop_utils.gpt.model import GPT, fastest_attention
 from workshop_utils.machine.energy import Energy
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.sentences import differences, one_line
-from workshop_utils.training import checkpoints, shards
+from workshop_utils.training import checkpoints, run_folder, shards
 from workshop_utils.training import processes as distributed
 from workshop_utils.training.batches import Batches as Batches
 from workshop_utils.training.batches import batch_of, precision, unmoved
@@ -124,15 +124,15 @@ class Loop:
         if found is not None:
             self.restore(*found)
         if self.world.is_main and self.run.steps_done < self.config.steps:
-            checkpoints.need_writable(self.out_dir)
+            run_folder.need_writable(self.out_dir)
 
     def find(self, resume: bool) -> tuple[Path, dict[str, Any]] | None:
         """The checkpoint to go on from, if any."""
         assert self.out_dir is not None
         self.out_dir.mkdir(parents=True, exist_ok=True)
         resume = resume or distributed.restarted(self.out_dir)
-        if not resume and checkpoints.step_folders(self.out_dir):
-            raise checkpoints.CheckpointError(
+        if not resume and run_folder.step_folders(self.out_dir):
+            raise run_folder.CheckpointError(
                 f"{self.out_dir} already holds checkpoints, which are not written over: pass resume=True to go on with "
                 "them, or choose another folder"
             )
@@ -160,7 +160,7 @@ class Loop:
         fixed = [{name: value for name, value in side.items() if name not in free} for side in (earlier, wanted)]
         changed = differences(*fixed)
         if changed:
-            raise checkpoints.CheckpointError(
+            raise run_folder.CheckpointError(
                 f"{self.out_dir} holds a run with other settings ({', '.join(changed)}): resume goes on with the same "
                 "run only. Change them back, or choose another folder"
             )
@@ -189,7 +189,7 @@ class Loop:
         if not states:
             return
         if len(states) not in (1, self.world.size):
-            raise checkpoints.CheckpointError(
+            raise run_folder.CheckpointError(
                 f"{self.out_dir} holds a stream that was split between {len(states)} processes, and now there are "
                 f"{self.world.size}: go on with {len(states)} processes, or start in another folder"
             )
@@ -275,7 +275,7 @@ class Loop:
         return batch_of(self.data, self.model, self.config, self.generator)
 
     def diverged(self, step: int, loss: float, lr: float) -> str:
-        last = checkpoints.step_folders(self.out_dir)[-1:] if self.out_dir else []
+        last = run_folder.step_folders(self.out_dir)[-1:] if self.out_dir else []
         kept = f"the last good checkpoint is {last[0]}" if last else "no checkpoint had been written yet"
         return (
             f"the loss (now {loss}) or its gradient is not finite at step {step + 1:,}, where the learning rate was "

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from workshop_utils.gpt.model import GPT
-from workshop_utils.training import checkpoints
 from workshop_utils.training.processes import World
+from workshop_utils.training.run_folder import FILES, CheckpointError, written_whole
 
 SLICES = "slices"  # where they lie in a checkpoint's folder
 
@@ -48,14 +48,14 @@ def save(out_dir: Path, step: int, model: GPT, training: dict[str, Tensor], stat
     if not here.is_main:
         _write(slices, here.from_main(Path) / SLICES)
         return
-    with checkpoints.written_whole(out_dir, step, model, state) as temporary:
+    with written_whole(out_dir, step, model, state) as temporary:
         (temporary / SLICES).mkdir()
         here.from_main(lambda: temporary)
         try:
             _write(slices, temporary / SLICES)
         except CheckpointException as error:
             raise OSError("; ".join(f"process {rank}: {part}" for rank, part in error.failures.items())) from error
-        save_file(whole, temporary / checkpoints.FILES[1])
+        save_file(whole, temporary / FILES[1])
 
 
 def _write(slices: dict[str, Tensor], folder: Path) -> None:
@@ -63,7 +63,7 @@ def _write(slices: dict[str, Tensor], folder: Path) -> None:
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
 
     if not folder.is_dir():
-        raise checkpoints.CheckpointError(
+        raise CheckpointError(
             f"rank 0 writes to {folder}, which another process does not see: choose a folder for out that lies on a "
             "file system that all machines share"
         )
@@ -88,7 +88,7 @@ def load_weights(model: GPT, folder: Path) -> None:
     if in_folder(folder):
         _read(wanted, folder)
         return
-    found = load_file(folder / checkpoints.FILES[0])
+    found = load_file(folder / FILES[0])
     with torch.no_grad():
         for name, tensor in wanted.items():
             tensor.copy_(like(tensor, found[name]))

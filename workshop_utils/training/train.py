@@ -25,11 +25,11 @@ from workshop_utils.machine.energy import track_energy
 from workshop_utils.training import processes as distributed
 from workshop_utils.training.batches import Batches as Batches
 from workshop_utils.training.batches import batch_of, precision, unmoved
-from workshop_utils.training.checkpoints import only_run
 from workshop_utils.training.loop import Loop, for_this_machine
 from workshop_utils.training.loop import Run as Run
 from workshop_utils.training.loop import TrainingStopped as TrainingStopped
 from workshop_utils.training.optimizers import rate_share, set_rate
+from workshop_utils.training.run_folder import only_run
 
 OnStep = Callable[[int, GPT, list[dict[str, Any]]], None]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat import template as chat
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.gpt.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size
-from workshop_utils.machine.energy import Energy, country_problem, track_energy
+from workshop_utils.gpt.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size, country_problem
+from workshop_utils.machine.energy import Energy, track_energy
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.profiles import peak_memory_bytes
 from workshop_utils.machine.sentences import differences

@@ -344,7 +344,7 @@ def check_hub(profile: Profile) -> Iterator[Finding]:
 
 def check_energy(profile: Profile) -> Iterator[Finding]:
     """Whether electricity can be measured here, or only estimated."""
-    from workshop_utils.machine.energy import countries
+    from workshop_utils.gpt.config import countries
 
     if profile.country not in countries():
         cure = "set WORKSHOP_COUNTRY to three letters such as GBR, DEU or IND"

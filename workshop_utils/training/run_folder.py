@@ -1,0 +1,158 @@
+"""The folder of a run: its lock, the steps in it, and how a step is written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+
+from workshop_utils.gpt.model import GPT
+from workshop_utils.machine.sentences import one_line
+
+FILES = ("model.safetensors", "training.safetensors")
+STEP = re.compile(r"step-\d{6,}")
+LOCK = ".lock"  # held by the process that writes to the folder
+CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be written or used; the message says which, why, and what to do."""
+
+
+def step_folders(out_dir: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first; copies that other programs made, "step-000200 (1)", are none."""
+    folders = [path for path in Path(out_dir).glob("step-*") if STEP.fullmatch(path.name) and path.is_dir()]
+    return sorted(folders, key=step_of)
+
+
+def step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
+
+
+@contextmanager
+def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
+    """Have the folder of a run to oneself: a second start, in another process, is refused before it writes anything.
+
+    The system holds the lock and lets it go with the process, however that ends. Within a process it may be taken
+    again, in the same thread.
+
+    Args:
+        out_dir: folder of the run, made if it is missing, and gone again if nothing was written; None locks nothing.
+        is_main: only this one of several processes that train together takes the lock.
+
+    Raises:
+        CheckpointError: another run writes there, or the folder is a file.
+    """
+    if out_dir is None or not is_main:
+        yield
+        return
+    if out_dir.exists() and not out_dir.is_dir():
+        raise CheckpointError(f"{out_dir} is a file: choose a folder")
+    lock, made = FileLock(out_dir.resolve() / LOCK, timeout=0, is_singleton=True), not out_dir.exists()
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise CheckpointError(
+            f"another run is writing to {out_dir}: wait until it ends, stop it (in Jupyter by restarting the kernel "
+            "of the other notebook), or choose another folder"
+        ) from error
+    except (OSError, NotImplementedError) as error:  # it cannot be written, or lies on some network shares
+        print(f"{out_dir} cannot be locked ({one_line(error)}): let no second run write there meanwhile")
+        yield
+        return
+    try:
+        yield
+    finally:
+        if lock.lock_counter == 1:
+            with suppress(OSError):  # on Windows it goes when it is let go
+                Path(lock.lock_file).unlink()
+        lock.release()
+        if made:
+            with suppress(OSError):
+                out_dir.rmdir()  # only if it is empty
+
+
+def need_writable(out_dir: Path) -> None:
+    """Find out now, and not after the first hour, whether checkpoints can be written.
+
+    Raises:
+        CheckpointError: they cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=out_dir) as file:
+            file.write(b"checkpoint")
+    except OSError as error:
+        raise CheckpointError(
+            f"nothing can be written to {out_dir} ({one_line(error)}): free some space if the disk is full, or choose "
+            "another folder"
+        ) from error
+
+
+@contextmanager
+def written_whole(out_dir: Path, step: int, model: GPT, state: dict[str, Any]) -> Iterator[Path]:
+    """A folder to write a step's safetensors to; afterwards it gets state.json, checksums, and its name.
+
+    Raises:
+        CheckpointError: it cannot be written; earlier checkpoints are untouched.
+    """
+    folder, temporary = out_dir / f"step-{step:06d}", out_dir / f".writing-{step:06d}"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        state = state | {"step": step, "gpt": model.config.to_dict()}
+        files = sorted(path for path in temporary.rglob("*.safetensors") if not path.name.startswith("."))  # as ._x
+        state["sha256"] = {path.relative_to(temporary).as_posix(): sha256(path) for path in files}
+        state["sha256"]["state"] = state_digest(state)
+        (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        for path in temporary.rglob("*"):
+            _flush(path)
+        shutil.rmtree(folder, ignore_errors=True)  # only when the same step is written again
+        temporary.rename(folder)
+        _flush(out_dir)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise CheckpointError(
+            f"the checkpoint of step {step} could not be written to {out_dir}: {error}. Earlier checkpoints are whole; "
+            "free some space if the disk is full, then call train again with resume=True"
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def state_digest(state: dict[str, Any]) -> str:
+    """Checksum of a state over everything but its own checksum."""
+    sums = {name: value for name, value in state["sha256"].items() if name != "state"}
+    return hashlib.sha256(json.dumps(state | {"sha256": sums}, sort_keys=True).encode()).hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Make sure that a file or folder is on the disk before anything relies on it."""
+    folder = path.is_dir()
+    if os.name == "nt" and folder:
+        return  # Windows cannot open folders
+    try:
+        descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)  # Windows flushes only what it may write to
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        # Some network shares cannot flush folders. What lies in this one has been flushed.
+        if not (folder and error.errno in CANNOT_FLUSH):
+            raise
