@@ -131,8 +131,9 @@ class LanguageModel:
         """
         self._check_room(prompts)
         # With little room left a prompt goes alone: in a batch it would shorten the others' replies as well.
-        tight = [i for i, prompt in enumerate(prompts) if len(prompt) + max_new_tokens > self.context]
-        roomy = [i for i in range(len(prompts)) if i not in set(tight)]
+        room = self.context - max_new_tokens
+        tight = [i for i, prompt in enumerate(prompts) if len(prompt) > room]
+        roomy = [i for i, prompt in enumerate(prompts) if len(prompt) <= room]
         batches = [roomy[start : start + batch_size] for start in range(0, len(roomy), batch_size)]
         found: dict[int, Generated] = {}
         with self._seeded(seed):

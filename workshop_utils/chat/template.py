@@ -184,10 +184,8 @@ def _cure(row: object) -> str:
     if "messages" in fields:
         cure = 'row["messages"]'
     elif "conversations" in fields or "from" in fields:
-        kind, cure = (
-            " (ShareGPT's format)",
-            FROM_SHAREGPT % ('row["conversations"]' if "conversations" in fields else "row"),
-        )
+        turns = 'row["conversations"]' if "conversations" in fields else "row"
+        kind, cure = " (ShareGPT's format)", FROM_SHAREGPT % turns
     elif asked and said and isinstance(fields[asked], list):
         kind, cure = " (TRL's format)", f'row["{asked}"] + row["{said}"]'
     elif asked and said:
@@ -242,8 +240,8 @@ def encode(
         if marker:
             raise ValueError(
                 f"{where}turn {number}, the {message['role']}'s, has {marker[1]!r} at character {marker.start() + 1}: "
-                "a special token, with which the template marks turns, so the model would be trained on a turn that "
-                "nobody took. Take it out of the text"
+                "a special token, which would be read as the mark and not as these letters, so that a turn could end "
+                "in the middle and the model learn it so. Take it out of the text, or write it otherwise"
             )
     said, messages = messages, fold_system(messages) if refuses_system(tokenizer) else list(messages)
     ids = _ids(tokenizer, messages)
@@ -293,7 +291,7 @@ def _ids(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: boo
         return list(_apply(tokenizer, messages, reply_next, tokenize=True, return_dict=True)["input_ids"])
     # Cut each marker behind its first letter, by a character that nobody wrote: no piece holds a whole one.
     cut = next(one for one in map(chr, range(0xE000, 0xF900)) if not any(one in text for text in texts))
-    apart = [message | {"content": markers.sub(r"\g<0>" + cut, message["content"])} for message in messages]
+    apart = [{**message, "content": markers.sub(r"\g<0>" + cut, message["content"])} for message in messages]
     pieces = str(_apply(tokenizer, apart, reply_next, tokenize=False)).split(cut)
     return [token for piece in pieces for token in tokenizer(piece, add_special_tokens=False)["input_ids"]]
 
