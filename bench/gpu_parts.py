@@ -23,7 +23,6 @@ from common import ROOT, Row, rounds_row, row, take_turns
 from peers import Plain, choose_peer, same_shape
 from torch import Tensor, nn
 
-from workshop_utils.chat import models
 from workshop_utils.command import kernel
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
@@ -147,7 +146,7 @@ def make_hub(job: Job) -> None:
     shutil.rmtree(job.hub, ignore_errors=True)
     with ThreadPoolExecutor(1) as pool:
         told = pool.submit(tiny_hub.save_tiny_stories, job.hub / tiny_hub.TINY_STORIES, settings["stories"])
-        for names, family in ((models.GEMMA, "gemma2"), (models.PAIRS["t4"], "qwen2")):
+        for names, family in ((profiles.GEMMA, "gemma2"), (profiles.PAIRS["t4"], "qwen2")):
             changes = {} if job.tiny else shape_of(family)
             with drawn_in(torch.bfloat16, job.device):
                 tiny_hub.save_pair(job.hub, names, **changes)
@@ -516,7 +515,7 @@ def tuning(job: Job) -> None:
     backend = backends.choose_backend(profile, "unsloth" if job.part == "unsloth" else "transformers")
     from workshop_utils.tuning import finetune, lora  # after Unsloth, which rewrites what they use
 
-    model = lora.attach(lora.load_base(models.GEMMA[1], profile, backend=backend.name, max_length=TUNED_LENGTH))
+    model = lora.attach(lora.load_base(profiles.GEMMA[1], profile, backend=backend.name, max_length=TUNED_LENGTH))
     steps = 2 if job.tiny else 10
     rows = conversations(model.tokenizer, 8 * steps)
     for count, folder in ((2, "warm-up"), (steps, "timed")):

@@ -97,7 +97,8 @@ from workshop_utils.machine.profiles import setup
 profile = setup("pocket", quiet=True)
 from workshop_utils.tuning.backends import choose_backend
 backend = choose_backend(profile, "unsloth")
-from workshop_utils import finetune, lora, stoic_run, stoic_set
+from workshop_utils.lessons import stoic_run, stoic_set
+from workshop_utils.tuning import finetune, lora
 model = lora.attach(lora.load_base("pocket-instruct", profile, backend=backend.name))
 rows = [stoic_set.messages(pair) for pair in stoic_run.in_small_words(40)]
 config = replace(stoic_run.stoic_config(profile), steps=10, checkpoint_every=5)

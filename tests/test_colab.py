@@ -450,7 +450,8 @@ assert "site-packages" in workshop_utils.__file__
 numpy.asarray(torch.ones(3)), torch.from_numpy(numpy.ones(3)), pandas.DataFrame({"a": [1]}).to_numpy()
 model = torch.nn.Sequential(torch.nn.Linear(4, 4))
 peft.get_peft_model(model, peft.LoraConfig(target_modules=["0"]))  # here peft looks at torchao
-from workshop_utils import models, setup
+from workshop_utils import setup
+from workshop_utils.chat import models
 print(models.load("pocket-instruct", setup("pocket", quiet=True)).reply("What colour is a banana?", 10))
 """
 LISTING = """

@@ -14,6 +14,7 @@ from workshop_utils.chat.template import conversation
 from workshop_utils.evaluate import measures as evaluate
 from workshop_utils.lessons.stoic_set import Pair
 from workshop_utils.machine.profiles import choose
+from workshop_utils.plots import blinded
 from workshop_utils.pocket import quality
 from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
@@ -227,14 +228,14 @@ def test_leaks_are_found_in_texts_and_pairs():
 def seed_where(swapped: bool) -> int:
     """A seed that puts the first model of a single prompt on the right, or on the left."""
     return next(
-        seed for seed in range(50) if evaluate.blind(["p"], ["x"], ["y"], seed=seed).items[0].left == "xy"[swapped]
+        seed for seed in range(50) if blinded.blind(["p"], ["x"], ["y"], seed=seed).items[0].left == "xy"[swapped]
     )
 
 
 def test_the_table_does_not_tell_the_order_before_the_reveal():
     # The same two replies on the same sides, once by one model and once by the other: nothing may differ.
-    one = evaluate.blind(["p"], ["x"], ["y"], seed=seed_where(False))
-    other = evaluate.blind(["p"], ["y"], ["x"], seed=seed_where(True))
+    one = blinded.blind(["p"], ["x"], ["y"], seed=seed_where(False))
+    other = blinded.blind(["p"], ["y"], ["x"], seed=seed_where(True))
     for table in (one, other):
         assert (table.items[0].left, table.items[0].right) == ("x", "y")
         table.vote(0, "left")
@@ -252,18 +253,18 @@ def test_the_table_does_not_tell_the_order_before_the_reveal():
 def test_sides_are_random_even_and_the_same_for_a_seed():
     orders = set()
     for seed in range(60):
-        table = evaluate.blind(PROMPTS, LEFT, RIGHT, seed=seed)
+        table = blinded.blind(PROMPTS, LEFT, RIGHT, seed=seed)
         sides = tuple(item.left[0] for item in table.items)
         assert sides.count("a") == 2
         assert [item.left[0] == "a" for item in table.items] == [item.right[0] == "b" for item in table.items]
-        assert sides == tuple(item.left[0] for item in evaluate.blind(PROMPTS, LEFT, RIGHT, seed=seed).items)
+        assert sides == tuple(item.left[0] for item in blinded.blind(PROMPTS, LEFT, RIGHT, seed=seed).items)
         orders.add(sides)
     assert len(orders) == 6
-    assert {evaluate.blind(["p"], ["x"], ["y"], seed=seed).items[0].left for seed in range(20)} == {"x", "y"}
+    assert {blinded.blind(["p"], ["x"], ["y"], seed=seed).items[0].left for seed in range(20)} == {"x", "y"}
 
 
 def test_votes_are_counted_for_whom_they_meant():
-    table = evaluate.blind(PROMPTS, LEFT, RIGHT, names=("small", "large"), seed=3)
+    table = blinded.blind(PROMPTS, LEFT, RIGHT, names=("small", "large"), seed=3)
     assert "0 of 4 voted" in repr(table)
     for i in (0, 1):
         table.vote(i, "right")
@@ -282,7 +283,7 @@ def test_votes_are_counted_for_whom_they_meant():
 
 
 def test_texts_are_shown_as_text_and_not_run():
-    table = evaluate.blind(["<script>p"], ["<b>x"], ["a & b"], names=("<i>", "two"))
+    table = blinded.blind(["<script>p"], ["<b>x"], ["a & b"], names=("<i>", "two"))
     for page in (table._repr_html_(), table.reveal()._repr_html_()):
         assert "<script>" not in page
         assert "<b>x" not in page
@@ -292,13 +293,13 @@ def test_texts_are_shown_as_text_and_not_run():
 
 def test_what_cannot_be_compared_or_counted_is_told():
     with pytest.raises(ValueError, match="4 prompts, 3 replies and 4 others"):
-        evaluate.blind(PROMPTS, LEFT[:3], RIGHT)
+        blinded.blind(PROMPTS, LEFT[:3], RIGHT)
     with pytest.raises(ValueError, match="0 prompts"):
-        evaluate.blind([], [], [])
+        blinded.blind([], [], [])
     for names in (("a", "a"), ("left", "b"), ("tie", "b")):
         with pytest.raises(ValueError, match="choose two different ones"):
-            evaluate.blind(PROMPTS, LEFT, RIGHT, names=names)
-    table = evaluate.blind(PROMPTS, LEFT, RIGHT)
+            blinded.blind(PROMPTS, LEFT, RIGHT, names=names)
+    table = blinded.blind(PROMPTS, LEFT, RIGHT)
     for i, choice in ((4, "left"), (-1, "left"), (0, "before")):
         with pytest.raises(ValueError, match="the items are 0 to 3"):
             table.vote(i, choice)

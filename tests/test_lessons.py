@@ -14,6 +14,7 @@ from nbformat import v4
 
 from workshop_utils.command import kernel, report
 from workshop_utils.command import run_lessons as lessons
+from workshop_utils.machine import record
 
 
 def write(path: Path, *cells: str) -> Path:
@@ -267,6 +268,6 @@ def test_every_kind_of_end_has_a_cure():
 
 def test_the_stamp_says_profile_machine_versions_and_date(capsys):
     pytest.importorskip("workshop_utils.machine.profiles")
-    lessons.stamp()
+    record.stamp()
     lines = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert lines == ["profile", "machine", "versions", "date"]

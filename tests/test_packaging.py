@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import shlex
@@ -159,6 +160,21 @@ def test_lazy_names_are_there_and_wrong_ones_are_not():
     assert workshop_utils.__version__ == PROJECT["version"]
     with pytest.raises(AttributeError, match="set_up"):
         _ = workshop_utils.set_up
+
+
+STUBS = sorted((ROOT / "workshop_utils").glob("*/__init__.pyi"))
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=lambda stub: stub.parent.name)
+def test_a_subpackage_offers_what_its_stub_says_and_nothing_twice(stub):
+    package = importlib.import_module(f"workshop_utils.{stub.parent.name}")
+    nodes = [node for node in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+    offered = {alias.name: node.module for node in nodes for alias in node.names}
+    assert sum(len(node.names) for node in nodes) == len(offered) == len(package.__all__)
+    for name, module in offered.items():
+        home = importlib.import_module(f"{package.__name__}.{module}")
+        assert getattr(package, name) is getattr(home, name)
+        assert getattr(getattr(package, name), "__module__", home.__name__) == home.__name__  # no re-export
 
 
 def readme_commands(program: str) -> list[str]:

@@ -92,7 +92,7 @@ def _small(dice: Dice) -> Pair:
 
 
 def judge_examples() -> list[dict[str, Any]]:
-    """What the classifier of judge_classifier learns from: Stoic answers, and as many ordinary replies.
+    """What the classifier of evaluate/classifier.py learns from: Stoic answers, and as many ordinary replies.
 
     None of them is about a noun that is held out.
     """

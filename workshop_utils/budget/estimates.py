@@ -1,6 +1,6 @@
 """Will it fit, how long will it take, what will it cost: the budget of a training before a single GPU is rented.
 
-A shape (budget_shapes.py) and a plan give bytes (budget_memory.py); tokens and a device (budget_gpus.py) give hours,
+A shape (shapes.py) and a plan give bytes (memory.py); tokens and a device (gpus.py) give hours,
 money and electricity. A verdict says it in a sentence, and names the cheapest cures where it does not fit.
 """
 

@@ -1,7 +1,7 @@
-"""What a training step keeps in memory, and when it is fullest. Bytes on one device; budget.py makes sentences of it.
+"""What a training step keeps in memory, and when it is fullest. Bytes on one device; estimates.py has the sentences.
 
 Nothing is measured here: each number is counted from what autograd saves for each operation of a block. The tests
-compare it with what torch really saves, bench/budget.py with the peak of whole trainings.
+compare it with what torch really saves, bench/estimates.py with the peak of whole trainings.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def peak(shape: Shape, plan: Plan, n_gpus: int = 1, cuda: bool = True) -> tuple[
 
 
 def tuning(shape: Shape, rank: int = 16) -> dict[str, Parts]:
-    """What three ways of fine-tuning keep in memory, activations aside: a panel of plots_tune.memory, in bytes.
+    """What three ways of fine-tuning keep in memory, activations aside: a panel of plots.tuning.memory, in bytes.
 
     Args:
         shape: of the base.

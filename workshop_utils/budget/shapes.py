@@ -1,7 +1,7 @@
 """The shape of a model, as a budget needs it: how many numbers, in which matrices, how wide between them.
 
 A shape comes from a GPTConfig by counting, from a config of transformers by building that model without memory, or by
-the name of a model that many people fine-tune. budget_memory.py turns it into bytes, budget.py into hours and money.
+the name of a model that many people fine-tune. memory.py turns it into bytes, estimates.py into hours and money.
 """
 
 from __future__ import annotations

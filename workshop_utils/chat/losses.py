@@ -54,7 +54,7 @@ def reply_loss(model: LanguageModel, rows: Sequence[Encoded], batch_size: int = 
 
     Args:
         model: with or without an adapter.
-        rows: from chat.encode or in_format.
+        rows: from chat.encode or lessons.stoic_run.in_format.
         batch_size: rows at a time.
 
     Raises:

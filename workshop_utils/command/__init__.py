@@ -1,5 +1,1 @@
-"""The command line: `workshop` and what its commands do."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+"""The command line: `workshop` and what its commands do, such as the doctor of lesson 00."""

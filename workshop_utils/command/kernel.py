@@ -1,6 +1,6 @@
 """Execute one notebook in a clean kernel of the running Python, and measure its time and memory.
 
-Used by lessons.py, by tools/notebooks.py and by the tests of the lessons.
+Used by run_lessons.py, by tools/notebooks.py and by the tests of the lessons.
 """
 
 from __future__ import annotations

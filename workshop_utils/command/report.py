@@ -1,6 +1,6 @@
 """Write what a run of the lessons left: a page for each, index.html, and report.json.
 
-Called by lessons.run(). The pages stand alone: no script, no font, no picture is fetched from anywhere.
+Called by run_lessons.run(). The pages stand alone: no script, no font, no picture is fetched from anywhere.
 """
 
 from __future__ import annotations

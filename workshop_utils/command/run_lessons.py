@@ -1,6 +1,6 @@
 """Find the lessons, run them one after the other, and leave their pages and a report.
 
-`workshop run` and `make workshop` call run(). A lesson itself calls only stamp(), in its last cell.
+`workshop run` and `make workshop` call run().
 """
 
 from __future__ import annotations

@@ -1,11 +1,4 @@
 # What `from workshop_utils.evaluate import ...` offers; read by type checkers and, lazily, by __init__.py.
-from . import classifier as classifier
-from . import endpoint as endpoint
-from . import intervals as intervals
-from . import judges as judges
-from . import local as local
-from . import measures as measures
-from . import overlap as overlap
 from .classifier import ClassifierJudge as ClassifierJudge
 from .endpoint import judge_from_environment as judge_from_environment
 from .intervals import bootstrap as bootstrap

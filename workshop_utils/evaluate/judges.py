@@ -1,7 +1,7 @@
 """Judges that say which of two answers is better, and how far they can be believed.
 
 Two models' answers -> a judge, asked in both orders -> counts with an interval -> agreement with other judges. The
-judges themselves are in judge_local.py, judge_classifier.py and judge_endpoint.py.
+judges themselves are in local.py, classifier.py and endpoint.py.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ class Agreement:
 
     Attributes:
         names: of the judges.
-        kappas: Cohen's kappa, a row and a column for each judge; nan where it is undefined, as plots_eval draws it.
+        kappas: Cohen's kappa, a row and a column for each judge; nan where it is undefined, as plots draws it.
         items: how many items each figure rests on.
     """
 

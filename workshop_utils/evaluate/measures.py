@@ -1,4 +1,4 @@
-"""Is it better? What lesson 09 measures of a model: surprise, variety, right answers, leaks, a blinded look.
+"""Is it better? What lesson 09 measures of a model: perplexity, variety, right answers, leaks.
 
 Texts, conversations or prompts -> a model -> numbers with an item each, which intervals.py can compare in pairs.
 """

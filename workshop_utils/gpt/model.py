@@ -1,7 +1,7 @@
 """The GPT of lesson 03: token ids in, a ranking of the next token out.
 
 Faithful to GPT-2 by default, so that transformers' weights fit and give equal logits. It stands between the batches
-of `data` and the loop of `train`. Read it from the top: each class uses only what is above it.
+of text.TokenFile and the loop of training.train. Read it from the top: each class uses only what is above it.
 """
 
 from __future__ import annotations

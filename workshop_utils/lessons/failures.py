@@ -2,7 +2,7 @@
 
 Profile -> lab (stories, tokenizer, a tiny GPT, its settings) -> a run that is healthy, or that fails for one reason.
 What needs a process of its own, the memory limit and the kill, is in failures_process.py, the gradients of a quantised
-model in failures_quantised.py, and the pictures in plots_failures.py.
+model in failures_quantised.py, and the pictures in plots/failures.py.
 """
 
 from __future__ import annotations

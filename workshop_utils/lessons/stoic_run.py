@@ -1,6 +1,6 @@
-"""The run of lesson 07: its settings on each machine, its pairs, and how surprised a model is by replies.
+"""The run of lesson 07: its settings on each machine, its pairs, and the formats of a question; lesson 09's rows, too.
 
-Pairs -> the model's format, or a foreign one -> loss on the replies. The run itself is finetune.tune.
+Pairs -> the model's format, or a foreign one -> chat.reply_loss. The run itself is tuning.tune.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def load_tuned(profile: Profile, quiet: bool = False) -> LanguageModel:
 
 
 def precisions_for(profile: Profile, model: LanguageModel, quiet: bool = False) -> list[str]:
-    """The methods of quantize.METHODS that lesson 09 compares; the first one is the reference of the others.
+    """The methods of quantize.methods.METHODS that lesson 09 compares; the first one is the reference of the others.
 
     Args:
         profile: a GPU holds the model in 16 bits and a smaller copy of it, and no float32 as well: there the 16 bits

@@ -1,4 +1,4 @@
-"""The machine: what it has, which profile fits, the hub, files, energy, and what would stop a lesson (lesson 00)."""
+"""The machine: what it has, which profile fits, the hub, files and energy (lesson 00)."""
 
 import lazy_loader
 

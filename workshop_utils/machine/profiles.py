@@ -1,6 +1,6 @@
 """Look at the machine once, choose the sizes for it, and say why.
 
-The first cell of every lesson calls setup(); nothing else in the workshop asks about hardware. machine.py does the
+The first cell of every lesson calls setup(), and lessons take all sizes from what it returns. hardware.py does the
 looking, this module does the choosing.
 """
 

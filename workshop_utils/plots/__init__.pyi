@@ -1,15 +1,4 @@
 # What `from workshop_utils.plots import ...` offers; read by type checkers and, lazily, by __init__.py.
-from . import basics as basics
-from . import blinded as blinded
-from . import budget as budget
-from . import chat as chat
-from . import coloured as coloured
-from . import evaluation as evaluation
-from . import failures as failures
-from . import gpt as gpt
-from . import sliders as sliders
-from . import stream as stream
-from . import tuning as tuning
 from .basics import bars as bars
 from .basics import batches as batches
 from .basics import coherence as coherence

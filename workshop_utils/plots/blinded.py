@@ -1,6 +1,6 @@
 """Two models' replies side by side, in an order that nobody knows: whoever knows the names sees what they hope for.
 
-Replies of two models -> random sides -> votes -> the names. evaluate.py offers it to lesson 09.
+Replies of two models -> random sides -> votes -> the names. plots.blind offers it to lesson 09.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures of lessons 05 and 06: what a training keeps in memory and when, what it costs, and which settings are best.
 
-Budgets, sweeps and range tests in, a matplotlib Figure out, like plots.py, whose colours they share.
+Budgets, sweeps and range tests in, a matplotlib Figure out, like basics.py, whose colours they share.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures of lesson 01, which talks with finished models: what they answer, what they draw from, where they stop.
 
-Data in, a matplotlib Figure (or a table or coloured text as HTML) out, like plots.py, whose colours they share.
+Data in, a matplotlib Figure (or a table or coloured text as HTML) out, like basics.py, whose colours they share.
 """
 
 from __future__ import annotations

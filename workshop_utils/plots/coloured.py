@@ -1,6 +1,6 @@
 """Tokens as coloured text: HTML in a notebook, parts between bars in a terminal.
 
-plots.py offers it to the lessons as tokens_in_colour and parts_in_colour.
+basics.py offers it to the lessons as tokens_in_colour and parts_in_colour.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import tiktoken
     from transformers import PreTrainedTokenizerBase
 
-# Pale tints of plots.PALETTE, so that black letters stay readable on them; grey is for special tokens.
+# Pale tints of basics.PALETTE, so that black letters stay readable on them; grey is for special tokens.
 TINTS = ("#B8DCF0", "#F7D89B", "#A9DDCB", "#EBCBDD", "#F5EE9E")
 SPECIAL = "#C9C9C9"
 UNREAD = "#EEEEEE"

@@ -1,6 +1,6 @@
 """Pictures of lesson 09, which measures: quality against bytes, memory and speed, scores, errors, judges.
 
-Rows of the table in, a matplotlib Figure out, like plots.py, whose colours they share.
+Rows of the table in, a matplotlib Figure out, like basics.py, whose colours they share.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures of lesson 05, the failure lab: memory under a limit, rates, checkpoints, leaks, gradients in 16 bits.
 
-Data in, a matplotlib Figure out, like plots.py, whose colours they share.
+Data in, a matplotlib Figure out, like basics.py, whose colours they share.
 """
 
 from __future__ import annotations

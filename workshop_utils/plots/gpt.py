@@ -1,4 +1,4 @@
-"""The figures of lesson 03: what a GPT is made of, where attention looks, and what it bets on. See plots.py.
+"""The figures of lesson 03: what a GPT is made of, where attention looks, and what it bets on. See basics.py.
 
 Tensors in, a matplotlib Figure out; nothing here computes a model.
 """
@@ -21,7 +21,7 @@ BOX = {"boxstyle": "round,pad=0.4,rounding_size=0.15", "edgecolor": "none"}
 
 
 def _figure(title: str, rows: int = 1, columns: int = 1, **size: float) -> tuple[Figure, list[Axes]]:
-    """As in plots.py, but shown as a PNG of 256 colours: a third of the bytes, and a lesson holds a dozen."""
+    """As in basics.py, but shown as a PNG of 256 colours: a third of the bytes, and a lesson holds a dozen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from numpy import asarray
     from PIL import Image

@@ -1,6 +1,6 @@
 """Pictures of lesson 06, which streams and shares: where blocks came from, and one run beside two.
 
-Data in, a matplotlib Figure out, like plots.py, whose colours they share.
+Data in, a matplotlib Figure out, like basics.py, whose colours they share.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures of lesson 07, which fine-tunes a model: memory, four bits, runs, before and after.
 
-Data in, a matplotlib Figure out, like plots.py, whose colours they share.
+Data in, a matplotlib Figure out, like basics.py, whose colours they share.
 """
 
 from __future__ import annotations

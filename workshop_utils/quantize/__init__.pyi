@@ -1,12 +1,4 @@
 # What `from workshop_utils.quantize import ...` offers; read by type checkers and, lazily, by __init__.py.
-from . import by_hand as by_hand
-from . import compare as compare
-from . import int8 as int8
-from . import measure as measure
-from . import methods as methods
-from . import routes as routes
-from . import save as save
-from . import torchao as torchao
 from .by_hand import absmax_int8 as absmax_int8
 from .by_hand import dequantise as dequantise
 from .by_hand import nf4 as nf4

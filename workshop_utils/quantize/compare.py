@@ -1,6 +1,6 @@
 """One table for every precision: quality, bytes, speed and energy of the same model, on the same texts.
 
-quantize_routes.py makes the models, quantize_measure.py measures them, quantize_by_hand.py is what they do inside.
+routes.py makes the models, measure.py measures them, by_hand.py is what they do inside.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The precisions of lesson 09: what each is, and what a quantised model can be asked.
 
-quantize_routes.py makes them, each through the library that keeps it.
+routes.py makes them, each through the library that keeps it.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def check_floats(source: LanguageModel) -> None:
     if hasattr(source.model, "merge_and_unload"):
         raise ValueError(f"{source.name} has an adapter beside its weights: merge it first, quantize.merged(model)")
     odd = [name for name, p in source.model.named_parameters() if not p.is_floating_point() or hasattr(p, "qdata")]
-    ours = any(hasattr(module, "held_bytes") for module in source.model.modules())  # layers of quantize_int8
+    ours = any(hasattr(module, "held_bytes") for module in source.model.modules())  # layers of int8.py
     if odd or ours or hasattr(source.model, "hf_quantizer"):
         raise ValueError(
             f"{source.name} is quantised already: start from float32, models.load(name, profile, dtype=torch.float32)"

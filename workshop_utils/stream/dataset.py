@@ -68,14 +68,14 @@ class StreamingTokenDataset(IterableDataset[Pair]):
         """Find the files; nothing is read yet.
 
         Args:
-            source: a data set of data.HUB_SETS; a file, folder or pattern of .parquet or .jsonl files (also packed, as
-                .gz, .bz2, .xz or .zst); such a URL (s3://, hf://, gs://, ...); an http(s) URL of a file; or a list of
-                these.
+            source: a data set of text.corpus.HUB_SETS; a file, folder or pattern of .parquet or .jsonl files (also
+                packed, as .gz, .bz2, .xz or .zst); such a URL (s3://, hf://, gs://, ...); an http(s) URL of a file; or a
+                list of these.
             encoding: the tokenizer.
             block_size: T, tokens in x and in y.
             split: "train" or "val".
             rank: of this process, 0 to world_size - 1.
-            world_size: how many processes share the documents, with torchrun distributed.world().size. They end
+            world_size: how many processes share the documents, with torchrun training.world().size. They end
                 unevenly: count steps, not epochs.
             shuffle_buffer: blocks that wait to be drawn from; 0 keeps the order. They are part of the state.
             seed: of the order; the same on all ranks.

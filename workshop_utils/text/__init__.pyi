@@ -1,15 +1,10 @@
 # What `from workshop_utils.text import ...` offers; read by type checkers and, lazily, by __init__.py.
-from . import bpe_by_hand as bpe_by_hand
-from . import byte_level as byte_level
-from . import corpus as corpus
-from . import token_file as token_file
-from . import tokenise as tokenise
-from . import tokenizer as tokenizer
 from .bpe_by_hand import merge_history as merge_history
 from .byte_level import to_transformers as to_transformers
 from .corpus import documents as documents
 from .corpus import prepare as prepare
 from .corpus import read_text as read_text
+from .corpus import split_of as split_of
 from .token_file import TokenFile as TokenFile
 from .tokenise import write_token_file as write_token_file
 from .tokenizer import SPLIT_PATTERN as SPLIT_PATTERN

@@ -1,6 +1,6 @@
 """Byte-level BPE in slow motion, for lesson 02: count pairs, merge the most frequent, watch a word grow together.
 
-tokens.py trains and applies the same algorithm at full speed, and re-exports these functions.
+tokenizer.py trains and applies the same algorithm at full speed, and re-exports these functions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One vocabulary, two libraries: what a tiktoken.Encoding looks like to Hugging Face's tokenizers.
 
-tokens.py trains and stores tokenizers with it, and re-exports to_transformers.
+tokenizer.py trains and stores tokenizers with it, and re-exports to_transformers.
 """
 
 from __future__ import annotations

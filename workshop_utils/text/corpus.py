@@ -1,6 +1,6 @@
 """Documents and their way into token files: where texts come from, which split they belong to.
 
-prepare(profile) goes the whole way once and is quick ever after. The token files themselves live in tokenfile.py.
+prepare(profile) goes the whole way once and is quick ever after. The token files themselves live in token_file.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Documents into token files, with all cores: the only place where a whole corpus is tokenised.
 
-Reads documents once, in order, and writes what tokenfile.TokenFile reads. data.py re-exports the public names.
+Reads documents once, in order, and writes what token_file.TokenFile reads. corpus.py re-exports the public names.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def write_token_files(
         documents: the texts, read once.
         paths: for each name that route can return, the file.
         encoding: the tokenizer.
-        route: says for a document into which file it goes, for example data.split_of.
+        route: says for a document into which file it goes, for example corpus.split_of.
         workers: threads; None takes one for each core.
 
     Returns:

@@ -1,16 +1,7 @@
 # What `from workshop_utils.training import ...` offers; read by type checkers and, lazily, by __init__.py.
-from . import batches as batches
-from . import checkpoints as checkpoints
-from . import loop as loop
-from . import optimizers as optimizers
-from . import processes as processes
-from . import range_test as range_test
-from . import rate_sweep as rate_sweep
-from . import run_folder as run_folder
-from . import shards as shards
-from . import torchrun as torchrun
 from .checkpoints import load_model as load_model
 from .loop import TrainingStopped as TrainingStopped
+from .processes import world as world
 from .range_test import lr_range_test as lr_range_test
 from .run_folder import CheckpointError as CheckpointError
 from .run_folder import step_folders as step_folders

@@ -15,7 +15,7 @@ from workshop_utils.training import processes as distributed
 
 
 class Batches(Protocol):
-    """What the loop asks of its data; `data.TokenFile` is the usual one.
+    """What the loop asks of its data; `text.TokenFile` is the usual one.
 
     A stream has state_dict() and load_state_dict() too, plain values that are kept in the checkpoints. Where it gives
     each process other rows, it says in `world_size` between how many they are divided, and in `rank` whose it has.

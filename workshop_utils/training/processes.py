@@ -1,7 +1,7 @@
 """Several processes, one training: who is who under torchrun, whose rows are whose, and how their numbers meet.
 
 Every process runs the same `train` on its own part of each batch. `world()` says which part that is. A process that
-torchrun did not start is alone: it gets the same answers without a process group. launch.py starts the processes.
+torchrun did not start is alone: it gets the same answers without a process group. torchrun.py starts the processes.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class World:
         if split > 1 and rank != self.rank:
             raise DistributedError(
                 f"process {self.rank} was given the share of process {rank}, whose rows would be read twice: make the "
-                "data with rank=distributed.world().rank"
+                "data with rank=training.world().rank"
             )
         return self.size // split
 

@@ -1,6 +1,6 @@
 """The one training loop: predict, compare, adjust, and lose nothing on the way.
 
-It takes a GPT from `model` and token files from `data`, and leaves checkpoints, a history and an energy bill behind.
+It takes a GPT and token files, and leaves checkpoints, a history and an energy bill behind.
 `train` is meant to be read from top to bottom.
 """
 
