@@ -51,7 +51,7 @@ workshop: $(STAMP) ## Run every lesson in the pocket profile, offline; then open
 test: $(STAMP) ## Run all tests, without a network
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-rehearsal: $(STAMP) ## Run every lesson along the t4 profile's path, on the CPU, with a small copy of the hub
+rehearsal: $(STAMP) ## Run every lesson as on one T4, in float16, on the CPU, with a small copy of the hub
 	@$(BIN)/python -m pytest -m rehearsal --durations=0 --durations-min=1 $(PYTEST_ARGS)
 
 pocket-world: $(STAMP) ## Write anew what the package keeps of the pocket world's texts, and test their generators

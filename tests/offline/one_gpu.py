@@ -8,7 +8,6 @@ kernels, and a tensor that somebody forgot to move.
 import functools
 import importlib.abc
 import importlib.machinery
-import os
 import resource
 import sys
 from pathlib import Path
@@ -58,9 +57,8 @@ def _limit(fraction, device=0):
     """Let torch have this share of the GPU's memory and no more; what it has already counts."""
     import torch
 
-    left = int(fraction * BYTES) - torch.cuda.memory_allocated()
-    limit = _status("VmData") + left if fraction < 1 else resource.RLIM_INFINITY
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+    left, (_, most) = int(fraction * BYTES) - torch.cuda.memory_allocated(), resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_status("VmData") + left if fraction < 1 else most, most))
 
 
 def _patch_torch(torch):
@@ -162,5 +160,4 @@ class _Patcher(importlib.abc.MetaPathFinder):
         return spec
 
 
-if os.environ.get("ONE_GPU"):
-    sys.meta_path.insert(0, _Patcher())
+sys.meta_path.insert(0, _Patcher())

@@ -8,7 +8,8 @@ import ipaddress
 import os
 import socket
 
-import one_gpu  # noqa: F401  beside this file
+if os.environ.get("ONE_GPU"):
+    import one_gpu  # noqa: F401  beside this file
 
 _LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain"}
 

@@ -119,14 +119,14 @@ def lack_of(name: str, source: str | LanguageModel, profile: Profile) -> str:
 
     Args:
         name: of METHODS.
-        source: the model in floats; of one that is only named, what depends on it is known after loading.
+        source: the model in floats; of one that is only named, what depends on the model is not looked at.
         profile: says where.
     """
     from workshop_utils.machine.profiles import free_memory_bytes
     from workshop_utils.quantize import int8 as quantize_int8
 
     if name == "fp32" and profile.device != "cpu":
-        return "a GPU has room for the model in 16 bits and a smaller copy of it, and not for float32 as well"
+        return "on a GPU the model is loaded in 16 bits, and these are the reference"
     if name in quantize_int8.LAYERS:
         if profile.device != "cpu":
             return "its kernel is for CPUs; on a GPU take torchao's int8"
@@ -230,9 +230,9 @@ def _qat(
 
     if train is None or (not callable(train) and not train):
         raise Unavailable("quantisation-aware training needs something to train on: pass train=, rows of token ids")
-    if lack := lack_of(method.name, source, profile):  # before a copy in float32 is made
-        raise Unavailable(lack)
     made = _with_linears(plain(source, profile, torch.float32))
+    if lack := lack_of(method.name, made, profile):
+        raise Unavailable(lack)
     teach = train if callable(train) else None
     if teach is None:
         teacher = plain(source, profile, torch.float32) if isinstance(source, str) else source
