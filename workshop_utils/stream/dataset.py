@@ -69,8 +69,8 @@ class StreamingTokenDataset(IterableDataset[Pair]):
 
         Args:
             source: a data set of text.corpus.HUB_SETS; a file, folder or pattern of .parquet or .jsonl files (also
-                packed, as .gz, .bz2, .xz or .zst); such a URL (s3://, hf://, gs://, ...); an http(s) URL of a file; or a
-                list of these.
+                packed, as .gz, .bz2, .xz or .zst); such a URL (s3://, hf://, gs://, ...); an http(s) URL of a file;
+                or a list of these.
             encoding: the tokenizer.
             block_size: T, tokens in x and in y.
             split: "train" or "val".
