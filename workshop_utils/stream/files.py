@@ -55,9 +55,10 @@ def list_files(
 
     Args:
         source: a data set of text.corpus.HUB_SETS (from WORKSHOP_HUB if that is set); a file, a folder or a pattern
-            with *, on this machine or as a URL of s3, hf, gs or any other file system that fsspec knows; an http(s) URL
-            of one file; or a list of such things. Of folders, files and folders that are called after another split, such
-            as test-0.parquet or validation/0.parquet, are left out; hidden files and other kinds of files always are.
+            with *, on this machine or as a URL of s3, hf, gs or any other file system that fsspec knows; an http(s)
+            URL of one file; or a list of such things. Of folders, files and folders that are called after another
+            split, such as test-0.parquet or validation/0.parquet, are left out; hidden files and other kinds of files
+            always are.
         storage_options: for the remote file system, such as {"key": ..., "secret": ...}.
         say: is told in a sentence what is left out of a source, and why.
 
