@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import math
 import os
@@ -13,10 +14,11 @@ from corpus import quick, small_gpt, token_file
 
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import fastest_attention
-from workshop_utils.training import train as train_module
 from workshop_utils.training.checkpoints import load_model
 from workshop_utils.training.run_folder import step_folders
 from workshop_utils.training.train import TrainingStopped, estimate_loss, lr_at, run_dir, train
+
+train_module = importlib.import_module("workshop_utils.training.train")  # its function has the same name
 
 
 @pytest.fixture
