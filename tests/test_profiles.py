@@ -180,14 +180,13 @@ def test_a_cpu_without_bf16_is_not_even_measured(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     monkeypatch.setattr(machine.time, "perf_counter", lambda: pytest.fail("measured"))
-    assert machine.cpu_bf16_speedup() == 0.0
+    assert machine.cpu_bf16_speedup.__wrapped__() == 0.0
 
 
 def test_the_measurement_is_quick(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    machine.cpu_bf16_speedup()  # the first product of a process warms torch up
     start = time.perf_counter()
-    assert machine.cpu_bf16_speedup() > 0
+    assert machine.cpu_bf16_speedup.__wrapped__() > 0
     assert time.perf_counter() - start < 2
 
 

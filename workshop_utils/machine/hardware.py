@@ -111,8 +111,11 @@ def share_cores() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
+@cache
 def cpu_bf16_speedup() -> float:
     """Measure how many times faster this CPU multiplies matrices in bf16 than in float32; 0.0 without instructions.
+
+    Once in a process: measured again on a busier machine, it could change the precision between two runs of a lesson.
 
     Source: on CPUs without avx512_bf16 or AMX, torch emulates bf16 and is ten times slower, so those are not measured.
     """
