@@ -172,6 +172,7 @@ def lora_parameters(shapes: list[tuple[int, int]], rank: int) -> int:
 def _shapes(rng: random.Random) -> Iterator[Arguments]:
     for rank in (2, 3, 8):
         yield [(64 * rng.randrange(1, 6), 64 * rng.randrange(6, 12)) for _ in range(4)], rank
+    yield [(64, 128), (64, 256), (64, 128)], 4  # two layers of the same shape count twice
 
 
 NUMBERS: Mistakes = {
@@ -206,6 +207,10 @@ NUMBERS: Mistakes = {
     "the first layer": (
         lambda shapes, rank: rank * sum(shapes[0]),
         "that is the first layer only: sum over all of them.",
+    ),
+    "each shape once": (
+        lambda shapes, rank: sum(rank * (i + o) for i, o in set(shapes)),
+        "two layers may have the same shape, and each has an adapter of its own: go through the list, not a set of it.",
     ),
     "the last layer": (
         lambda shapes, rank: rank * sum(shapes[-1]),
