@@ -490,7 +490,7 @@ def test_importing_checks_does_not_import_torch():
         ("x", 1.5, "your result is 'x' (a str), it should be the number 1.5."),
         (torch.zeros(3), 1.5, "it should be one number, about 1.5."),
         ({1}, {2}, "your result is {1}, it should be {2}."),
-        (None, 1, "your result is None (a NoneType), it should be the number 1."),
+        (None, 1, "your result is None, it should be the number 1."),
     ],
 )
 def test_the_difference_is_said_in_a_sentence(got, expected, sentence):

@@ -258,7 +258,9 @@ def _not_as_in_the_lesson(exercise: Exercise, answer: Any) -> str | None:
     for name, wanted in inspect.signature(exercise.reference).parameters.items():
         given = theirs.get(name)
         if given is None or given.kind in (given.POSITIONAL_ONLY, given.VAR_POSITIONAL):
-            return f"the lesson also passes arguments by name, and yours has none called `{name}`: keep the stub's names."
+            return (
+                f"the lesson also passes arguments by name, and yours has none called `{name}`: keep the stub's names."
+            )
         if wanted.default is not wanted.empty and given.default is given.empty:
             return f"the lesson may leave out `{name}`: keep the stub's default, {name}={wanted.default!r}."
     return None

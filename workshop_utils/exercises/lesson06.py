@@ -167,15 +167,18 @@ def _fair(got: list[Any], expected: list[list[int]]) -> str | None:
     if len(set(counted)) < len(counted):
         twice = next(row for row in counted if counted.count(row) > 1)
         ranks = [rank for rank, rows in enumerate(got) if twice in rows]
-        return f"row {twice} is read more than once, by rank{'s' * (len(ranks) > 1)} {' and '.join(map(str, ranks[:3]))}{' ...' * (len(ranks) > 3)}."
+        return f"row {twice} is read more than once, by rank{'s' * (len(ranks) > 1)} {_first_few(ranks)}."
     lost = sorted(set(range(n_rows)) - set(counted))
     if lost:
-        shown = ", ".join(map(str, lost[:5])) + " ..." * (len(lost) > 5)
-        return f"of {n_rows} rows, {len(lost)} {'is' if len(lost) == 1 else 'are'} read by nobody: {shown}."
+        return f"of {n_rows} rows, {len(lost)} {'is' if len(lost) == 1 else 'are'} read by nobody: {_first_few(lost)}."
     sizes = [len(rows) for rows in got]
     if max(sizes) - min(sizes) > 1:
         return f"the ranks read {sizes} rows: whoever has most waits at the end for gradients that never come."
     return None
+
+
+def _first_few(items: list[int]) -> str:
+    return ", ".join(map(str, items[:5])) + ", ..." * (len(items) > 5)
 
 
 def _drawn(n_rows: int, rank: int, world_size: int) -> list[int]:
@@ -239,7 +242,7 @@ STEPS: Mistakes = {
     ),
     "always one more": (
         lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], D // G + 1),
-        "where the tokens fill the last update exactly, there is none to add: round up, -(-a // b) or math.ceil(a / b).",
+        "where the tokens fill the last update exactly, there is none to add: round up, as math.ceil(a / b) does.",
     ),
     "micro-steps": (
         lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], -(-D // (b * t * n))),

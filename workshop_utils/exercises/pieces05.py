@@ -311,19 +311,29 @@ DIAGNOSES: Mistakes = {
 
 OTHER_DIAGNOSES = {
     "twenty times": _asked(
-        ("schedule", _climbs), ("rate", lambda run: max(run["grad_norm"][6:]) > 20 * run["grad_norm"][0]), ("leak", _leaks)
+        ("schedule", _climbs),
+        ("rate", lambda run: max(run["grad_norm"][6:]) > 20 * run["grad_norm"][0]),
+        ("leak", _leaks),
     ),
     "mean of the second half": _asked(
-        ("schedule", _climbs), ("rate", lambda run: sum(run["grad_norm"][6:]) / 6 > 10 * run["grad_norm"][0]), ("leak", _leaks)
+        ("schedule", _climbs),
+        ("rate", lambda run: sum(run["grad_norm"][6:]) / 6 > 10 * run["grad_norm"][0]),
+        ("leak", _leaks),
     ),
     "longest of the first half": _asked(
-        ("schedule", _climbs), ("rate", lambda run: max(run["grad_norm"][6:]) > 10 * max(run["grad_norm"][:6])), ("leak", _leaks)
+        ("schedule", _climbs),
+        ("rate", lambda run: max(run["grad_norm"][6:]) > 10 * max(run["grad_norm"][:6])),
+        ("leak", _leaks),
     ),
     "after a quarter": _asked(
-        ("schedule", lambda run: run["lr"].index(max(run["lr"])) > len(run["lr"]) / 4), ("rate", _jumps), ("leak", _leaks)
+        ("schedule", lambda run: run["lr"].index(max(run["lr"])) > len(run["lr"]) / 4),
+        ("rate", _jumps),
+        ("leak", _leaks),
     ),
     "after three quarters": _asked(
-        ("schedule", lambda run: run["lr"].index(max(run["lr"])) > 0.75 * len(run["lr"])), ("rate", _jumps), ("leak", _leaks)
+        ("schedule", lambda run: run["lr"].index(max(run["lr"])) > 0.75 * len(run["lr"])),
+        ("rate", _jumps),
+        ("leak", _leaks),
     ),
     "lowest losses": _asked(
         ("schedule", _climbs), ("rate", _jumps), ("leak", lambda run: min(run["val_loss"]) < min(run["fresh_loss"]) / 2)
