@@ -366,7 +366,7 @@ def corpus_bytes(n_tokens, vocab_size):
 def window(tokens, start, block_size):
     return tokens[start : start + block_size + 1]
 """,
-        "which is one thing: return 2 things was asked for",
+        ": return 2 things, as a tuple.",
     ),
     "03.7 no defaults": (
         """

@@ -277,9 +277,9 @@ def _mistake(exercise: Exercise, seed: str, tries: list[_Try]) -> str:
 
 def _alike(got: Any, made: Any) -> bool:
     """Tell whether two answers did the same, be it a result or an error."""
-    if isinstance(got, BaseException) or isinstance(made, BaseException):
-        return type(got) is type(made) and str(got) == str(made)
     try:
+        if isinstance(got, BaseException) or isinstance(made, BaseException):
+            return type(got) is type(made) and str(got) == str(made)
         return same(got, made) is None
     except Exception:  # a result of an unforeseen kind is like no other
         return False

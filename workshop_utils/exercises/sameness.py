@@ -182,9 +182,9 @@ def _same_number(got: Any, expected: Any, where: str, rtol: float, atol: float) 
         if got.imag:
             return f"{where} is {got}, it should be {_digits(expected)}."
         got = got.real
-    if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol) or (math.isnan(got) and math.isnan(expected)):  # type: ignore[arg-type]
+    if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol) or (math.isnan(got) and math.isnan(expected)):
         return None
-    left, right = _apart(float(got), float(expected))  # type: ignore[arg-type]
+    left, right = _apart(float(got), float(expected))
     return f"{where} is {left}, it should be {right}."
 
 
@@ -193,8 +193,7 @@ def _same_sequence(got: Any, expected: Any, where: str, rtol: float | None, atol
     if not (isinstance(got, list | tuple | range) or (_is_array(got) and got.ndim)):
         return f"{where} is {_typed(got)}, it should be {_a(expected)} of {len(expected)} items."
     if _is_array(got) and len(got) != len(expected) and any(map(_is_array, expected)):
-        wanted = f"return {len(expected)} things" if isinstance(expected, tuple) else f"a list of {len(expected)}"
-        return f"{where} is {short(got)}, which is one thing: {wanted} was asked for."
+        return f"{where} is {short(got)}: return {len(expected)} things, as {_a(expected)}."
     for i, (mine, theirs) in enumerate(zip(got, expected, strict=False)):
         problem = same(mine, theirs, f"item {i} of {where}", rtol, atol)
         if problem:

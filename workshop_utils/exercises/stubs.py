@@ -62,7 +62,10 @@ def lines_of_error(answer: Any, error: BaseException) -> str:
     Returns:
         A sentence with the error, and the learner's line if the error came from inside the code.
     """
-    message = " ".join(str(error).split())
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # an error of the learner's own, whose __str__ fails
+        message = ""
     said = f"{type(error).__name__}: {message[:200]}" if message else type(error).__name__
     files = {function.__code__.co_filename for function in _functions(answer)}
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
