@@ -394,10 +394,7 @@ def stops(error: BaseException) -> None:
             "your result is a sparse tensor of shape (4,) and type float32, it should",
         ),
         (lambda x: iter([1]), "your result is a list_iterator, it should"),
-        (
-            lambda x: stops(ValueError("a line of code that is much longer than the sentence about it should be")),
-            " ...`.",
-        ),
+        (lambda x: x.nonsense("a line of code", "that is much longer", "than a sentence should be"), " ...`."),
     ],
 )
 def test_no_code_makes_judge_raise_and_the_sentence_is_true_of_it(answer, sentence):
