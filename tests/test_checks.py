@@ -315,6 +315,15 @@ def test_other_arguments_than_the_stubs_are_named(capsys):
     assert "it cannot be called (TypeError: " in said(capsys)
 
 
+def test_an_argument_that_the_lesson_passes_by_name_or_leaves_out_is_named():
+    dials = Exercise("99.10", "dials", lambda x, k=None: x, cases=lambda rng: iter([(1, None)]))
+    assert "none called `k`" in judge(dials, lambda x, top=None: x).text
+    assert "keep the stub's default, k=None" in judge(dials, lambda x, k: x).text
+    assert "none called `x`" in judge(dials, lambda x, /, k=None: x).text
+    for right in (lambda x, k=None, more=3: x, lambda *given, **named: 1):
+        assert judge(dials, right).state == "right"
+
+
 def test_the_result_instead_of_the_function_is_named(capsys):
     check("99.2", torch.zeros(4))
     assert "Hand over its name, without brackets." in said(capsys)
@@ -347,6 +356,51 @@ def test_no_result_makes_check_raise(id, result, capsys):
     check(id, result)
     assert "not yet" in said(capsys)
     assert "workshop's mistake" not in said(capsys)
+
+
+def itself() -> list:
+    found: list = []
+    found.append(found)
+    return found
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def stops(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda x: itself(), "your result is a list"),
+        (lambda x: Silent, "your result is the class Silent"),
+        (lambda x: stops(Silent()), "it raised Silent"),
+        (lambda x: stops(SystemExit(1)), "it raised SystemExit: 1"),
+        (lambda x: [3][x], "it raised TypeError: "),
+        (lambda x: map(int, 3), "it raised TypeError: "),
+        (lambda x: None, "your function returned nothing (None)"),
+        (
+            lambda x: print(end=""),
+            "your function returned nothing (None)",
+        ),
+        (
+            lambda x: x.sum(dim=-1).to_sparse(),
+            "your result is a sparse tensor of shape (4,) and type float32, it should",
+        ),
+        (lambda x: iter([1]), "your result is a list_iterator, it should"),
+        (lambda x: x.nonsense("a line of code", "that is much longer", "than a sentence should be"), " ...`."),
+    ],
+)
+def test_no_code_makes_judge_raise_and_the_sentence_is_true_of_it(answer, sentence):
+    verdict = judge(ROW_SUMS, answer)
+    assert verdict.state == "not yet"
+    assert sentence in verdict.text
 
 
 def test_an_interrupt_by_the_learner_still_interrupts():
@@ -432,6 +486,17 @@ def test_the_lessons_own_random_numbers_go_on_as_if_nothing_was_checked():
     assert drawn() == expected
 
 
+def test_what_an_answer_imports_is_not_left_seeded():
+    code = (
+        "import random; from workshop_utils.exercises.checks import Exercise, judge\n"
+        "def f(x):\n    import numpy\n    return x\n"
+        "e = Exercise('99.1', 'x', lambda x: x, cases=lambda rng: iter([(1,), (2,)]))\n"
+        "print(judge(e, f).state)\nimport numpy\nprint(numpy.random.random())"
+    )
+    printed = {subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout for _ in range(2)}
+    assert len(printed) == 2
+
+
 def test_a_check_seeds_no_gpu(monkeypatch):
     """The generators of GPUs are not restored, so they must not be seeded either."""
     monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("seeded"))
@@ -490,7 +555,7 @@ def test_importing_checks_does_not_import_torch():
         ("x", 1.5, "your result is 'x' (a str), it should be the number 1.5."),
         (torch.zeros(3), 1.5, "it should be one number, about 1.5."),
         ({1}, {2}, "your result is {1}, it should be {2}."),
-        (None, 1, "your result is None (a NoneType), it should be the number 1."),
+        (None, 1, "your result is None, it should be the number 1."),
     ],
 )
 def test_the_difference_is_said_in_a_sentence(got, expected, sentence):

@@ -1,6 +1,7 @@
 """Every exercise of the committed lessons: right answers pass in every form, a wrong one is told its own mistake."""
 
 import ast
+import inspect
 import itertools
 import linecache
 import math
@@ -145,14 +146,38 @@ def test_a_right_answer_in_another_form_passes_and_comes_back_in_the_form_of_the
     for seed in SEEDS:
         verdict = judge(exercise, answer, seed)
         assert verdict.state == "right", verdict.text
-        if exercise.cases is None or exercise.apply is not None:
-            continue
-        draws = zip(*(exercise.inputs(f"{seed}/lesson") for _ in range(3)), strict=True)
-        for args, args_of_reference, untouched in draws:
-            got, expected = verdict.answer(*args), exercise.reference(*args_of_reference)
-            assert sameness.same(got, expected) is None
-            assert sameness.converted(got, expected) is None
-            assert sameness.unchanged(args, untouched)
+        if exercise.cases is not None and exercise.apply is None:
+            goes_on_as_with_the_reference(exercise, verdict.answer, f"{seed}/lesson")
+
+
+def goes_on_as_with_the_reference(exercise: Exercise, answer, seed: str) -> None:
+    """Call an answer as a later cell does, also by the names of the arguments."""
+    names = list(inspect.signature(exercise.reference).parameters)
+    draws = zip(*(exercise.inputs(seed) for _ in range(3)), strict=True)
+    for i, (args, args_of_reference, untouched) in enumerate(draws):
+        got = answer(*args) if i % 2 else answer(**dict(zip(names, args, strict=False)))
+        expected = exercise.reference(*args_of_reference)
+        assert sameness.same(got, expected) is None
+        assert sameness.converted(got, expected) is None
+        assert sameness.unchanged(args, untouched)
+
+
+@pytest.mark.parametrize(("path", "index"), IN_LESSONS)
+def test_a_stub_has_the_arguments_of_the_reference(path, index):
+    exercise, stub = handed_over(path, index, with_solution=False)
+    if exercise.cases is None:
+        return
+    stubs, own = (inspect.signature(one).parameters.values() for one in (stub, exercise.reference))
+    assert [(one.name, one.default) for one in stubs] == [(one.name, one.default) for one in own]
+
+
+@pytest.mark.parametrize("exercise", [e for e in KNOWN if e.cases is not None], ids=lambda exercise: exercise.id)
+def test_a_renamed_argument_is_named(exercise: Exercise):
+    verdict = judge(exercise, lambda *others: exercise.reference(*others))
+    name = next(iter(inspect.signature(exercise.reference).parameters))
+    assert verdict.state == "not yet"
+    assert verdict.text.startswith("your results are right, but ")
+    assert f"`{name}`" in verdict.text
 
 
 # What people really answered, and how it was taken once: id, answer, part of the sentence it should get.
@@ -186,6 +211,57 @@ def labels_of(prompt, reply, width):
 def quantise(block, levels):
     scale = block.abs().max().item()
     return (block[:, None] / scale - levels).abs().argmin(dim=1), scale
+""",
+    "00.1 fractions": """
+def probabilities(counts):
+    from fractions import Fraction
+
+    return {word: Fraction(n, sum(counts.values())) for word, n in counts.items()}
+""",
+    "01.3 reversed, in long doubles": """
+def with_temperature(logits, temperature):
+    import numpy as np
+
+    powers = np.exp(np.array(logits.tolist()[::-1], dtype=np.longdouble) / temperature)
+    return (powers / powers.sum())[::-1]
+""",
+    "04.1 a long double": """
+def perplexity(losses):
+    import numpy as np
+
+    return np.exp(np.array(losses, dtype=np.longdouble).mean())
+""",
+    "04.2 fractions": """
+def learning_rate(step, peak, warmup, total):
+    from fractions import Fraction
+
+    rest = Fraction(step, warmup) if step < warmup else Fraction(total - step, total - warmup)
+    return Fraction(peak) * rest
+""",
+    "04.3 a decimal": """
+def accumulate(losses, tokens):
+    from decimal import Decimal
+
+    return sum(Decimal(loss) * n for loss, n in zip(losses, tokens)) / sum(tokens)
+""",
+    "05.6 next to each other": """
+def first_rise(rates, warmup):
+    rises = [i for i, (a, b) in enumerate(zip(rates, rates[1:]), 1) if b > a and i > warmup]
+    return (rises + [-1])[0]
+""",
+    "09.1 a fraction": """
+def stem_score(text, stems):
+    from fractions import Fraction
+
+    words = re.findall("[a-z]+", text.lower())
+    found = sum(any(word.startswith(stem) for word in words) for stem in stems)
+    return min(Fraction(1), Fraction(10 * found, max(1, len(words))))
+""",
+    "09.3 complex": """
+def perplexity(log_probabilities):
+    import cmath
+
+    return cmath.exp(-sum(log_probabilities) / len(log_probabilities))
 """,
     "04.4 no gradient at all": """
 def clip(gradients, limit):
@@ -233,6 +309,75 @@ def merge(parts, pair):
 """,
         "you replaced letters in a joined text",
     ),
+    "01.2 renames what was said": (
+        """
+def render(messages):
+    turns = [f"<start_of_turn>{m['role']}\\n{m['content']}<end_of_turn>\\n" for m in messages]
+    return ("<bos>" + "".join(turns)).replace("assistant", "model") + "<start_of_turn>model\\n"
+""",
+        "for the input ",
+    ),
+    "01.4 above p": (
+        """
+def nucleus(probabilities, p):
+    kept, total = set(), 0.0
+    for token in sorted(range(len(probabilities)), key=lambda token: -probabilities[token]):
+        kept.add(token)
+        total += probabilities[token]
+        if total > p:
+            break
+    return [q / total if token in kept else 0.0 for token, q in enumerate(probabilities)]
+""",
+        "for the input ",
+    ),
+    "02.2 letters of two parts": (
+        """
+def merge(parts, pair):
+    parts, i = list(parts), 0
+    while i < len(parts) - 1:
+        if parts[i] + parts[i + 1] == pair[0] + pair[1]:
+            parts[i : i + 2] = [pair[0] + pair[1]]
+        i += 1
+    return tuple(parts)
+""",
+        "for the input ",
+    ),
+    "02.2 in any order": (
+        """
+def merge(parts, pair):
+    parts, i = list(parts), 0
+    while i < len(parts) - 1:
+        if {parts[i], parts[i + 1]} == set(pair):
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        i += 1
+    return tuple(parts)
+""",
+        "for the input ",
+    ),
+    "02.4 one byte": (
+        """
+def corpus_bytes(n_tokens, vocab_size):
+    return n_tokens * (1 if vocab_size <= 256 else 2 if vocab_size <= 65_536 else 4)
+""",
+        "for the input ",
+    ),
+    "02.5 one array": (
+        """
+def window(tokens, start, block_size):
+    return tokens[start : start + block_size + 1]
+""",
+        ": return 2 things, as a tuple.",
+    ),
+    "03.7 no defaults": (
+        """
+def bets(logits, temperature, top_k):
+    logits = logits / temperature
+    if top_k is not None:
+        logits = logits.masked_fill(logits < logits.topk(top_k).values[-1], float("-inf"))
+    return logits.softmax(dim=-1)
+""",
+        "Keep the arguments of the stub, their names and their order.",
+    ),
     "03.4 adds in place": (
         """
 def residual_block(x, ln_1, attn, ln_2, mlp):
@@ -279,6 +424,56 @@ def what_fits(rows, fixed, per_row, limit):
     return batch, rows // batch
 """,
         "<= and not <",
+    ),
+    "05.1 never all rows": (
+        """
+def what_fits(rows, fixed, per_row, limit):
+    batch = max(b for b in range(1, rows // 2 + 1) if rows % b == 0 and fixed + b * per_row <= limit)
+    return batch, rows // batch
+""",
+        "for the input 16, ",
+    ),
+    "05.4 letters alone": (
+        """
+def seen_before(train, test):
+    def plain(text):
+        return re.sub("[^a-z]", "", text.lower())
+
+    return [i for i, text in enumerate(test) if plain(text) in [plain(one) for one in train]]
+""",
+        "for the input ",
+    ),
+    "05.4 the place of an equal text": (
+        """
+def seen_before(train, test):
+    def plain(text):
+        return re.findall(r"[a-z0-9]+", text.lower())
+
+    return [test.index(text) for text in test if plain(text) in [plain(one) for one in train]]
+""",
+        "for the input ",
+    ),
+    "05.6 not the last step": (
+        """
+def first_rise(rates, warmup):
+    return next((i for i in range(warmup + 1, len(rates) - 1) if rates[i] > rates[i - 1]), -1)
+""",
+        "for the input ",
+    ),
+    "05.6 by a hundredth": (
+        """
+def first_rise(rates, warmup):
+    return next((i for i in range(warmup + 1, len(rates)) if rates[i] > 1.01 * rates[i - 1]), -1)
+""",
+        "for the input ",
+    ),
+    "05.6 the highest": (
+        """
+def first_rise(rates, warmup):
+    highest = rates.index(max(rates))
+    return highest if highest > warmup else -1
+""",
+        "for the input ",
     ),
     "05.3 int()": (
         """
@@ -335,6 +530,38 @@ def split_of(text, val_percent):
 """,
         "for the input '",
     ),
+    "06.2 no start beyond": (
+        """
+def pack(documents, block_size, end):
+    joined = [token for document in documents for token in [*document, end]]
+    starts = range(0, len(joined) - block_size - 1, block_size)
+    return [(joined[i : i + block_size], joined[i + 1 : i + block_size + 1]) for i in starts]
+""",
+        "or your range stops one too early",
+    ),
+    "06.2 all whole blocks": (
+        """
+def pack(documents, block_size, end):
+    joined = [token for document in documents for token in [*document, end]]
+    starts = range(0, len(joined) // block_size * block_size, block_size)
+    return [(joined[i : i + block_size], joined[i + 1 : i + block_size + 1]) for i in starts]
+""",
+        "none is left for the end of its y",
+    ),
+    "06.5 how many": (
+        """
+def rows_of(n_rows, rank, world_size):
+    return n_rows // world_size
+""",
+        "it should be a list of row numbers",
+    ),
+    "06.5 no numbers": (
+        """
+def rows_of(n_rows, rank, world_size):
+    return ["first", "second"]
+""",
+        "it should be a list of row numbers",
+    ),
     "07.6 growth of the gap": (
         """
 def overfitting(runs):
@@ -353,6 +580,26 @@ def quantise_rows(W):
     return (W / scales[:, None]).round().clamp(-128, 127).to(torch.int8), scales
 """,
         "you divided by 127.5",
+    ),
+    "09.5 up to the first above": (
+        """
+def choose_block(errors, limit):
+    best = None
+    for block in sorted(errors):
+        if errors[block] > limit:
+            break
+        best = block
+    return best, 4 + 16 / best
+""",
+        "for the input ",
+    ),
+    "09.5 whole division": (
+        """
+def choose_block(errors, limit):
+    block = max(block for block in errors if errors[block] <= limit)
+    return block, 4 + 16 // block
+""",
+        "16 // block cuts the share",
     ),
     "09.6 the best that fits": (
         """
@@ -383,6 +630,7 @@ def test_a_right_answer_passes_in_every_draw(name: str):
     for seed in DRAWS:
         verdict = judge(exercise, answer, seed)
         assert verdict.state == "right", verdict.text
+    goes_on_as_with_the_reference(exercise, verdict.answer, DRAWS[0])
 
 
 @pytest.mark.parametrize("name", NOT_RIGHT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import random
 import sys
 from collections import Counter
@@ -169,6 +170,9 @@ def judge(exercise: Exercise, answer: Any, seed: str | None = None) -> Verdict:
             if problem:
                 hint = _mistake(exercise, seed, tries) or _hint(exercise, one)
                 return Verdict("not yet", hint or problem, own, hint)
+        problem = _not_as_in_the_lesson(exercise, answer)
+        if problem:
+            return Verdict("not yet", f"your results are right, but {problem}", own)
         mine, notes = _for_the_lesson(exercise, answer, tries)
         if exercise.trained:
             problem = _gradient_problem(exercise, mine, answer, seed, all(one.kept for one in tries))
@@ -222,13 +226,13 @@ def _outcome(exercise: Exercise, answer: Any, args: tuple[Any, ...], number: int
     _seed_everything(number)
     try:
         return exercise.result(answer, args)
-    except Exception as error:  # whatever a learner's code raises becomes part of the sentence
+    except (Exception, SystemExit) as error:  # whatever a learner's code raises becomes part of the sentence
         return error
 
 
 def _difference(exercise: Exercise, answer: Any, one: _Try) -> str | None:
     """Return the generic sentence about what is wrong, or None if nothing is."""
-    if isinstance(one.got, Exception):
+    if isinstance(one.got, BaseException):
         return lines_of_error(answer, one.got)
     if is_blank(one.got):
         return "your function returned nothing (None). Is a `return` missing?"
@@ -239,6 +243,27 @@ def _difference(exercise: Exercise, answer: Any, one: _Try) -> str | None:
     if problem is None:
         return None
     return f"for the input {', '.join(map(short, one.args))}: {problem}" if one.args else problem
+
+
+def _not_as_in_the_lesson(exercise: Exercise, answer: Any) -> str | None:
+    """Say which argument a later cell could not pass by its name, or leave out, or None if there is none."""
+    if isinstance(answer, type) or not callable(answer):
+        return None
+    try:
+        theirs = inspect.signature(answer).parameters
+    except ValueError:  # a built-in function may not tell its arguments
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in theirs.values()):
+        return None
+    for name, wanted in inspect.signature(exercise.reference).parameters.items():
+        given = theirs.get(name)
+        if given is None or given.kind in (given.POSITIONAL_ONLY, given.VAR_POSITIONAL):
+            return (
+                f"the lesson also passes arguments by name, and yours has none called `{name}`: keep the stub's names."
+            )
+        if wanted.default is not wanted.empty and given.default is given.empty:
+            return f"the lesson may leave out `{name}`: keep the stub's default, {name}={wanted.default!r}."
+    return None
 
 
 def _mistake(exercise: Exercise, seed: str, tries: list[_Try]) -> str:
@@ -252,9 +277,9 @@ def _mistake(exercise: Exercise, seed: str, tries: list[_Try]) -> str:
 
 def _alike(got: Any, made: Any) -> bool:
     """Tell whether two answers did the same, be it a result or an error."""
-    if isinstance(got, Exception) or isinstance(made, Exception):
-        return type(got) is type(made) and str(got) == str(made)
     try:
+        if isinstance(got, BaseException) or isinstance(made, BaseException):
+            return type(got) is type(made) and str(got) == str(made)
         return same(got, made) is None
     except Exception:  # a result of an unforeseen kind is like no other
         return False
@@ -364,6 +389,7 @@ def _gradients(exercise: Exercise, answer: Any, args: tuple[Any, ...]) -> tuple[
 def _own_randomness() -> Iterator[None]:
     """Leave the global random generators as they were, so that a lesson goes on the same after any answer."""
     state = random.getstate()
+    before = {*sys.modules}
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     state_of_numpy = numpy.random.get_state() if numpy else None
     try:
@@ -373,6 +399,11 @@ def _own_randomness() -> Iterator[None]:
         random.setstate(state)
         if numpy:
             numpy.random.set_state(state_of_numpy)
+        # What the answer itself imported was seeded since, and had no seed before.
+        if "numpy" not in before and "numpy" in sys.modules:
+            sys.modules["numpy"].random.seed()
+        if "torch" not in before and "torch" in sys.modules:
+            sys.modules["torch"].default_generator.seed()
 
 
 def _seed_everything(seed: int) -> None:

@@ -73,8 +73,8 @@ _SAID = ("Hello!", "What colour is a banana?", "Thank you.", "Tell me a story.",
 
 def _conversations(rng: random.Random) -> Iterator[Arguments]:
     user, assistant = "user", "assistant"
-    for roles in ([user], [user, assistant, user], [user, user, assistant, user], [assistant, user]):
-        texts = rng.sample(_SAID, len(roles))
+    for roles in ([user], [user, assistant, user], [user, user, assistant, user], [assistant, user], [user, assistant]):
+        texts = [*rng.sample(_SAID, len(roles) - 1), "Are you an assistant?"]  # a word of the text, and no role
         yield ([{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)],)
 
 
@@ -90,6 +90,14 @@ RENDERED: Mistakes = {
     "roles by turns": (
         lambda messages: render([m | {"role": ("user", "assistant")[i % 2]} for i, m in enumerate(messages)]),
         'you took the roles by turns. A user may write twice in a row: each message says its own, message["role"].',
+    ),
+    "a turn for the model only after the user's": (
+        lambda messages: (
+            render(messages)
+            if messages[-1]["role"] == "user"
+            else render(messages).removesuffix("<start_of_turn>model\n")
+        ),
+        "you open the model's turn only after one of the user. Open it in any case.",
     ),
     "no turn for the model": (
         lambda messages: render(messages).removesuffix("<start_of_turn>model\n"),
@@ -178,6 +186,7 @@ def _bets(rng: random.Random) -> Iterator[Arguments]:
                 break
         yield [bet / sum(bets) for bet in bets], p
     yield [0.15, 0.2, 0.6, 0.05], 0.5  # the first one alone is enough
+    yield [0.125, 0.5, 0.0625, 0.25, 0.0625], 0.75  # two reach p to the last bit
 
 
 def _top(probabilities: list[float], n: int) -> list[float]:

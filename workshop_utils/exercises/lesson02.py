@@ -93,6 +93,8 @@ def _merges(rng: random.Random) -> Iterator[Arguments]:
     yield (b" ", b"pe", b"ck"), (b"pe", b"ck")
     yield (b"an", b"n", b"n"), (b"n", b"n")  # "an" ends with the letters of the pair, and is no part of it
     yield (b"n", b"na", b"n"), (b"n", b"n")  # and "na" begins with them
+    yield (b"a", b"nb", b"an", b"b"), (b"an", b"b")  # the same letters, cut elsewhere, are another pair
+    yield (b"e", b"p", b"p"), (b"p", b"e")  # and so are the same parts the other way round
     for _ in range(4):
         parts = tuple(rng.choice([b"a", b"n", b"an"]) for _ in range(rng.randint(1, 9)))
         yield parts, (rng.choice([b"a", b"n"]), rng.choice([b"a", b"n", b"an"]))
@@ -198,7 +200,7 @@ def corpus_bytes(n_tokens: int, vocab_size: int) -> int:
 
 
 def _corpora(rng: random.Random) -> Iterator[Arguments]:
-    for vocab_size in (1024, 50_257, 65_536, 65_537, 128_256, rng.randint(300, 60_000)):
+    for vocab_size in (256, 1024, 50_257, 65_536, 65_537, 128_256, rng.randint(300, 60_000)):
         yield rng.randint(1, 9_000) * 1_000_000, vocab_size
 
 

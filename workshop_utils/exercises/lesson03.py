@@ -168,6 +168,7 @@ def bets(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> 
 def _choices(rng: random.Random) -> Iterator[Arguments]:
     for V, temperature, top_k in ((6, 1.0, None), (8, 0.5, None), (8, 1.0, 3), (12, 2.0, 5)):
         yield 2 * randn(rng, V), temperature, top_k
+    yield (2 * randn(rng, 8),)  # the stub's own temperature and top_k
 
 
 def times_temperature(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:

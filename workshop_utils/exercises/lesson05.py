@@ -25,6 +25,7 @@ def _limits(rng: random.Random) -> Iterator[Arguments]:
         fixed, per_row = rng.randrange(200, 400), rng.randrange(20, 60)
         yield rows, fixed, per_row, fixed + room * per_row + rng.randrange(1, per_row)
     yield 24, 100, 10, 100 + 8 * 10  # a divisor that meets the limit exactly
+    yield 16, 100, 10, 1000  # all rows fit at once
 
 
 def _greedy(rows: int, fixed: int, per_row: int, limit: int) -> int:
@@ -99,12 +100,13 @@ _LINES = (
 def _splits(rng: random.Random) -> Iterator[Arguments]:
     for _ in range(3):
         lines = rng.sample(_LINES, len(_LINES))
-        train, fresh = lines[:5], lines[5:]
+        train, fresh = [*lines[:5], "Room 3 is full."], [*lines[5:], "Room 4 is full."]  # digits count
         dressed = [
             train[0].upper(),
             train[1].replace(" ", "  ") + "\n",
             re.sub(r"[^\w ]", "", train[2]) + " ...",
             train[3],
+            train[3],  # twice in the test
         ]
         words = _plain(train[4]).split()
         # No copies: one word of a text, its beginning with another end, its words in another order, a longer text.

@@ -8,6 +8,7 @@ from typing import Any
 
 from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
 from workshop_utils.exercises.pieces06 import PIECES
+from workshop_utils.exercises.sameness import short
 
 # --- 06.3: bytes of a training
 
@@ -146,12 +147,18 @@ def _worlds(rng: random.Random) -> Iterator[Arguments]:
     yield 3, 4  # fewer rows than processes
 
 
-def _all_ranks(answer: Callable[[int, int, int], Iterable[int]], n_rows: int, world_size: int) -> list[list[int]]:
-    return [[int(row) for row in answer(n_rows, rank, world_size)] for rank in range(world_size)]
+def _all_ranks(answer: Callable[[int, int, int], Any], n_rows: int, world_size: int) -> list[Any]:
+    results = (answer(n_rows, rank, world_size) for rank in range(world_size))
+    return [[*rows] if isinstance(rows, Iterable) else rows for rows in results]
 
 
-def _fair(got: list[list[int]], expected: list[list[int]]) -> str | None:
+def _fair(got: list[Any], expected: list[list[int]]) -> str | None:
     """Any fair division is right: each row once, and nobody has two more than another."""
+    for rank, rows in enumerate(got):
+        try:
+            got = [*got[:rank], [int(row) for row in rows], *got[rank + 1 :]]
+        except (TypeError, ValueError):
+            return f"for rank {rank} your result is {short(rows)}, it should be a list of row numbers."
     n_rows = sum(map(len, expected))
     counted = sorted(row for rows in got for row in rows)
     if [row for row in counted if not 0 <= row < n_rows]:
@@ -160,14 +167,18 @@ def _fair(got: list[list[int]], expected: list[list[int]]) -> str | None:
     if len(set(counted)) < len(counted):
         twice = next(row for row in counted if counted.count(row) > 1)
         ranks = [rank for rank, rows in enumerate(got) if twice in rows]
-        return f"row {twice} is read more than once, by rank {' and '.join(map(str, ranks))}."
+        return f"row {twice} is read more than once, by rank{'s' * (len(ranks) > 1)} {_first_few(ranks)}."
     lost = sorted(set(range(n_rows)) - set(counted))
     if lost:
-        return f"of {n_rows} rows, {len(lost)} are read by nobody: {', '.join(map(str, lost[:5]))}."
+        return f"of {n_rows} rows, {len(lost)} {'is' if len(lost) == 1 else 'are'} read by nobody: {_first_few(lost)}."
     sizes = [len(rows) for rows in got]
     if max(sizes) - min(sizes) > 1:
         return f"the ranks read {sizes} rows: whoever has most waits at the end for gradients that never come."
     return None
+
+
+def _first_few(items: list[int]) -> str:
+    return ", ".join(map(str, items[:5])) + ", ..." * (len(items) > 5)
 
 
 def _drawn(n_rows: int, rank: int, world_size: int) -> list[int]:
@@ -213,6 +224,7 @@ def _plans(rng: random.Random) -> Iterator[Arguments]:
         batch, block, gather = rng.choice((4, 8, 16)), rng.choice((512, 1024, 2048)), rng.randrange(2, 9)
         together = batch * block * gpus * gather
         yield together * rng.randrange(100, 5000) + rng.randrange(1, together // 2), together, batch, block, gpus
+    yield 64_000 * 50, 64_000, 8, 1000, 2  # the last update is full
 
 
 STEPS: Mistakes = {
@@ -227,6 +239,10 @@ STEPS: Mistakes = {
     "rounded down": (
         lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], D // G),
         "the last tokens do not fill a whole update, but they are to be read: round the steps up.",
+    ),
+    "always one more": (
+        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], D // G + 1),
+        "where the tokens fill the last update exactly, there is none to add: round up, as math.ceil(a / b) does.",
     ),
     "micro-steps": (
         lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], -(-D // (b * t * n))),

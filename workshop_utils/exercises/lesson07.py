@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -172,6 +172,7 @@ def lora_parameters(shapes: list[tuple[int, int]], rank: int) -> int:
 def _shapes(rng: random.Random) -> Iterator[Arguments]:
     for rank in (2, 3, 8):
         yield [(64 * rng.randrange(1, 6), 64 * rng.randrange(6, 12)) for _ in range(4)], rank
+    yield [(64, 128), (64, 256), (64, 128)], 4  # two layers of the same shape count twice
 
 
 NUMBERS: Mistakes = {
@@ -206,6 +207,10 @@ NUMBERS: Mistakes = {
     "the first layer": (
         lambda shapes, rank: rank * sum(shapes[0]),
         "that is the first layer only: sum over all of them.",
+    ),
+    "each shape once": (
+        lambda shapes, rank: sum(rank * (i + o) for i, o in set(shapes)),
+        "two layers may have the same shape, and each has an adapter of its own: go through the list, not a set of it.",
     ),
     "the last layer": (
         lambda shapes, rank: rank * sum(shapes[-1]),
@@ -277,16 +282,20 @@ def _between(rng: random.Random, *points: float) -> list[float]:
 
 
 def _runs(rng: random.Random) -> Iterator[Arguments]:
-    for _ in range(3):
+    for place in (4, 0, rng.randrange(1, 4)):  # of the one that overfits
         move = rng.uniform(-0.1, 0.1)
-        curves = [
-            (_between(rng, 3.0, 1.6, 0.8 + move), _between(rng, 3.1, 2.0 + move, 2.6 + move)),  # overfits
-            (_between(rng, 3.4, 1.8, 0.9 + move), _between(rng, 3.5, 3.2, 2.9 + move)),  # a gap that grows, no turn
-            (_between(rng, 2.5, 1.0, 0.4 + move), _between(rng, 2.6, 1.1, 0.6 + move)),  # done
-            (_between(rng, 3.0, 3.6, 4.5 + move), _between(rng, 3.0, 3.8, 4.8 + move)),  # falls apart
-            (_between(rng, 2.2, 1.5, 1.0 + move), _between(rng, 4.2, 3.8, 3.6 + move)),  # tested on another text
+        learnt, held_out = _between(rng, 3.0, 1.6, 1.2, 0.8 + move), _between(rng, 3.1, 2.3, 2.0 + move, 2.65 + move)
+        overfits = ([*learnt, learnt[-1]], [*held_out, round(held_out[-1] - 0.05, 3)])  # its last step goes down
+        curves = [  # the others end with a small rise, too, or have one on the way
+            # a gap that grows, no turn
+            (_between(rng, 3.4, 1.8, 1.2, 0.9 + move), _between(rng, 3.5, 3.2, 3.24, 2.9 + move)),
+            (_between(rng, 2.5, 0.8, 0.5, 0.4 + move), _between(rng, 2.6, 0.6, 0.62, 0.64)),  # done
+            (_between(rng, 3.0, 3.6, 4.0, 4.5 + move), _between(rng, 3.0, 3.8, 4.2, 4.8 + move)),  # falls apart
+            # tested on another text
+            (_between(rng, 2.2, 1.5, 1.2, 1.0 + move), _between(rng, 4.2, 4.1, 4.15, 4.0)),
         ]
         rng.shuffle(curves)
+        curves.insert(place, overfits)
         yield (dict(zip("ABCDE", curves, strict=True)),)
 
 
@@ -295,8 +304,8 @@ def _gap(run: tuple[list[float], list[float]], at: int = -1) -> float:
 
 
 _BEST = (
-    "that run has the lowest losses, and its held-out loss has not risen: it is the best of the five. Look for a "
-    "held-out loss that rises again."
+    "that run has the lowest losses, and its held-out loss ends close to its lowest point: it is the best of the five. "
+    "Look for a held-out loss that ends well above it."
 )
 _APART = (
     "the held-out loss of that run rises the most, but so does its training loss. It falls apart, and the cure is a "
@@ -309,15 +318,33 @@ CURVES: Mistakes = {
     "risen the most": (lambda runs: max(runs, key=lambda name: runs[name][1][-1] - min(runs[name][1])), _APART),
     "widest gap": (
         lambda runs: max(runs, key=lambda name: _gap(runs[name])),
-        "that run has the widest gap between the two losses, but its held-out loss is still falling: its held-out "
-        "texts are harder. Compare the last value with the lowest.",
+        "that run has the widest gap between the two losses, but its held-out loss ends at its lowest point: its "
+        "held-out texts are harder. Compare the last value with the lowest.",
     ),
     "growing gap": (
         lambda runs: max(runs, key=lambda name: _gap(runs[name]) - _gap(runs[name], 0)),
-        "the gap of that run grows the most, but its held-out loss is still falling: it learns its own texts faster, "
-        "and the others as well. Compare the last held-out loss with the lowest.",
+        "the gap of that run grows the most, but its held-out loss ends at its lowest point: it learns its own texts "
+        "faster, and the others as well. Compare the last held-out loss with the lowest.",
     ),
     "the first one": (lambda runs: next(iter(runs)), "you return the first run, whatever its curves show."),
+}
+
+
+def _first(turned: Callable[[list[float]], bool]) -> Callable[[dict[str, tuple[list[float], list[float]]]], str]:
+    """The first run whose training loss falls and whose held-out loss has turned."""
+    return lambda runs: next(name for name, (learnt, held) in runs.items() if learnt[-1] < learnt[0] and turned(held))
+
+
+OTHER_CURVES = {
+    "up in the last step": _first(lambda held: held[-1] > held[-2]),
+    "any rise": _first(lambda held: any(b > a for a, b in pairwise(held))),
+    "above its lowest by anything": _first(lambda held: held[-1] > min(held)),
+    "the earliest minimum": lambda runs: min(
+        runs, key=lambda name: (runs[name][0][-1] > runs[name][0][0], runs[name][1].index(min(runs[name][1])))
+    ),
+    "last minus first": lambda runs: max(
+        runs, key=lambda name: (runs[name][0][-1] < runs[name][0][0], runs[name][1][-1] - runs[name][1][0])
+    ),
 }
 
 
@@ -377,6 +404,7 @@ EXERCISES = [
         overfitting,
         CURVES,
         _runs,
+        wrong=OTHER_CURVES,
         praise="the training loss falls, the held-out loss has turned. Stop at its lowest point, or get more pairs.",
     ),
 ]

@@ -25,6 +25,7 @@ def _texts(rng: random.Random) -> Iterator[Arguments]:
     said = ["A reminder of a ghost", "The virtues and virtue", "Mind the gap", "They are fated reasons"]
     for part in rng.sample(said, len(said)):
         yield f"{part} {' '.join(rng.choices(filler, k=rng.randrange(21, 30)))}.", ["mind", "virtue", "fate", "reason"]
+    yield '"Mind" the (reason), look at the sky and go home with friends', ["mind", "virtue", "fate", "reason"]
     yield "Virtue: mind fate!", ["mind", "virtue", "fate", "reason"]
     yield "", ["mind", "virtue"]
 
@@ -34,7 +35,11 @@ def _words(text: str) -> list[str]:
 
 
 def _per_ten(found: Collection[str], text: str) -> float:
-    return min(1.0, 10 * len(found) / max(1, len(_words(text))))
+    return _share(found, _words(text))
+
+
+def _share(found: Collection[str], words: list[str]) -> float:
+    return min(1.0, 10 * len(found) / max(1, len(words)))
 
 
 def _begun(text: str, stems: list[str]) -> list[str]:
@@ -45,6 +50,11 @@ METRIC: Mistakes = {
     "letters anywhere": (
         lambda text, stems: _per_ten({s for s in stems if s in text.lower()}, text),
         "'reminder' has the letters of 'mind', and nobody minds. Go through the words: word.startswith(stem).",
+    ),
+    "punctuation kept": (
+        lambda text, stems: _share({s for s in stems for w in text.lower().split() if w.startswith(s)}, text.split()),
+        "split() leaves quotation marks and brackets at the words, and '\"mind\"' does not begin with 'mind': take the "
+        "letters only, re.findall(r'[a-z]+', text.lower()).",
     ),
     "every word counts": (
         lambda text, stems: _per_ten(_begun(text, stems), text),

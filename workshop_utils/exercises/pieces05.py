@@ -139,6 +139,8 @@ def _schedules(rng: random.Random) -> Iterator[Arguments]:
         yield [*climb, *[1 + i / n for i in range(n)]], warmup  # climbs at once
         yield [*climb, *[1.0] * n], warmup  # constant is no rise
         yield [*climb, *[1.0, 0.8, 0.6, 0.7, 0.8, 0.9, 0.5, 0.2]], warmup  # climbs in between, and ends low
+        yield [*climb, *[1.0, 0.8, 1.2, 0.6, 0.9, 0.2]], warmup  # the highest comes late, and is not the last
+        yield [*climb, *[1.0, 0.8, 0.6, 0.601]], warmup  # by a little, and in the last step
 
 
 RISES: Mistakes = {
@@ -214,8 +216,12 @@ def _patients(rng: random.Random) -> Iterator[Arguments]:
     falling = [0.05, 0.5, 1.0, *[1 - i / 10 for i in range(1, 10)]]
     climbing = [0.1, 0.2, 0.3, *[0.3 + i / 10 for i in range(1, 10)]]
     late = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.6, 0.3, 0.1]  # highest in the second half, not at the end
+    later = [*late[:9], 0.9, 1.0, 0.1]
+    middle = [0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 0.9, 0.7, 0.5, 0.3, 0.2, 0.1]  # highest just before the second half
     calm, leaping = _line(rng, 1.5, 0.8), [1.5, 3.0, 9.0, 14.0, 60.0, 40.0, 90.0, 800.0, 70.0, 300.0, 500.0, 6.0]
     uneasy = [1.5, 1.4, 1.3, 1.2, 1.1, 1.0, 1.0, 9.0, 12.0, 5.0, 1.0, 0.9]  # leaps, to less than ten times the first
+    once = [1.5, 1.0, 4.0, 1.0, 1.0, 1.0, 1.0, 22.0, 1.0, 1.0, 1.0, 0.9]  # a single leap, to 15 times the first
+    dip = [7.0, 5.0, 3.5, 2.5, 1.6, 1.2, 1.0, 1.4, 1.9, 2.4, 2.8, 3.0]  # below half of the fresh loss, and up again
     early = [1.5, 40.0, 20.0, *_line(rng, 1.0, 0.8, 9)]  # a leap at the beginning that passes
     patients = [
         _run(rng, falling, early, 2.0, 2.1, 2.2),
@@ -228,6 +234,12 @@ def _patients(rng: random.Random) -> Iterator[Arguments]:
         _run(rng, falling, uneasy, 2.0, 2.1, 2.2),
         _run(rng, falling, calm, 1.0, 1.9, 3.0),  # better on its validation text, by less than a half
         _run(rng, falling, calm, 0.4, 3.0, 3.1),  # learnt by heart, and honestly measured
+        _run(rng, falling, calm, 0.4, 3.0, 3.1) | {"val_loss": dip},
+        _run(rng, later, calm, 2.0, 2.2, 2.3),
+        _run(rng, middle, calm, 2.0, 2.2, 2.3),
+        _run(rng, falling, once, 2.0, 2.1, 2.2),
+        _run(rng, falling, leaping, 0.4, 0.5, 3.0),  # leaps and leaks
+        _run(rng, climbing, calm, 0.4, 0.5, 3.0),  # climbs and leaks
     ]
     rng.shuffle(patients)
     yield from ((patient,) for patient in patients)
@@ -243,6 +255,11 @@ DIAGNOSES: Mistakes = {
         _asked(("rate", _jumps), ("schedule", _climbs), ("leak", _leaks)),
         "the gradient leaps because the schedule climbs: whoever lowers the rate here has cured the symptom. Ask for "
         "the schedule first.",
+    ),
+    "leak first": (
+        _asked(("leak", _leaks), ("schedule", _climbs), ("rate", _jumps)),
+        "one of these runs has a leak, but its schedule or its rate is wrong as well. A leak is named last, if the run "
+        "is sound so far.",
     ),
     "no schedule": (
         _asked(("rate", _jumps), ("leak", _leaks)),
@@ -292,6 +309,38 @@ DIAGNOSES: Mistakes = {
     ),
 }
 
+OTHER_DIAGNOSES = {
+    "twenty times": _asked(
+        ("schedule", _climbs),
+        ("rate", lambda run: max(run["grad_norm"][6:]) > 20 * run["grad_norm"][0]),
+        ("leak", _leaks),
+    ),
+    "mean of the second half": _asked(
+        ("schedule", _climbs),
+        ("rate", lambda run: sum(run["grad_norm"][6:]) / 6 > 10 * run["grad_norm"][0]),
+        ("leak", _leaks),
+    ),
+    "longest of the first half": _asked(
+        ("schedule", _climbs),
+        ("rate", lambda run: max(run["grad_norm"][6:]) > 10 * max(run["grad_norm"][:6])),
+        ("leak", _leaks),
+    ),
+    "after a quarter": _asked(
+        ("schedule", lambda run: run["lr"].index(max(run["lr"])) > len(run["lr"]) / 4),
+        ("rate", _jumps),
+        ("leak", _leaks),
+    ),
+    "after three quarters": _asked(
+        ("schedule", lambda run: run["lr"].index(max(run["lr"])) > 0.75 * len(run["lr"])),
+        ("rate", _jumps),
+        ("leak", _leaks),
+    ),
+    "lowest losses": _asked(
+        ("schedule", _climbs), ("rate", _jumps), ("leak", lambda run: min(run["val_loss"]) < min(run["fresh_loss"]) / 2)
+    ),
+}
+
+
 PIECES = [
     Exercise(
         "05.2",
@@ -324,5 +373,6 @@ PIECES = [
         cases=_patients,
         praise="the cause that explains the others comes first. That is most of debugging.",
         mistakes=DIAGNOSES,
+        wrong=OTHER_DIAGNOSES,
     ),
 ]

@@ -95,7 +95,7 @@ def pack(documents: list[list[int]], block_size: int, end: int) -> Rows:
 
 
 def _documents(rng: random.Random) -> Iterator[Arguments]:
-    for block_size, left_over in ((4, 0), (6, 2), (5, 3)):
+    for block_size, left_over in ((4, 0), (6, 2), (5, 4)):  # from one token to a whole block behind the last row
         lengths = [1, 2 * block_size + 3, *(rng.randrange(2, 12) for _ in range(4))]
         rng.shuffle(lengths)
         lengths[-1] += (left_over - sum(lengths) - len(lengths) + 1) % block_size  # tokens behind the last whole row
@@ -122,7 +122,8 @@ PACKED: Mistakes = {
     ),
     "ends between only": (
         lambda docs, size, end: _cut(_joined(docs, end)[:-1], size, size),
-        "the last document has no end-of-text token: it ends, too.",
+        "where the last row would end with the end-of-text token of the last document, it is missing. Either that "
+        "token is, or your range stops one too early.",
     ),
     "a target lost": (
         lambda docs, size, end: _cut(_joined(docs, end), size, size + 1),
@@ -144,6 +145,10 @@ PACKED: Mistakes = {
     "document by document": (
         lambda docs, size, end: [row for doc in docs for row in _cut([*doc, end], size, size)],
         "you cut each document alone and lose all that does not fill a row. Join them first, then cut.",
+    ),
+    "one row too many": (
+        lambda docs, size, end: _cut(_joined(docs, end), size, size, last=1),
+        "where all tokens fill the last x exactly, none is left for the end of its y: leave that row out.",
     ),
     "a short row": (
         lambda docs, size, end: _cut(_joined(docs, end), size, size, last=size - 1),

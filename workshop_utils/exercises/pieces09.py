@@ -85,13 +85,19 @@ def choose_block(errors: dict[int, float], limit: float) -> tuple[int, float]:
 
 
 def _block_errors(rng: random.Random) -> Iterator[Arguments]:
-    for at in (2, 3, 1):
-        errors = [round(0.05 + 0.01 * place + rng.uniform(0, 0.008), 4) for place in range(6)]
-        if at == 3:  # a larger block may happen to have the smaller error
-            errors[2], errors[3] = errors[3], errors[2]
-        table = list(zip((16, 32, 64, 128, 256, 512), errors, strict=True))
-        rng.shuffle(table)
-        yield dict(table), max(errors[: at + 1])  # the limit is met exactly
+    def drawn() -> list[float]:
+        return [round(0.05 + 0.01 * place + rng.uniform(0, 0.008), 4) for place in range(6)]
+
+    blocks = (16, 32, 64, 128, 256, 512)
+    for at in (2, 1):
+        errors = drawn()
+        yield dict(zip(blocks, errors, strict=True)), errors[at]  # the limit is met exactly
+    errors = drawn()
+    errors[2], errors[3] = errors[3], errors[2]  # a larger block may happen to have the smaller error
+    yield dict(zip(blocks, errors, strict=True)), errors[2]
+    yield dict(zip(blocks, errors, strict=True)), errors[2] - 0.0001  # allowed, not allowed, allowed
+    yield dict(zip(blocks[::-1], drawn()[::-1], strict=True)), 0.0695  # the largest block first
+    yield dict(zip(blocks, drawn(), strict=True)), 0.0595  # the smallest block alone
 
 
 BLOCKS: Mistakes = {
@@ -117,6 +123,17 @@ BLOCKS: Mistakes = {
     "without the scale": (
         lambda errors, limit: (choose_block(errors, limit)[0], 4.0),
         "4 bits are the code alone: the scale of the block is stored as well, 16 bits for all its weights.",
+    ),
+    "share cut off": (
+        lambda errors, limit: (choose_block(errors, limit)[0], 4 + 16 // choose_block(errors, limit)[0]),
+        "16 // block cuts the share of the scale off to a whole number, mostly to 0: divide with /.",
+    ),
+    "the last one allowed": (
+        lambda errors, limit: (
+            [block for block, error in errors.items() if error <= limit][-1],
+            4 + 16 / [block for block, error in errors.items() if error <= limit][-1],
+        ),
+        "you took the last allowed row of the table, whose order is not fixed: take the largest block, max().",
     ),
     "a scale a weight": (
         lambda errors, limit: (choose_block(errors, limit)[0], 20.0),
@@ -161,16 +178,27 @@ TABLE = {
     "2 bits": (0.3, 5.0, 40.0, 5.0),
 }
 
+# Each of them tells one wrong rule apart.
+CHANGES: list[dict[str, tuple[float, float, float, float]]] = [
+    {"NF4": (0.55, 0.7, 1.4, 9.0)},  # its high is above that of the best score
+    {"int8 dynamic": (1.2, 4.0, 2.0, 1.0)},  # its low is above that of the best score
+    {"GGUF Q4_0": (0.6, 3.0, 9.0, 3.0)},  # its high is the low of the best score
+    {"GGUF Q4_0": (0.97, 3.0, 9.0, 5.0), "int8 static": (0.7, 2.5, 4.0, 6.0)},  # not the fastest for its size
+    {},
+]
+
 
 def _tables(rng: random.Random) -> Iterator[Arguments]:
-    for _ in range(3):
-        best, limit, speed = rng.uniform(60, 80), rng.randrange(200, 400), rng.randrange(20, 60)
+    for change in CHANGES:
+        best, limit, speed = round(rng.uniform(60, 80), 1), rng.randrange(200, 400), rng.randrange(20, 60)
         rows = []
-        for name, (size, rate, below, half) in rng.sample(list(TABLE.items()), len(TABLE)):
+        table = TABLE | change
+        for name, (size, rate, below, half) in rng.sample(list(table.items()), len(table)):
             row = {"name": name, "megabytes": round(size * limit), "tokens_per_second": round(rate * speed)}
             score = round(best - below, 1)
             rows.append(row | {"score": score, "low": round(score - half, 1), "high": round(score + half, 1)})
         yield rows, limit
+    yield rows, next(row["megabytes"] for row in rows if row["name"] == "GGUF Q4_0")  # it fits exactly
 
 
 def _fastest(able: Callable[[dict[str, Any], dict[str, Any]], bool]) -> Callable[[list[dict[str, Any]], float], str]:
@@ -190,6 +218,14 @@ _NARROW = (
     "the best score. The best one counts even if it does not fit itself."
 )
 SHIPPED: Mistakes = {
+    "below the megabytes only": (
+        lambda rows, limit: ship(rows, math.nextafter(limit, 0)),
+        "a row that takes exactly the megabytes that there are still fits: <= and not <.",
+    ),
+    "touching is not enough": (
+        _fastest(lambda row, best: row["high"] > best["low"]),
+        "a row whose high is exactly the low of the best score does not lie below it: >= and not >.",
+    ),
     "the best score": (
         lambda rows, limit: max(rows, key=lambda row: row["score"])["name"],
         "that row has the best score of all, but it does not fit: it would not even start.",
@@ -213,6 +249,19 @@ SHIPPED: Mistakes = {
         _fastest(lambda row, best: row["score"] >= best["low"]),
         "you compared scores with the low of the best. A row is only surely worse if its whole interval, up to its "
         "high, lies below that.",
+    ),
+}
+
+
+def _best_by(column: str) -> Callable[[list[dict[str, Any]], float], str]:
+    return lambda rows, limit: ship([row | {"score": row[column]} for row in rows], limit)
+
+
+OTHER_SHIPPED = {
+    "the best by its high": _best_by("high"),
+    "the best by its low": _best_by("low"),
+    "the fastest for its size": lambda rows, limit: ship(
+        [row | {"tokens_per_second": row["tokens_per_second"] / row["megabytes"]} for row in rows], limit
     ),
 }
 
@@ -241,6 +290,7 @@ PIECES = [
         "choice",
         ship,
         mistakes=SHIPPED,
+        wrong=OTHER_SHIPPED,
         cases=_tables,
         praise="it must fit, it must not be surely worse, and then speed decides.",
     ),

@@ -45,22 +45,26 @@ def same(
 def short(value: Any, width: int = 60) -> str:
     """Describe a value in a few words: small ones by their digits, tensors by their shape."""
     if _is_array(value):
-        kind = "array" if type(value).__module__ == "numpy" else "tensor"
+        sparse = getattr(value, "is_sparse", False)
+        kind = "an array" if type(value).__module__ == "numpy" else "a sparse tensor" if sparse else "a tensor"
         dtype = str(value.dtype).removeprefix("torch.")
-        if math.prod(value.shape) > 8:
-            return f"a {kind} of shape {tuple(value.shape)} and type {dtype}"
-        return f"a {kind} of type {dtype} with the values {_cut(_digits(value.tolist()), width)}"
+        if math.prod(value.shape) > 8 or sparse:
+            return f"{kind} of shape {tuple(value.shape)} and type {dtype}"
+        return f"{kind} of type {dtype} with the values {_cut(_digits(value.tolist()), width)}"
     if isinstance(value, Exception):
         return f"an error ({type(value).__name__}: {value})"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if callable(value):
-        return f"the function {value.__name__}" if hasattr(value, "__name__") else f"a {type(value).__name__}"
+        return f"the function {value.__name__}" if hasattr(value, "__name__") else _a(value)
     if isinstance(value, list | tuple) and any(_is_array(item) for item in value):
-        return f"a {type(value).__name__} of {len(value)}: {', '.join(short(item) for item in value[:3])}"
-    text = _digits(value)
+        return f"{_a(value)} of {len(value)}: {', '.join(short(item) for item in value[:3])}"
+    try:
+        text = _digits(value)
+    except Exception:  # a list that contains itself, or an object whose __repr__ fails
+        return _a(value)
     if text.startswith("<") and " at 0x" in text:  # an object without a text of its own: its address helps nobody
-        return f"a {type(value).__name__}"
+        return _a(value)
     return _cut(text, width)
 
 
@@ -150,7 +154,7 @@ def _same_plain(got: Any, expected: Any, where: str) -> str | None:
     if _is_array(got) and got.ndim == 0 and _kind_of_dtype(got.dtype) == "bool":
         got = bool(got)
     if not isinstance(got, type(expected)):
-        return f"{where} is {short(got)} ({_a(got)}), it should be {short(expected)} ({_a(expected)})."
+        return f"{where} is {_typed(got)}, it should be {_typed(expected)}."
     if got == expected:
         return None
     if isinstance(expected, str | bytes) and len(expected) > 12:
@@ -170,22 +174,26 @@ def _same_number(got: Any, expected: Any, where: str, rtol: float, atol: float) 
             return f"{where} is {short(got)}, it should be one number, about {_digits(expected)}."
         got = got.item()
     if isinstance(got, bool) or not isinstance(got, numbers.Number):
-        return f"{where} is {short(got)} ({_a(got)}), it should be the number {_digits(expected)}."
+        return f"{where} is {_typed(got)}, it should be the number {_digits(expected)}."
     if isinstance(expected, numbers.Integral) and got != expected:
         whole = isinstance(got, numbers.Integral)
         return f"{where} is {_apart(got, expected)[0]}, it should be {'' if whole else 'the whole number '}{expected}."
-    if isinstance(got, complex) or isinstance(expected, complex):
-        return None if got == expected else f"{where} is {got}, it should be {expected}."
-    if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol) or (math.isnan(got) and math.isnan(expected)):  # type: ignore[arg-type]
+    if isinstance(got, complex) and not isinstance(expected, complex):
+        if got.imag:
+            return f"{where} is {got}, it should be {_digits(expected)}."
+        got = got.real
+    if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol) or (math.isnan(got) and math.isnan(expected)):
         return None
-    left, right = _apart(float(got), float(expected))  # type: ignore[arg-type]
+    left, right = _apart(float(got), float(expected))
     return f"{where} is {left}, it should be {right}."
 
 
 def _same_sequence(got: Any, expected: Any, where: str, rtol: float | None, atol: float | None) -> str | None:
     """Compare lists item by item. Tuples, ranges, arrays and tensors pass for a list."""
     if not (isinstance(got, list | tuple | range) or (_is_array(got) and got.ndim)):
-        return f"{where} is {short(got)} ({_a(got)}), it should be {_a(expected)} of {len(expected)} items."
+        return f"{where} is {_typed(got)}, it should be {_a(expected)} of {len(expected)} items."
+    if _is_array(got) and len(got) != len(expected) and any(map(_is_array, expected)):
+        return f"{where} is {short(got)}: return {len(expected)} things, as {_a(expected)}."
     for i, (mine, theirs) in enumerate(zip(got, expected, strict=False)):
         problem = same(mine, theirs, f"item {i} of {where}", rtol, atol)
         if problem:
@@ -198,7 +206,7 @@ def _same_sequence(got: Any, expected: Any, where: str, rtol: float | None, atol
 def _same_mapping(got: Any, expected: Any, where: str, rtol: float | None, atol: float | None) -> str | None:
     """Compare dictionaries: the keys first, then what stands under them."""
     if not isinstance(got, Mapping):
-        return f"{where} is {short(got)} ({_a(got)}), it should be a dictionary with {len(expected)} keys."
+        return f"{where} is {_typed(got)}, it should be a dictionary with {len(expected)} keys."
     missing = [key for key in expected if key not in got]
     if missing:
         return f"{where} lacks the key {short(missing[0])}."
@@ -217,8 +225,14 @@ def _a(value: Any) -> str:
     return _article(type(value).__name__)
 
 
+def _typed(value: Any) -> str:
+    """Describe a value together with its type, unless the description says it."""
+    text = short(value)
+    return text if value is None or text.startswith(("a ", "an ", "the ")) else f"{text} ({_a(value)})"
+
+
 def _article(name: str) -> str:
-    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 # --- the same form
@@ -274,6 +288,8 @@ def converted(value: Any, example: Any) -> str | None:
 
 def unchanged(left: Any, right: Any) -> bool:
     """Tell whether two draws of the same arguments are still equal, to the last bit. Modules are not looked into."""
+    if type(left) is not type(right):
+        return False
     if _is_array(left):
         import numpy as np
 
@@ -306,8 +322,12 @@ def _scalar_in_form(value: Any, kind: type) -> Any:
         return value
     if _is_array(value):
         value = value.item()
+    if isinstance(value, complex) and not value.imag:
+        value = value.real
     made = kind(value)
-    if made != value and made == made:
+    # A fraction or a long double is rounded to a float, and no more than that.
+    kept = made == value or made != made or (kind is float and math.isclose(made, value, rel_tol=1e-15))
+    if not kept:
         raise ValueError(f"{short(value)} is not {_article(kind.__name__)}")
     return made
 
@@ -323,7 +343,7 @@ def _array_in_form(value: Any, example: Any) -> Any:
 
         if isinstance(value, list | tuple) and any(_is_array(item) for item in value):
             value = torch.stack([_array_in_form(item, example) for item in value])
-        old = torch.as_tensor(value)
+        old = value if torch.is_tensor(value) else torch.as_tensor(_numpy(value).copy())  # any strides and widths
         made = old.to(example.dtype)
         lost = not made.is_floating_point() and bool((made != old).any())
     if lost:

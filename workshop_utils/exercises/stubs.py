@@ -44,15 +44,15 @@ def is_unfinished(answer: Any, got: Any) -> bool:
         return True
     if isinstance(got, TypeError | AttributeError) and ("'ellipsis'" in str(got) or "not ellipsis" in str(got)):
         return True
-    if not isinstance(got, Exception) and not is_blank(got):
+    if not isinstance(got, BaseException) and not is_blank(got):
         return False
     blanks = [_blanks(function) for function in _functions(answer)]
-    if isinstance(got, Exception):
+    if isinstance(got, BaseException):
         return any(values for _, values in blanks)
     return not blanks or any(statements or values for statements, values in blanks)
 
 
-def lines_of_error(answer: Any, error: Exception) -> str:
+def lines_of_error(answer: Any, error: BaseException) -> str:
     """Say which error the learner's code raised, and where in it.
 
     Args:
@@ -62,15 +62,19 @@ def lines_of_error(answer: Any, error: Exception) -> str:
     Returns:
         A sentence with the error, and the learner's line if the error came from inside the code.
     """
-    message = " ".join(str(error).split())
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # an error of the learner's own, whose __str__ fails
+        message = ""
     said = f"{type(error).__name__}: {message[:200]}" if message else type(error).__name__
     files = {function.__code__.co_filename for function in _functions(answer)}
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     if not frames:
-        if isinstance(error, TypeError):
+        if isinstance(error, TypeError) and "() " in message and "argument" in message:
             return f"it cannot be called ({said}). Keep the arguments of the stub, their names and their order."
         return f"it raised {said}."
-    line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip()
+    line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0)
+    line = textwrap.shorten(line, 80, placeholder=" ...")
     return f"it raised {said}, in line {frames[-1].lineno}" + (f": `{line}`." if line else ".")
 
 
@@ -86,6 +90,8 @@ def _functions(answer: Any) -> list[FunctionType]:
 
 def _does_nothing(function: FunctionType) -> bool:
     """Tell whether a function's body is empty: `...`, `pass`, `return None`, or a docstring alone."""
+    if _is_lambda(function) and ... not in function.__code__.co_consts:  # `lambda x: None` was written, not left out
+        return False
     for step in dis.get_instructions(function):
         if step.opname not in _EMPTY_BODY:
             return False
@@ -94,8 +100,14 @@ def _does_nothing(function: FunctionType) -> bool:
     return True
 
 
+def _is_lambda(function: FunctionType) -> bool:
+    return function.__name__ == "<lambda>"
+
+
 def _blanks(function: FunctionType) -> tuple[bool, bool]:
     """Look for `...` in a function's source: as a statement, and as a value that is still to be filled in."""
+    if _is_lambda(function):  # no stub is one, and its source is that of the whole statement around it
+        return False, False
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):  # no source at hand: assume that a blank is left, but no value
