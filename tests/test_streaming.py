@@ -304,10 +304,10 @@ class TestBadRows:
             "row 2 of .*a.jsonl: column 'text' is empty",
             "row 3 of .*a.jsonl: there is no column 'text', only body, id",
             "row 4 of .*a.jsonl: column 'text' has no value",
-            "row 5 of .*a.jsonl: column 'text' is an int, '5', not a string",
-            "row 6 of .*a.jsonl: column 'text' is a list",
+            "row 5 of .*a.jsonl: column 'text' is of type int, '5', not a string",
+            "row 6 of .*a.jsonl: column 'text' is of type list",
             "row 7 of .*a.jsonl: the line, and column 'text' in it, is no JSON",
-            "row 8 of .*a.jsonl: the line is a str",
+            "row 8 of .*a.jsonl: the line is of type str",
             "row 9 of .*a.jsonl: column 'text' is no valid Unicode at character 5",
             "row 10 of .*a.jsonl: the line, and column 'text' in it, is no JSON .*'utf-8' codec can't decode",
         ):
@@ -322,10 +322,25 @@ class TestBadRows:
         drain(stream, 64)
         report = stream.report
         assert [report[name] for name in ("documents", "empty", "missing", "wrong_type")] == [1, 1, 51, 2]
-        assert sum("row 1 of" in told and "'text' is an int, '8'" in told for told in report["told"]) == 1
+        assert sum("row 1 of" in told and "'text' is of type int, '8'" in told for told in report["told"]) == 1
         assert any("there is no column 'text', only body" in told for told in report["told"])
         assert len(report["told"]) <= 2 * len(stream_readers.BAD) * stream_readers.TOLD
         assert "left out: row" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+    def test_a_binary_column_is_text_where_it_is_utf_8(self, encoding, tmp_path, kind):
+        column = pa.array([b"good one", b"\xff\xfe", b"good two"], pa.binary()).cast(kind)
+        pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+        dataset = StreamingTokenDataset(tmp_path, encoding, 64, val_percent=0)
+        list(dataset)
+        assert dataset.report["documents"] == 2
+        assert dataset.report["told"] == [f"row 1 of {tmp_path / 'a.parquet'}: column 'text' is not UTF-8 at byte 0"]
+
+    def test_two_columns_of_the_same_name_are_a_sentence(self, encoding, tmp_path):
+        columns = [pa.array(["one"]), pa.array(["two"])]
+        pq.write_table(pa.table(columns, names=["text", "text"]), tmp_path / "a.parquet")
+        with pytest.raises(ValueError, match=r"row 0 of .*a.parquet: there are 2 columns 'text': rename one"):
+            list(StreamingTokenDataset(tmp_path, encoding, BLOCK))
 
     def test_bytes_that_are_no_unicode(self, encoding, tmp_path):
         column = pa.array([b"good one", b"\xff\xfe", b"good two"], pa.binary()).view(pa.string())
@@ -352,7 +367,9 @@ class TestBadRows:
             (b' [{"text": "a"}, {"text": "b"}]', "is a JSON array, .*one object in each line.*from_json"),
             (b'\xef\xbb\xbf[\n{"text": "a"}\n]', "is a JSON array"),
             ('{"text": "a"}\n'.encode("utf-16"), "is UTF-16: save it as UTF-8"),
-            (b"[" * 50_000, "is a JSON array"),
+            ('{"text": "a"}'.encode("utf-16-le"), "is UTF-16-LE: save it as UTF-8[)]: mend the source"),
+            ('{"text": "a"}'.encode("utf-16-be"), "is UTF-16-BE: save it as UTF-8[)]: mend the source"),
+            (b"[" * 50_000, "is a JSON array.*: mend the source, or pass another one"),
             (b'{"text": ' + b"[" * 100_000, "is no JSON"),
             (b'{"\\ud800": 1}', r"only .ud800"),
             (json.dumps({f"c{i}": 1 for i in range(99)}).encode(), "only c0, .*c9, [.]{3}[)]"),
@@ -360,10 +377,16 @@ class TestBadRows:
     )
     def test_a_file_that_is_no_json_lines_says_what_it_is(self, encoding, tmp_path, capsys, content, sentence):
         (tmp_path / "a.json").write_bytes(content)
-        with pytest.raises(ValueError, match=f"(?s)none of the 1 rows has a text.*row 0 of .*{sentence}") as caught:
+        with pytest.raises(ValueError, match=f"(?s)no row has a text in.*row 0 of .*{sentence}") as caught:
             list(StreamingTokenDataset(tmp_path, encoding, BLOCK))
         str(caught.value).encode()  # whatever is said can be printed
         assert "left out: row 0" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("epochs", [1, None])
+    def test_a_file_without_rows_is_a_sentence(self, encoding, tmp_path, epochs):
+        (tmp_path / "a.jsonl").touch()
+        with pytest.raises(ValueError, match=r"there are no rows in .*a.jsonl: pass a source that holds text"):
+            list(StreamingTokenDataset(tmp_path, encoding, BLOCK, epochs=epochs))
 
     def test_json_lines_as_windows_saves_them(self, encoding, tmp_path):
         (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "one"}\r\n{"text": "two"}\r\n')
@@ -409,7 +432,7 @@ class TestSources:
         assert {str(Path(file).relative_to(tmp_path / "data")) for file in files} == set(taken)
         assert len(said) == 1
         assert "5 files are read; left out: " in said[0]
-        for clause in ("2 hidden (", "5 of another split (", "2 neither .parquet nor JSON lines (README.md, a.csv)"):
+        for clause in ("2 hidden (", "5 of another split (", "2 of another kind (README.md, a.csv)"):
             assert clause in said[0]
         assert list_files(tmp_path / "data" / "test.parquet") == [str(tmp_path / "data" / "test.parquet")]  # was named
         for split, rank in (("train", 0), ("val", 0), ("train", 1)):
@@ -419,7 +442,7 @@ class TestSources:
     def test_a_folder_without_text_says_what_it_holds(self, tmp_path):
         for name in ("a.csv", "b.txt", "test.parquet"):
             (tmp_path / name).touch()
-        with pytest.raises(FileNotFoundError, match=r"only 2 neither .* \(a.csv, b.txt\); 1 of another split"):
+        with pytest.raises(FileNotFoundError, match=r"only 2 of another kind \(a.csv, b.txt\); 1 of another split"):
             list_files(tmp_path)
 
     def test_brackets_in_a_name_are_no_pattern_where_that_name_exists(self, tmp_path, monkeypatch):
@@ -431,6 +454,15 @@ class TestSources:
         assert list_files("corpus [2024]/part-0.parquet") == ["corpus [2024]/part-0.parquet"]
         with pytest.raises(FileNotFoundError, match="check the path"):
             list_files("nowhere [1]/*.parquet")
+
+    @pytest.mark.parametrize("name", ["a::b.jsonl", "zip::a.jsonl", "a#b.jsonl", "a%20b.jsonl"])
+    @pytest.mark.parametrize("how", ["path", "folder", "URL"])
+    def test_a_file_of_this_machine_is_read_whatever_its_name(self, encoding, tmp_path, name, how):
+        [path] = write(tmp_path, 1, suffix="jsonl")
+        path = path.rename(tmp_path / name)
+        source = {"path": path, "folder": tmp_path, "URL": f"file://{path}"}[how]
+        assert list_files(source) == [str(path)]
+        assert found(list(StreamingTokenDataset(source, encoding, BLOCK))) == expected()
 
     def test_kinds(self):
         kinds = {"a.parquet": "parquet", "a.jsonl.gz": "lines", "A.JSON": "lines", "a.csv": None}
@@ -470,6 +502,12 @@ class TestSources:
             list_files("some/thing")
         with pytest.raises(ValueError, match="an http source cannot be listed"):
             list_files("http://127.0.0.1/folder/")
+        with pytest.raises(
+            ValueError, match=r"foo://x/y.jsonl cannot be read \(Protocol not known: foo\): correct what"
+        ):
+            list_files("foo://x/y.jsonl")
+        with pytest.raises(ValueError, match=r"source is \[\]: name a file"):
+            list_files([])
 
     @pytest.mark.parametrize(
         ("settings", "sentence"),
@@ -486,11 +524,13 @@ class TestSources:
             ({"epochs": True}, "epochs is True"),
             ({"wait": float("nan")}, "wait is nan"),
             ({"storage_options": "key"}, "storage_options is 'key'"),
+            ({"encoding": "gpt2"}, "encoding is 'gpt2': pass a tokenizer"),
+            ({"encoding": None}, "encoding is None: pass a tokenizer"),
         ],
     )
     def test_settings_out_of_range(self, corpus, encoding, settings, sentence):
         with pytest.raises(ValueError, match=sentence):
-            StreamingTokenDataset(corpus, encoding, BLOCK, **settings)
+            StreamingTokenDataset(**{"source": corpus, "encoding": encoding, "block_size": BLOCK} | settings)
 
     def test_nothing_is_read_ahead_that_nobody_waits_for(self, tmp_path):
         """pyarrow's scanner decodes up to 1 GB before the first row is used."""
@@ -695,9 +735,16 @@ class TestConnections:
         with serving(Files, corpus, trouble=staticmethod(lambda: "refuse")) as (address, _):
             stream = StreamingTokenDataset(f"{address}/part-0.parquet", encoding, BLOCK, wait=0.001, attempts=2)
             with pytest.raises(
-                ConnectionError, match=r"part-0.parquet could not be read after 2 attempts .*checkpoint"
+                ConnectionError, match=r"part-0.parquet could not be read, attempt 2 of 2 failed .*checkpoint"
             ):
                 next(iter(stream))
+
+    def test_a_server_that_is_not_there_is_told_by_what_the_connection_said(self, encoding):
+        stream = StreamingTokenDataset("http://127.0.0.1:9/a.jsonl", encoding, BLOCK, attempts=1)
+        with pytest.raises(
+            ConnectionError, match=r"attempt 1 of 1 failed \(ClientConnectorError: Cannot connect to host"
+        ):
+            next(iter(stream))
 
 
 class Bucket(Files):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from workshop_utils.machine.sentences import differences
-from workshop_utils.stream.readers import BAD, COUNTS, Group, Plan, Reader, State, fresh_state, nothing_found
+from workshop_utils.stream.readers import ALL, BAD, COUNTS, Group, Plan, Reader, State, fresh_state, nothing_found
 from workshop_utils.text.tokenizer import fingerprint
 
 Pair = tuple[Tensor, Tensor]
@@ -103,7 +103,7 @@ class Blocks:
         alone = len(self.readers) == reader.groups_of_files * reader.stride
         if not counts["documents"] and (alone or 0 < counts["rows"] == sum(counts[kind] for kind in BAD)):
             raise nothing_found(
-                reader.plan, {"counts": counts, "told": self.told}, "all rows" if alone else "the rows of this process"
+                reader.plan, {"counts": counts, "told": self.told}, ALL if alone else "the rows of this process"
             )
 
     def _begun(self, group: Group | None) -> Group:

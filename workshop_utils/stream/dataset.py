@@ -106,6 +106,8 @@ class StreamingTokenDataset(IterableDataset[Pair]):
             ("wait", wait, NotNegative),
         ):
             checked(name, value, kind)
+        if not isinstance(encoding, tiktoken.Encoding):
+            raise ValueError(f"encoding is {encoding!r:.60}: pass a tokenizer, such as text.gpt2() or that of a run")
         if rank >= world_size:
             raise ValueError(f"rank is {rank}: with world_size {world_size} it goes from 0 to {world_size - 1}")
         need_datasets()

@@ -67,7 +67,7 @@ def list_files(
         ConnectionError: the hub cannot be reached.
         ValueError: the source is none of these.
     """
-    if isinstance(source, list | tuple):
+    if isinstance(source, list | tuple) and source:
         return [file for part in source for file in list_files(part, storage_options, say)]
     if not isinstance(source, str | os.PathLike) or not str(source).strip():
         raise ValueError(f"source is {source!r}: name a file, a folder, a pattern or a URL, or a list of these")
@@ -129,12 +129,16 @@ def _expanded(named: str, options: dict[str, Any]) -> Listing:
             folder, pattern = folder.parent, f"{folder.name}/{pattern}"
         return _sorted_out(str(file) for file in folder.glob(pattern) if file.is_file())
     import fsspec
+    from fsspec.implementations.local import LocalFileSystem
 
     provide_s3(named)
     try:
-        fs, path_there = fsspec.core.url_to_fs(named, **options)
-    except ImportError as error:
-        raise ValueError(f"{named} cannot be read: {error}") from error
+        kind = fsspec.get_filesystem_class(named.partition("://")[0])
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"{named} cannot be read ({error}): correct what is in front of ://, or install it") from error
+    if issubclass(kind, LocalFileSystem):
+        return _expanded(kind._strip_protocol(named), {})
+    fs, path_there = fsspec.core.url_to_fs(named, **options)
 
     def look() -> Listing:
         if "*" in named:
@@ -153,7 +157,7 @@ def _sorted_out(files: Iterable[str], folder: str | None = None) -> Listing:
         if any(part.startswith(".") for part in (*folders, name)):
             left_out["hidden"].append(name)
         elif kind_of(name) is None:
-            left_out["neither .parquet nor JSON lines"].append(name)
+            left_out["of another kind"].append(name)
         elif folder and (OTHER_SPLITS.match(name.lower()) or any(OTHER_SPLITS.fullmatch(f.lower()) for f in folders)):
             left_out["of another split"].append(name)
         else:
@@ -189,7 +193,7 @@ def persistent(ask: Callable[[], Answer], what: str, attempts: int = 10, wait: f
             last = error
             time.sleep(min(wait * 2**attempt, LONGEST_WAIT))
     raise ConnectionError(
-        f"{what} did not answer after {attempts} attempts ({one_line(last)}): try again later"
+        f"{what} did not answer, attempt {attempts} of {attempts} failed ({reason(last)}): try again later"
     ) from last
 
 
@@ -198,14 +202,25 @@ def is_final(error: Exception) -> bool:
 
     fsspec says "not found" where an http server does not answer, too; then the reason is behind that.
     """
-    import aiohttp
-
     status = http_status(error)
     if status is not None:
         return 400 <= status < 500 and status not in BUSY
-    if any(isinstance(part, aiohttp.ClientError | TimeoutError | ConnectionError) for part in causes(error)):
+    if _dropped(error) is not None:
         return False
     return isinstance(error, FileNotFoundError | PermissionError)
+
+
+def _dropped(error: Exception) -> Exception | None:
+    """What the connection itself said, where that is behind an error."""
+    import aiohttp
+
+    dropped = (aiohttp.ClientError, TimeoutError, ConnectionError)
+    return next((part for part in causes(error) if isinstance(part, dropped)), None)
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be read: what the connection said, or else the error itself."""
+    return one_line(_dropped(error) or error)
 
 
 def refusal(what: str, error: Exception) -> OSError:

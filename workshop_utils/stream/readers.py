@@ -23,6 +23,7 @@ from workshop_utils.text.tokenise import encode
 GROUP_CHARACTERS = 200_000  # tokenised in one call; a resumed stream tokenises one group again
 TOLD = 3  # bad rows of each kind that a reader tells with row and column; all are counted
 BAD = ("empty", "missing", "wrong_type", "damaged")
+ALL = "all rows"  # that are read; see nothing_found
 COUNTS = ("rows", "documents", "other_split", "tokens", "longer_than_block", *BAD)
 
 State = dict[str, Any]
@@ -114,7 +115,8 @@ class Reader:
                 state |= {"file": state["file"] + 1, "row": 0, "check": None}
             state |= {"epoch": state["epoch"] + 1, "file": 0}
             if self.plan.epochs is None and not state["counts"]["documents"]:  # or it would look for ever
-                raise nothing_found(self.plan, state, f"the rows of reader {self.reader}")
+                alone = self.groups_of_files * self.stride == 1
+                raise nothing_found(self.plan, state, ALL if alone else f"the rows of reader {self.reader}")
         state["done"] = True
         yield self._group(self._last_block(state), state)
 
@@ -211,11 +213,15 @@ def nothing_found(plan: Plan, state: State, among: str) -> ValueError:
         among: which rows these are.
     """
     counts = state["counts"]
+    if not counts["rows"] and among == ALL:
+        return ValueError(f"there are no rows in {', '.join(plan.files[:3])}: pass a source that holds text")
     if 0 < counts["rows"] == sum(counts[kind] for kind in BAD):
+        column = counts["missing"] or counts["wrong_type"]
+        cure = "pass text_column=..., or another source" if column else "mend the source, or pass another one"
         kinds = ", ".join(f"{counts[kind]} {kind}" for kind in BAD if counts[kind])
         return ValueError(
-            f"none of the {counts['rows']} rows has a text in column {plan.text_column!r} ({kinds}; "
-            f"{state['told'][0]}): pass text_column=..., or another source; .report names the first rows"
+            f"no row has a text in column {plan.text_column!r} ({kinds}; {state['told'][0]}): {cure}; "
+            ".report names the first rows"
         )
     return ValueError(
         f"there is no document of the split {plan.split!r} among {among} ({counts['rows']} were read): use more text, "

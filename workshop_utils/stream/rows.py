@@ -12,14 +12,14 @@ import gzip
 import json
 import lzma
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workshop_utils.machine.sentences import one_line
-from workshop_utils.stream.files import LONGEST_WAIT, ask_again, connection_errors, is_final, kind_of, refusal
+from workshop_utils.stream.files import LONGEST_WAIT, ask_again, connection_errors, is_final, kind_of, reason, refusal
 from workshop_utils.stream.s3 import provide_s3
 
 CHUNK_ROWS = 1000  # read in one go
@@ -52,7 +52,7 @@ class Rows:
         self.remote = "://" in file
         self.attempts, self.wait = attempts if self.remote else 1, wait
         self.kind = kind_of(file)
-        self.absent: Problem | None = None  # set when a Parquet file has no such column
+        self.absent: Problem | None = None  # set when a Parquet file has no such column, or several
 
     def chunks(self, row: int = 0) -> Generator[tuple[int, list[Any]]]:
         """Yield chunks from a row on: the number of the first row, and the raw values.
@@ -89,7 +89,7 @@ class Rows:
                     raise self._gave_up(error) from error
                 pause = min(self.wait * 2 ** (failures - 1), LONGEST_WAIT)
                 attempt = f"attempt {failures + 1} of {self.attempts} in {pause:g} s"
-                print(f"{Path(self.file).name}: {one_line(error)}; {attempt}")
+                print(f"{Path(self.file).name}: {reason(error)}; {attempt}")
                 time.sleep(pause)
 
     def _pieces(self, row: int) -> Generator[tuple[int, Any]]:
@@ -116,7 +116,9 @@ class Rows:
         return {protocol: options} if options else {}
 
     def _opened(self) -> Any:
-        """The file, opened by `datasets`, which reads again where a connection drops."""
+        """The file; a remote one is opened by `datasets`, which reads again where a connection drops."""
+        if not self.remote:  # `datasets` would take a name with :: for a file within another
+            return open(self.file, "rb")
         from datasets import DownloadConfig
         from datasets.utils.file_utils import xopen
 
@@ -131,7 +133,7 @@ class Rows:
 
         with self._opened() as opened, ParquetFile(opened, buffer_size=READ_BYTES, pre_buffer=False) as file:
             there = file.schema_arrow.names
-            if self.column not in there:
+            if there.count(self.column) != 1:
                 self.absent = self._no_column(there)
             end = 0
             for group in range(file.num_row_groups):
@@ -171,7 +173,7 @@ class Rows:
         try:
             return column.to_pylist()
         except UnicodeDecodeError:
-            return [_decoded(value, self.column) for value in column]
+            return [_decoded(value.as_py, self.column) for value in column]
 
     def text_of(self, value: Any) -> str | Problem:
         """The text of a row, or why it has none.
@@ -179,15 +181,15 @@ class Rows:
         Args:
             value: as _values gave it.
         """
-        if isinstance(value, bytes):
-            value = self._parsed(value)
+        if isinstance(value, bytes):  # a line, or what a binary column of Parquet holds
+            value = self._parsed(value) if self.kind == "lines" else _decoded(value.decode, self.column)
         if isinstance(value, Problem):
             return value
         if isinstance(value, str):
             return value if value and not value.isspace() else Problem("empty", f"column {self.column!r} is empty")
         if value is None:
             return Problem("missing", f"column {self.column!r} has no value")
-        return Problem("wrong_type", f"column {self.column!r} is {_shown(value)}, not a string")
+        return Problem("wrong_type", f"column {self.column!r} {_shown(value)}, not a string")
 
     def _parsed(self, line: bytes) -> Any:
         if not line.strip():
@@ -197,7 +199,7 @@ class Rows:
         except (ValueError, RecursionError) as error:
             return Problem("damaged", f"the line, and column {self.column!r} in it, is no JSON ({error})")
         if not isinstance(row, dict):
-            return Problem("wrong_type", f"the line is {_shown(row)}, not an object with a column {self.column!r}")
+            return Problem("wrong_type", f"the line {_shown(row)}, not an object with a column {self.column!r}")
         if self.column not in row:
             return self._no_column(row)
         text = row[self.column]
@@ -210,6 +212,8 @@ class Rows:
 
     def _no_column(self, there: Iterable[str]) -> Problem:
         names = list(there)
+        if self.column in names:
+            return Problem("wrong_type", f"there are {names.count(self.column)} columns {self.column!r}: rename one")
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         return Problem("missing", f"there is no column {self.column!r}, only {shown or 'none'}")
 
@@ -219,8 +223,8 @@ class Rows:
         if not self.remote:
             return ValueError(f"{self.file} is damaged ({one_line(error)}): copy it again, or leave it out")
         return ConnectionError(
-            f"{self.file} could not be read after {self.attempts} attempts ({one_line(error)}): check the address, the "
-            "connection and the storage options, then go on from the last checkpoint"
+            f"{self.file} could not be read, attempt {self.attempts} of {self.attempts} failed ({reason(error)}): check "
+            "the address, the connection and the storage options, then go on from the last checkpoint"
         )
 
 
@@ -240,8 +244,9 @@ def _zstd(file: Any) -> AbstractContextManager[Any]:
 
 def _no_lines(start: bytes) -> Problem | None:
     """Why the first bytes of a file are no JSON lines, if one cure helps the whole file."""
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return Problem("damaged", "the file is UTF-16: save it as UTF-8")
+    written = json.detect_encoding(start)  # by its zeros where there is no byte order mark
+    if not written.startswith("utf-8"):
+        return Problem("damaged", f"the file is {written.upper()}: save it as UTF-8")
     if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
         return Problem(
             "damaged",
@@ -251,13 +256,12 @@ def _no_lines(start: bytes) -> Problem | None:
     return None
 
 
-def _decoded(value: Any, column: str) -> Any:
+def _decoded(decode: Callable[[], Any], column: str) -> Any:
     try:
-        return value.as_py()
+        return decode()
     except UnicodeDecodeError as error:
         return Problem("damaged", f"column {column!r} is not UTF-8 at byte {error.start}")
 
 
 def _shown(value: Any) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}, {str(value)[:30]!r}"
+    return f"is of type {type(value).__name__}, {str(value)[:30]!r}"
