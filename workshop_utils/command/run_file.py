@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PARTS = ("gpt", "training", "data", "out", "parallel", "text_sha256")
 CORPORA = ("text", "train", "stream")
 DATA = (*CORPORA, "val", "tokenizer")
+TOKENIZER, TRAIN, VAL = "tokenizer.json", "train.tokens", "val.tokens"  # what is made of a text, in the run's folder
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ class RunFile:
     whole: bool = False  # whether the file names data and out: then it can be resumed by itself
 
     @classmethod
-    def find(cls, text: Path | None, out: Path | None, config: Path | None) -> RunFile:
-        """Put command line and file together.
+    def find(cls, text: Path | None, out: Path | None, config: Path | None, resume: bool = False) -> RunFile:
+        """Put command line and file together; a run that is resumed has token files, if nothing else is named.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -136,6 +137,8 @@ class RunFile:
 
         given = read_json(config) if config is not None else {}
         data: dict[str, Any] = given.get("data", {}) if text is None else {"text": str(text)}
+        if not data and resume and out is not None and (out / TRAIN).is_file():
+            data = {"train": out / TRAIN, "val": out / VAL, "tokenizer": out / TOKENIZER}
         if not data:
             raise ValueError('there is nothing to learn from: give --text FILE, or "data" in the file of --config')
         if out is None and "out" not in given:

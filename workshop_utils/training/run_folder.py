@@ -117,6 +117,8 @@ def written_whole(out_dir: Path, step: int, model: GPT, state: dict[str, Any]) -
         state["sha256"] = {path.relative_to(temporary).as_posix(): sha256(path) for path in files}
         state["sha256"]["state"] = state_digest(state)
         (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        for path in files:  # safetensors lets nobody else read them
+            shutil.copymode(temporary / "state.json", path)
         for path in temporary.rglob("*"):
             _flush(path)
         shutil.rmtree(folder, ignore_errors=True)  # only when the same step is written again
