@@ -100,6 +100,10 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: object, code: int 
         (["sample", ".", "--prompt", "a", "--tokens", "1.5"], "--tokens"),
         (["sample", ".", "--prompt", ""], "empty"),
         (["sample", ".", "--prompt", "a", "--seed", str(2**63)], "--seed"),
+        (["sample", ".", "--prompt", "a\udcff"], "no valid Unicode"),
+        (["train", "--text", "two  blanks.txt", "--out", "b"], "two  blanks.txt"),
+        (["train", "--text", os.devnull, "--out", "b"], "a pipe or a device"),
+        (["train", "--text", "-", "--out", "b"], "no text file at -"),
         (["sample", "", "--prompt", "a"], "'' is no path"),
         (["train", "--text", "a.txt", "--out", ""], "'' is no path"),
         (["train", "--text", "a\nb.txt", "--out", "b"], "is no path"),
@@ -143,6 +147,9 @@ def test_help_is_no_mistake(arguments, capsys):
         (b"\x1f\x8b\x08", "gzip"),
         (b"much too short", "too short"),
         (b"a", "too short"),
+        (b"<|endoftext|>\n" * 9, "holds no text"),
+        (b"\xef\xbb\xbf", "holds no text"),
+        ("\u00a0".encode() * 50_000, "bad.txt holds no text"),
     ],
 )
 def test_a_text_that_cannot_be_used_is_one_line(content, said, capsys, tmp_path, config):
@@ -219,6 +226,12 @@ def test_without_the_gpu_that_is_asked_for_nothing_is_laid_out(capsys, tmp_path,
     out = tmp_path / "out"
     assert "no GPU" in complaint(capsys, "train", "--text", text, "--out", out, "--config", tmp_path / "c.json")
     assert not out.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(capsys, text):
+    said = complaint(capsys, "train", "--text", text, "--out", text / "run")
+    assert re.search(r"text.txt.run cannot be made \(.*\): choose another", said)
+    assert "Errno" not in said
 
 
 def test_a_folder_that_is_a_file_is_one_line(capsys, text):

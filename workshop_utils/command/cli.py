@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -185,7 +186,7 @@ def execute(arguments: Sequence[str]) -> int:
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get("WORKSHOP_DEBUG"):
             raise
-        return _fail(str(error))
+        return _fail(re.sub(r"^\[(?:Errno|WinError) -?\d+\] ", "", str(error)))
     except RuntimeError as error:
         # The package's own errors are sentences for people; anything else is a bug and wants its traceback.
         if os.environ.get("WORKSHOP_DEBUG") or not type(error).__module__.startswith("workshop_utils."):
@@ -194,7 +195,7 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int = 2) -> int:
-    print(f"workshop: {' '.join(message.split())}", file=sys.stderr)
+    print(f"workshop: {' '.join(line.strip() for line in message.splitlines())}", file=sys.stderr)
     return code
 
 

@@ -351,6 +351,8 @@ def sample(
         raise FileNotFoundError(f"there is no folder {folder}: check the path, or make it with workshop train")
     if not prompt:
         raise ValueError("the prompt is empty: give at least one character to write on from")
+    if not prompt.isascii() and prompt != prompt.encode(errors="replace").decode():
+        raise ValueError(f"the prompt {prompt!r} is no valid Unicode: type it again, or set the terminal to UTF-8")
     settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
     model = load_model(folder, "best", encoding=encoding)
     begins = settings.training.rows == "rows"  # windows start anywhere: there the model knows no beginnings

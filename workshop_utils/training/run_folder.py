@@ -61,7 +61,12 @@ def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
         raise CheckpointError(f"{out_dir} is a file: choose a folder")
     lock, made = FileLock(out_dir.resolve() / LOCK, timeout=0, is_singleton=True), not out_dir.exists()
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            out_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"the folder {out_dir} cannot be made ({error.strerror}): choose another one"
+            ) from error
         lock.acquire()
     except Timeout as error:
         raise CheckpointError(
