@@ -363,6 +363,20 @@ def test_missing_checkpoints_are_sentences(trained, tmp_path):
         load_model(out, step=5)
 
 
+def test_the_last_checkpoint_takes_the_place_of_a_best_one_that_is_gone(trained, capsys):
+    _, out = trained
+    (out / "best.json").write_text('{"step": 5, "val_loss": 0.1}')
+    load_model(out)
+    assert "step 5, is gone: the last one" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_whoever_may_read_the_state_may_read_the_weights(trained):
+    _, out = trained
+    last = step_folders(out)[-1]
+    assert len({path.stat().st_mode for path in last.iterdir()}) == 1
+
+
 def test_the_state_is_plain_json_that_another_program_can_read(trained):
     _, out = trained
     text = (step_folders(out)[-1] / "state.json").read_text()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,14 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: object, code: int 
         (["sample", ".", "--prompt", "a", "--top-k", "0"], "--top-k"),
         (["sample", ".", "--prompt", "a", "--tokens", "1.5"], "--tokens"),
         (["sample", ".", "--prompt", ""], "empty"),
+        (["sample", ".", "--prompt", "a", "--seed", str(2**63)], "--seed"),
+        (["sample", ".", "--prompt", "a\udcff"], "no valid Unicode"),
+        (["train", "--text", "two  blanks.txt", "--out", "b"], "two  blanks.txt"),
+        (["train", "--text", os.devnull, "--out", "b"], "a pipe or a device"),
+        (["train", "--text", "-", "--out", "b"], "no text file at -"),
+        (["sample", "", "--prompt", "a"], "'' is no path"),
+        (["train", "--text", "a.txt", "--out", ""], "'' is no path"),
+        (["train", "--text", "a\nb.txt", "--out", "b"], "is no path"),
         (["run", "--profile", "huge"], "huge"),
         (["run", "77"], "77"),
         (["run", "nowhere.ipynb"], "nowhere.ipynb"),
@@ -138,6 +147,9 @@ def test_help_is_no_mistake(arguments, capsys):
         (b"\x1f\x8b\x08", "gzip"),
         (b"much too short", "too short"),
         (b"a", "too short"),
+        (b"<|endoftext|>\n" * 9, "holds no text"),
+        (b"\xef\xbb\xbf", "holds no text"),
+        ("\u00a0".encode() * 50_000, "bad.txt holds no text"),
     ],
 )
 def test_a_text_that_cannot_be_used_is_one_line(content, said, capsys, tmp_path, config):
@@ -168,6 +180,58 @@ def test_a_config_that_makes_no_sense_is_one_line(content, said, capsys, tmp_pat
     out = tmp_path / "out"
     assert said in complaint(capsys, "train", "--text", text, "--out", out, "--config", tmp_path / "config.json")
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("train.tokens", "--text"),
+        ("config.json", "--text"),
+        ("config.json", "--config"),
+        ("run.json", "--config"),
+        ("train.tokens", None),
+        ("val.tokens", None),
+        ("best.json", None),
+    ],
+)
+def test_nothing_of_other_people_is_written_over(name, option, capsys, tmp_path, text, config):
+    out = tmp_path / "out"
+    out.mkdir()
+    options = {"--text": text, "--config": config, "--steps": 1, "--out": out}
+    shutil.copy(options.get(option, text), out / name)
+    before = (out / name).read_bytes()
+    if option:
+        options[option] = out / name
+    said = complaint(capsys, "train", *(word for pair in options.items() for word in pair))
+    assert f"already holds {name}" in said
+    assert ("--resume" in said) == (name == "config.json")
+    assert [(path.name, path.read_bytes()) for path in out.iterdir()] == [(name, before)]
+
+
+def test_the_tokenizer_of_other_people_is_not_written_over(trained, capsys, tmp_path):
+    data = {"train": str(trained / "run" / "train.tokens"), "tokenizer": str(trained / "run" / "tokenizer.json")}
+    (tmp_path / "c.json").write_text(json.dumps(SMALL | {"data": data}))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "tokenizer.json").write_text("{}")
+    said = complaint(capsys, "train", "--config", tmp_path / "c.json", "--out", out)
+    assert "already holds tokenizer.json" in said
+    assert (out / "tokenizer.json").read_text() == "{}"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_the_gpu_that_is_asked_for_nothing_is_laid_out(capsys, tmp_path, text):
+    """The tokenizer of this text was left, and another text was trained with it later."""
+    (tmp_path / "c.json").write_text(json.dumps(SMALL | {"training": {"device": "cuda"}}))
+    out = tmp_path / "out"
+    assert "no GPU" in complaint(capsys, "train", "--text", text, "--out", out, "--config", tmp_path / "c.json")
+    assert not out.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(capsys, text):
+    said = complaint(capsys, "train", "--text", text, "--out", text / "run")
+    assert re.search(r"text.txt.run cannot be made \(.*\): choose another", said)
+    assert "Errno" not in said
 
 
 def test_a_folder_that_is_a_file_is_one_line(capsys, text):
@@ -338,6 +402,38 @@ def test_a_run_that_was_cut_before_its_first_checkpoint_resumes_from_the_start(t
     assert cli.execute(["train", "--text", str(trained / "text.txt"), "--out", str(run), "--resume"]) == 0
     name = Path("step-000006") / "model.safetensors"
     assert (run / name).read_bytes() == (trained / "run" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["train.tokens", "val.tokens"])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"x" * 2000)])
+def test_damaged_token_files_are_made_again_from_the_text(name, damage, trained, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    damage(run / name)
+    assert cli.execute(["train", "--text", str(trained / "text.txt"), "--out", str(run), "--resume"]) == 0
+    assert "already finished" in capsys.readouterr().out
+    assert (run / name).read_bytes() == (trained / "run" / name).read_bytes()
+
+
+def test_resume_needs_no_text_where_the_token_files_are(trained, capsys):
+    assert cli.execute(["train", "--out", str(trained / "run"), "--resume"]) == 0
+    assert "already finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "resumed", "begun"),
+    [
+        ("config.json", "checkpoints and no config.json.*or start anew", "step-.*: choose another folder"),
+        ("tokenizer.json", "no tokenizer .*copy it there", "step-.*by --resume"),
+    ],
+)
+def test_what_is_missing_in_a_run_leads_into_no_circle(name, resumed, begun, trained, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    (run / name).unlink()
+    train = ["train", "--text", trained / "text.txt", "--out", run]
+    assert re.search(resumed, complaint(capsys, *train, "--resume"))
+    assert re.search(begun, complaint(capsys, *train))
 
 
 def test_resume_refuses_what_would_make_it_another_run(trained, tmp_path, capsys, text):

@@ -59,7 +59,7 @@ def test_whatever_is_given_is_taken_or_refused_by_name(case):
 
 
 WRONG = [
-    (GPTConfig, "n_layer", "3", "n_layer is '3': choose a whole number from 1 .*without quotes; the default is 4"),
+    (GPTConfig, "n_layer", "3", "n_layer is '3': choose a whole number from 1 .*without quotes$"),
     (GPTConfig, "n_layer", 8.0, "n_layer is 8.0: choose a whole number"),
     (GPTConfig, "n_layer", True, "n_layer is True"),
     (GPTConfig, "block_size", 0, "block_size is 0"),
@@ -68,14 +68,15 @@ WRONG = [
     (GPTConfig, "dropout", float("nan"), "dropout is nan"),
     (GPTConfig, "bias", 1, "bias is 1: choose true or false"),
     (GPTConfig, "norm", ["rmsnorm"], "choose one of layernorm, rmsnorm"),
-    (TrainConfig, "learning_rate", float("inf"), "learning_rate is inf"),
+    (TrainConfig, "learning_rate", float("inf"), "learning_rate is inf: choose a finite number above 0"),
     (TrainConfig, "beta2", 1, "beta2 is 1: choose a share from 0 to below 1"),
     (TrainConfig, "grad_clip", -1.0, "grad_clip is -1.0"),
     (TrainConfig, "checkpoint_every", 0.5, "checkpoint_every is 0.5"),
     (TrainConfig, "milestones", 0.5, r"milestones is 0.5: write a list"),
     (TrainConfig, "milestones", [0.1, 2], r"milestones\[1\] is 2"),
     (TrainConfig, "seed", -1, "seed is -1"),
-    (TrainConfig, "country", "gbr", "'gbr' is no country code"),
+    (TrainConfig, "country", "gbr", "'gbr' is no country code: write 'GBR'"),
+    (TrainConfig, "grad_clip", float("inf"), "grad_clip is inf: choose a finite number"),
     (TrainConfig, "country", None, "country is None"),
     (TrainConfig, "dtype", "bf16", "choose one of float32, bfloat16, float16"),
     (TrainConfig, "lerning_rate", 1.0, "no field lerning_rate .did you mean learning_rate.*its fields are steps"),
@@ -152,12 +153,22 @@ def test_a_malformed_run_file_is_a_sentence_and_nothing_is_written(content):
         ({"traning": {}}, "has traning .did you mean training"),
         ({"out": "C:\\Users\\me\\run"}, "a path of Windows"),
         ({"data": {"text": "D:book.txt"}}, "a path of Windows"),
+        ({"training": {"n_layer": 3}}, '"n_layer" stands in "training" .*into "gpt"'),
+        ({"gpt": {"steps": 3}}, '"steps" stands in "gpt" .*into "training"'),
+        ({"text_sha256": None}, '"text_sha256" of .* is null'),
+        ([], "is a JSON list: write an object"),
+        (None, "is a JSON null: write an object"),
         ({"out": " "}, "name a file or folder"),
         ({"data": {"stream": {}, "tokenizer": "t.json"}}, 'has no "source"'),
     ],
 )
 def test_parts_and_paths_of_a_run_file(values, said, tmp_path):
     assert re.search(said, refused(json.dumps(values).encode(), tmp_path))
+
+
+@pytest.mark.parametrize("content", [b'{"out": "a",}', b"{'out': 'a'}", b'{"out": "C:\\users"}', b""])
+def test_the_usual_slips_in_json_are_named(content, tmp_path):
+    assert "a comma behind the last item, a comment, single quotes" in refused(content, tmp_path)
 
 
 def test_json_that_never_ends_is_a_sentence(tmp_path):

@@ -1,5 +1,6 @@
 """data: what is written is what is read, whatever happens in between."""
 
+import base64
 import bz2
 import csv
 import errno
@@ -8,10 +9,12 @@ import io
 import json
 import lzma
 import os
+import pickle
 import random
 import re
 import subprocess
 import sys
+import tarfile
 import time
 import tracemalloc
 import zipfile
@@ -86,6 +89,15 @@ def parquet_bytes() -> bytes:
     return content.getvalue()
 
 
+def tarred() -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        member = tarfile.TarInfo("a.txt")
+        member.size = len(PROSE.encode())
+        archive.addfile(member, io.BytesIO(PROSE.encode()))
+    return content.getvalue()
+
+
 ROWS = [{"id": i, "label": "a", "body": f"{i}, {PROSE}"} for i in range(12)]
 
 
@@ -110,7 +122,7 @@ CURED_BY_A_COMMAND = [
     ("a.txt", PROSE.encode("cp1252"), r'Line 1 would read "Die Straße war naß'),
     ("ein Buch für alle.txt", PROSE.encode("latin-1"), "Windows-1252"),
     ("a.txt", PROSE.encode().replace(b" ", b"\0 "), "16 NUL bytes, the first at byte 3"),
-    ("a.txt", PROSE.encode().replace("ä".encode(), b"\xff"), "damaged UTF-8: 1 times"),
+    ("a.txt", PROSE.encode().replace("ä".encode(), b"\xff"), "damaged UTF-8: bytes are no letter in 1 place,"),
     ("a.jsonl", "\n".join(map(json.dumps, ROWS)).encode(), "JSON Lines"),
     ("a.txt", "\r\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS).encode("utf-8-sig"), "JSON Lines"),
     ("a.json", json.dumps([{"text": PROSE}] * 3, indent=1).encode(), "is JSON,"),
@@ -135,7 +147,21 @@ CURED_BY_HAND = [
     ("a.zst", b"\x28\xb5\x2f\xfd\x04\x00", "Zstandard.*pip install zstandard"),
     ("a.7z", b"7z\xbc\xaf\x27\x1c\0\4", "7-Zip"),
     ("train.tokens", b"SLMTOKEN" + bytes(1016), "token file.*--config"),
-    ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "NUL bytes"),
+    ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a picture"),
+    ("a.db", b"SQLite format 3\0" + bytes(500), "SQLite"),
+    ("a.tar", tarred(), "tar archive.*python -m tarfile -e"),
+    ("a.pkl", pickle.dumps(PROSE), "pickle"),
+    ("a.bin", random.Random(0).randbytes(5_000), "another kind of file. Choose the text, or save"),
+    ("a.jsonl", b'# rows\n{"text": "a"}\n', "JSON"),
+    ("a.jsonl", b'"a story"\n"another"\n', "JSON"),
+    ("a.txt", b'["text", 1]\n["text", 2]\n', "JSON"),
+    ("a.txt", b"{'text': 'a'}\n{'text': 'b'}\n", "Python's dictionaries"),
+    ("a.html", b"<p>A text</p>", "HTML.*end in .txt"),
+    ("a.txt", b"<!-- a page --><p>A text</p>", "HTML"),
+    ("a.svg", b"<g><text>A text</text></g>", "XML"),
+    ("a.ipynb", b'{"cells": []}', "notebook.*nbconvert"),
+    ("a.json", b'{"stories": ["a"]}', "JSON.*take its texts out"),
+    ("chat.jsonl", b'{"messages": [{"role": "user", "content": "a"}]}\n', "JSON.*take its texts out"),
     ("a.html", b"\n<!DOCTYPE html><html><body>A text</body></html>", "HTML.*browser"),
     ("a.xml", b"<?xml version='1.0'?><a>A text</a>", "XML"),
 ]
@@ -175,7 +201,7 @@ class TestReadText:
         with pytest.raises(ValueError, match=said):
             read_corpus(tmp_path / name)
 
-    @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt"])
+    @pytest.mark.parametrize("name", ["a.csv", "a.txt"])
     @pytest.mark.parametrize("content", [table(","), table("\t"), "\n".join(map(json.dumps, ROWS)).encode()])
     def test_whoever_means_the_syntax_says_so_in_the_first_line(self, tmp_path, name, content):
         (tmp_path / name).write_bytes(b"These are rows\n" + content)
@@ -196,6 +222,29 @@ class TestReadText:
     def test_takes_prose_verse_and_code_for_text(self, tmp_path, text):
         (tmp_path / "t.txt").write_text(text, encoding="utf-8")
         assert read_corpus(tmp_path / "t.txt").decode() == text
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("One.\n<|EndOfText|>\nTwo.\n<|EndOfText|>\n", "2 lines are only <|EndOfText|>, learnt as text"),
+            ("One.\n<| endoftext |>\n" * 3, "3 lines are only <| endoftext |>"),
+            ("One.\n</s>\n" * 3, "3 lines are only </s>"),
+            ("One.\n&lt;|endoftext|&gt;\n" * 3, "3 lines are only &lt;|endoftext|&gt;"),
+            ("a" * 300_000, "it repeats itself"),
+            ("The same line again.\n" * 5_000, "it repeats itself"),
+            (random.Random(0).randbytes(20_000).hex(), "hardly is language"),
+            (base64.encodebytes(random.Random(0).randbytes(20_000)).decode(), "hardly is language"),
+            ("\n".join(str(random.Random(i).random()) for i in range(3_000)), "hardly is language"),
+            (f"One.\n{END_OF_TEXT}\n" * 3, ""),
+            (" ".join(texts()), ""),
+        ],
+    )
+    def test_what_most_likely_is_a_mistake_is_said(self, tmp_path, capsys, content, said):
+        (tmp_path / "t.txt").write_text(content, encoding="utf-8")
+        read_corpus(tmp_path / "t.txt")
+        found = capsys.readouterr().out
+        assert said in found
+        assert bool(said) == bool(found)
 
     def test_a_name_that_a_shell_would_read_is_left_out_of_the_command(self, tmp_path):
         (tmp_path / "Grimm's $tales.txt").write_bytes(PROSE.encode("utf-16"))

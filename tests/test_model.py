@@ -297,10 +297,27 @@ def test_generation_leaves_gradients_alone():
     assert torch.equal(before, gradient())
 
 
-@pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"temperature": -1},
+        {"temperature": 1e-320},
+        {"temperature": float("nan")},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+    ],
+)
 def test_bad_sampling_arguments_are_sentences(bad):
     with pytest.raises(ValueError, match=f"{next(iter(bad))} is"):
         small().generate(ids(), 2, **bad)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_weights_that_a_diverged_training_left_are_a_sentence(broken, temperature):
+    with pytest.raises(ValueError, match="its weights are broken"):
+        sample_next(torch.tensor([[0.0, broken]]), temperature)
 
 
 def test_empty_prompt_is_a_sentence():

@@ -160,6 +160,11 @@ def test_settings_that_a_model_brings_along_do_not_change_what_is_asked_for(inst
 def test_prompts_that_cannot_be_are_sentences(instruct):
     with pytest.raises(ValueError, match="no tokens"):
         instruct.generate([[]], 5)
+    for tokens in (0, -1):
+        with pytest.raises(ValueError, match=f"max_new_tokens is {tokens}"):
+            instruct.reply("A", tokens)
+        with pytest.raises(ValueError, match=f"max_new_tokens is {tokens}"):
+            next(instruct.stream("A", tokens))
     with pytest.raises(ValueError, match="sees 128"):
         instruct.complete("yellow " * 200)
     for settings in ({"temperature": -1}, {"temperature": 1, "top_k": 0}, {"temperature": 1, "top_p": 3}):

@@ -129,7 +129,7 @@ class LanguageModel:
         Raises:
             ValueError: a prompt is empty, or too long for the model.
         """
-        self._check_room(prompts)
+        self._check_room(prompts, max_new_tokens)
         # With little room left a prompt goes alone: in a batch it would shorten the others' replies as well.
         room = self.context - max_new_tokens
         tight = [i for i, prompt in enumerate(prompts) if len(prompt) > room]
@@ -143,7 +143,9 @@ class LanguageModel:
                 found |= dict(zip(numbers, made, strict=True))
         return [found[i] for i in range(len(prompts))]
 
-    def _check_room(self, prompts: Sequence[Sequence[int]]) -> None:
+    def _check_room(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+        if max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {max_new_tokens}: choose at least 1")
         if any(len(prompt) == 0 for prompt in prompts):
             raise ValueError("a prompt has no tokens: a model needs at least one to write on from")
         longest = max(map(len, prompts), default=0)
@@ -206,7 +208,7 @@ class LanguageModel:
         from transformers import StoppingCriteriaList, TextIteratorStreamer
 
         prompt = self.chat_ids(messages)
-        self._check_room([prompt])
+        self._check_room([prompt], max_new_tokens)
         ids = torch.tensor([prompt], device=self.model.device)
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         seed = options.pop("seed", 0)

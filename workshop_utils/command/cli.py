@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,14 @@ from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
+
+
+def _path(value: str) -> Path:
+    """A path as it was typed; "" would be taken for the current folder."""
+    if not value.strip() or "\n" in value:
+        raise typer.BadParameter(f"{value!r} is no path: name a file or folder")
+    return Path(value)
+
 
 app = typer.Typer(
     help="Tools of the workshop on small language models.",
@@ -57,11 +66,19 @@ def run(
 @app.command()
 def train(
     text: Annotated[
-        Path | None, typer.Option(help="text file to learn from, UTF-8; <|endoftext|> ends a document")
+        Path | None,
+        typer.Option(
+            parser=_path, metavar="FILE", help="text file to learn from, UTF-8; <|endoftext|> ends a document"
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="folder for tokenizer, token files, config, checkpoints")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=_path, metavar="DIR", help="folder for tokenizer, token files, config, checkpoints"),
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="optimiser updates [default: 1000]")] = None,
-    config: Annotated[Path | None, typer.Option(help='JSON: {"gpt": {...}, "training": {...}, ...}')] = None,
+    config: Annotated[
+        Path | None, typer.Option(parser=_path, metavar="FILE", help='JSON: {"gpt": {...}, "training": {...}, ...}')
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run in that folder")] = False,
 ) -> int:
     """Train a GPT on a text of your own. Ctrl-C saves; --resume goes on.
@@ -76,12 +93,12 @@ def train(
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder that workshop train made")],
+    folder: Annotated[Path, typer.Argument(parser=_path, metavar="DIR", help="folder that workshop train made")],
     prompt: Annotated[str, typer.Option(help="how the text begins")],
     tokens: Annotated[int, typer.Option(min=1, help="tokens to add at most")] = 200,
     temperature: Annotated[float, typer.Option(min=0, help="0 is always the likeliest token")] = 0.8,
     top_k: Annotated[int | None, typer.Option(min=1, help="draw among the K likeliest tokens only")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the dice")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="of the dice")] = 0,
 ) -> int:
     """Let a trained model write on from a prompt."""
     from workshop_utils.command import own_text
@@ -99,7 +116,7 @@ def chat(
     top_k: Annotated[int | None, typer.Option(min=1, help="draw among the K likeliest tokens only")] = None,
     top_p: Annotated[float | None, typer.Option(help="draw among the likeliest with this probability together")] = None,
     tokens: Annotated[int, typer.Option(min=1, help="tokens of a reply at most")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="of the dice")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="of the dice")] = 0,
 ) -> int:
     """Talk with a small language model, the pocket one if none is named. It needs no network."""
     from workshop_utils.chat import models
@@ -169,7 +186,7 @@ def execute(arguments: Sequence[str]) -> int:
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get("WORKSHOP_DEBUG"):
             raise
-        return _fail(str(error))
+        return _fail(re.sub(r"^\[(?:Errno|WinError) -?\d+\] ", "", str(error)))
     except RuntimeError as error:
         # The package's own errors are sentences for people; anything else is a bug and wants its traceback.
         if os.environ.get("WORKSHOP_DEBUG") or not type(error).__module__.startswith("workshop_utils."):
@@ -178,7 +195,7 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int = 2) -> int:
-    print(f"workshop: {' '.join(message.split())}", file=sys.stderr)
+    print(f"workshop: {' '.join(line.strip() for line in message.splitlines())}", file=sys.stderr)
     return code
 
 

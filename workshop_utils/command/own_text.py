@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop_utils.command.run_file import RunFile, read_json
+from workshop_utils.command.run_file import TOKENIZER, TRAIN, VAL, RunFile, read_json
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from workshop_utils.training.batches import Batches
     from workshop_utils.training.train import Run
 
-TOKENIZER, CONFIG = "tokenizer.json", "config.json"
+CONFIG = "config.json"
 # For a book or so of text, some minutes on a laptop.
 MODEL: dict[str, Any] = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128}
 MODEL |= {"position": "rope", "init": "fan_in"}  # what pays in small models
@@ -52,6 +53,11 @@ class Settings:
             ValueError: the file is damaged.
         """
         if not (folder / CONFIG).is_file():
+            if any(folder.glob("step-*")):
+                raise FileNotFoundError(
+                    f"{folder} has checkpoints and no {CONFIG}, which says what they are: copy it there again, or "
+                    "start anew in another folder"
+                )
             raise FileNotFoundError(f"there is no run in {folder}: check the folder, or start one with workshop train")
         values = read_json(folder / CONFIG)
         if not {"gpt", "training"} <= set(values):
@@ -126,7 +132,7 @@ def train_on_text(
     from workshop_utils.training.train import train
 
     with together() as here:
-        found = here.from_main(lambda: RunFile.find(text, out, config))
+        found = here.from_main(lambda: RunFile.find(text, out, config, resume))
         with only_run(found.out, here.is_main):
             run, settings = here.from_main(lambda: _lay_out(found, steps, config, resume))
             train_data, val_data, _ = run.open_data(settings.gpt, settings.training)
@@ -145,21 +151,25 @@ def train_on_text(
 def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool) -> tuple[RunFile, Settings]:
     """Make everything that the training needs, or find it made; the RunFile that comes back names no text."""
     from workshop_utils.text.corpus import read_corpus
+    from workshop_utils.training.loop import for_this_machine
     from workshop_utils.training.processes import restarted
 
     out = run.out
     again = resume or (restarted(out) and (out / CONFIG).is_file())
     if not again:
-        _refuse_to_overwrite(out)
+        _refuse_to_overwrite(run)
+        new = read_settings(config, steps)
+        for_this_machine(new.training, resume=False)  # refuses a GPU that is not there before anything is written
     if run.text is None:
-        return run, _resumed(run, steps, config) if again else _lay_out_data(run, read_settings(config, steps))
+        return run, _resumed(run, steps, config) if again else _lay_out_data(run, new)
     content = read_corpus(run.text)
     digest = hashlib.sha256(content).hexdigest()
     if again:
         settings = _settings_to_resume(run, digest, steps, config, by_hand=resume)
+        _mend(content, out, settings)
     else:
-        settings = _prepare(content, digest, out, read_settings(config, steps), run.text)
-    run = replace(run, text=None, train=out / "train.tokens", val=out / "val.tokens", tokenizer=out / TOKENIZER)
+        settings = _prepare(content, digest, out, new, run.text)
+    run = replace(run, text=None, train=out / TRAIN, val=out / VAL, tokenizer=out / TOKENIZER)
     return run, settings
 
 
@@ -187,11 +197,22 @@ def _resumed(run: RunFile, steps: int | None, config: Path | None) -> Settings:
     return replace(begun, gpt=_make(GPTConfig, gpt, config), training=_make(TrainConfig, training, config))
 
 
-def _refuse_to_overwrite(out: Path) -> None:
+def _refuse_to_overwrite(run: RunFile) -> None:
+    out = run.out
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: give --out a folder")
-    if any(out.glob("step-*")):
-        raise ValueError(f"{out} already holds a run: go on with it by --resume, or choose another folder for --out")
+    written = [out / name for name in (CONFIG, "best.json", "run.json")]
+    if run.text is not None:
+        written += [out / TRAIN, out / VAL]
+    elif run.tokenizer is not None and run.tokenizer.resolve() != (out / TOKENIZER).resolve():
+        written.append(out / TOKENIZER)
+    found = [path for path in (*out.glob("step-*"), *written) if path.exists()]
+    if found:
+        resume = "go on with the run there by --resume, or " if (out / CONFIG).is_file() else ""
+        raise ValueError(
+            f"{out} already holds {found[0].name}, which this run would write over: {resume}choose another folder "
+            "for --out"
+        )
 
 
 def _settings_to_resume(
@@ -228,14 +249,34 @@ def _prepare(content: bytes, digest: str, out: Path, settings: Settings, text: P
         encoding = train_bpe(learnt_from, settings.gpt.vocab_size, name="own", at_most=True)
         print(f"tokenizer: {encoding.n_vocab:,} tokens, learnt from {text.name}")
     _check_length(parts["val"], encoding, settings.gpt.block_size, text)
-    for split, pieces in parts.items():
-        made = write_token_file(_decoded(pieces, f"encoding {split}"), out / f"{split}.tokens", encoding)
-        print(f"{split + ':':<11}{made.n_tokens:,} tokens")
     settings = Settings(replace(settings.gpt, vocab_size=padded_vocab_size(encoding)), settings.training, digest)
-    _check_reach(TokenFile(out / "train.tokens"), settings)  # before the tokenizer, which a later start would find
+    try:
+        for split, pieces in parts.items():
+            made = write_token_file(_decoded(pieces, f"encoding {split}"), out / f"{split}.tokens", encoding)
+            print(f"{split + ':':<11}{made.n_tokens:,} tokens")
+        _check_reach(TokenFile(out / TRAIN), settings)  # before the tokenizer, which a later start would find
+    except BaseException:  # a later start would take them for somebody's own
+        for name in (TRAIN, VAL):
+            with suppress(OSError):
+                (out / name).unlink()
+        raise
     save_tokenizer(encoding, out / TOKENIZER)
     settings.save(out)  # last: where it is, everything is
     return settings
+
+
+def _mend(content: bytes, out: Path, settings: Settings) -> None:
+    """Write the token files of a resumed run again where they are missing or damaged: its text is here."""
+    from workshop_utils.text.corpus import TokenFile, split_text, write_token_file
+    from workshop_utils.text.tokenizer import load_tokenizer
+
+    for split, pieces in split_text(content, settings.gpt.block_size)[0].items():
+        path = out / f"{split}.tokens"
+        try:
+            TokenFile(path)
+        except (FileNotFoundError, ValueError):
+            print(f"{path} is missing or damaged: made again from the text")
+            write_token_file(_decoded(pieces, f"encoding {split}"), path, load_tokenizer(out / TOKENIZER))
 
 
 def _decoded(pieces: list[bytes], doing: str) -> Iterator[str]:
@@ -310,6 +351,8 @@ def sample(
         raise FileNotFoundError(f"there is no folder {folder}: check the path, or make it with workshop train")
     if not prompt:
         raise ValueError("the prompt is empty: give at least one character to write on from")
+    if not prompt.isascii() and prompt != prompt.encode(errors="replace").decode():
+        raise ValueError(f"the prompt {prompt!r} is no valid Unicode: type it again, or set the terminal to UTF-8")
     settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
     model = load_model(folder, "best", encoding=encoding)
     begins = settings.training.rows == "rows"  # windows start anywhere: there the model knows no beginnings

@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from workshop_utils.gpt.config import Config, Name, Percent, Whole, unknown_names
+from workshop_utils.gpt.config import Config, GPTConfig, Name, Percent, TrainConfig, Whole, unknown_names
 
 if TYPE_CHECKING:
     import tiktoken
 
-    from workshop_utils.gpt.config import GPTConfig, TrainConfig
     from workshop_utils.training.batches import Batches
 
 PARTS = ("gpt", "training", "data", "out", "parallel", "text_sha256")
 CORPORA = ("text", "train", "stream")
+JSON_KINDS = {list: "list", str: "string", int: "number", float: "number", bool: "true or false", type(None): "null"}
 DATA = (*CORPORA, "val", "tokenizer")
+TOKENIZER, TRAIN, VAL = "tokenizer.json", "train.tokens", "val.tokens"  # what is made of a text, in the run's folder
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,27 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        raise ValueError(f"{path} is no valid JSON ({error}): correct it there") from error
-    unknown = unknown_names(values, PARTS) if isinstance(values, dict) else ""
-    if unknown or not isinstance(values, dict):
+        raise ValueError(
+            f"{path} is no valid JSON ({error}): correct it there. The usual slips are a comma behind the last item, a "
+            "comment, single quotes, and \\ in a path, which is written / or \\\\"
+        ) from error
+    if not isinstance(values, dict):
+        raise ValueError(f'{path} is a JSON {JSON_KINDS[type(values)]}: write an object, {{"gpt": {{...}}, ...}}')
+    unknown = unknown_names(values, PARTS)
+    if unknown:
         raise ValueError(
             f'{path} must be {{"gpt": {{...}}, "training": {{...}}}}, with "data", "out" and "parallel" if you like'
-            f"{f', and has {unknown}' if unknown else ''}: move its fields into these"
+            f", and has {unknown}: move its fields into these"
         )
     if not all(isinstance(values.get(part, {}), dict) for part in ("gpt", "training", "data")):
         raise ValueError(f'"gpt", "training" and "data" of {path} must be objects, as in {{"gpt": {{"n_layer": 6}}}}')
-    if not all(isinstance(values.get(part, ""), str) for part in ("out", "parallel", "text_sha256")):
-        raise ValueError(f'"out" and "parallel" of {path} must be strings, as in "out": "run", "parallel": "ddp"')
+    for part in ("out", "parallel", "text_sha256"):
+        if not isinstance(values.get(part, ""), str):
+            raise ValueError(f'"{part}" of {path} is {json.dumps(values[part])}: write a string, as in "out": "run"')
+    for part, kind, other in (("gpt", GPTConfig, "training"), ("training", TrainConfig, "gpt")):
+        strays = [name for name in values.get(other, {}) if name in {field.name for field in fields(kind)}]
+        if strays:
+            raise ValueError(f'"{strays[0]}" stands in "{other}" of {path}: move it into "{part}"')
     data = values.get("data", {})
     kinds = {name: dict if name == "stream" else str for name in DATA}
     if set(data) - set(DATA) or not all(isinstance(value, kinds[name]) for name, value in data.items()):
@@ -125,8 +136,8 @@ class RunFile:
     whole: bool = False  # whether the file names data and out: then it can be resumed by itself
 
     @classmethod
-    def find(cls, text: Path | None, out: Path | None, config: Path | None) -> RunFile:
-        """Put command line and file together.
+    def find(cls, text: Path | None, out: Path | None, config: Path | None, resume: bool = False) -> RunFile:
+        """Put command line and file together; a run that is resumed has token files, if nothing else is named.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -136,6 +147,8 @@ class RunFile:
 
         given = read_json(config) if config is not None else {}
         data: dict[str, Any] = given.get("data", {}) if text is None else {"text": str(text)}
+        if not data and resume and out is not None and (out / TRAIN).is_file():
+            data = {"train": out / TRAIN, "val": out / VAL, "tokenizer": out / TOKENIZER}
         if not data:
             raise ValueError('there is nothing to learn from: give --text FILE, or "data" in the file of --config')
         if out is None and "out" not in given:

@@ -11,7 +11,7 @@ import importlib.util
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -37,21 +37,20 @@ Seed = Annotated[int, Allowed(lambda n: 0 <= n < 2**32, "a whole number from 0 t
 Share = Annotated[float, Allowed(lambda x: 0 <= x <= 1, "a share from 0 to 1")]
 ShareBelowOne = Annotated[float, Allowed(lambda x: 0 <= x < 1, "a share from 0 to below 1")]
 ShareInside = Annotated[float, Allowed(lambda x: 0 < x < 1, "a share between 0 and 1")]
-Rate = Annotated[float, Allowed(lambda x: 0 < x < math.inf, "a number above 0, or nothing is learned")]
-NotNegative = Annotated[float, Allowed(lambda x: 0 <= x < math.inf, "a number of at least 0")]
+Rate = Annotated[float, Allowed(lambda x: 0 < x < math.inf, "a finite number above 0, or nothing is learned")]
+NotNegative = Annotated[float, Allowed(lambda x: 0 <= x < math.inf, "a finite number of at least 0")]
 Percent = Annotated[int, Allowed(lambda n: 0 <= n <= 50, "a whole number from 0 to 50")]
 Name = Annotated[str, Allowed(bool, "a string that is not empty")]
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", dict: "an object of options"}
 
 
-def checked(name: str, value: Any, kind: Any, default: Any = MISSING) -> Any:
+def checked(name: str, value: Any, kind: Any) -> Any:
     """A value as its type wants it: numpy's numbers as Python's, a list as a tuple.
 
     Args:
         name: of the field, for the message.
         value: as it was given.
         kind: the field's type, such as Count, or tuple[Share, ...].
-        default: is named in the message, if there is one.
 
     Raises:
         ValueError: it has another type, or is not allowed; the message says what is.
@@ -65,8 +64,7 @@ def checked(name: str, value: Any, kind: Any, default: Any = MISSING) -> Any:
     if found is None or (allowed and not allowed.fits(found)):
         words = allowed.words if allowed else WORDS[get_origin(kind) or kind]
         quoted = "; write it without quotes" if isinstance(value, str) and kind is not str else ""
-        usual = f"; the default is {default!r}" if default is not MISSING else ""
-        raise ValueError(f"{name} is {_shown(value)}: choose {words}{quoted}{usual}")
+        raise ValueError(f"{name} is {_shown(value)}: choose {words}{quoted}")
     return found
 
 
@@ -117,6 +115,8 @@ def country_problem(country: str) -> str:
     """What is wrong with a country code, as a sentence; "" if it is known, or empty, or nobody here can tell."""
     if not country or country in countries() or not countries():
         return ""
+    if country.upper() in countries():
+        return f"{country!r} is no country code: write {country.upper()!r}"
     return (
         f"{country!r} is no country code that CodeCarbon knows: use three letters such as GBR, DEU, USA or IND "
         '(WORKSHOP_COUNTRY sets it), or "" to track no energy; clean and dirty electricity differ sixtyfold'
@@ -129,7 +129,7 @@ class Config:
     def __post_init__(self) -> None:
         kinds = get_type_hints(type(self), include_extras=True)
         for field in fields(self):  # type: ignore[arg-type]
-            value = checked(field.name, getattr(self, field.name), kinds[field.name], field.default)
+            value = checked(field.name, getattr(self, field.name), kinds[field.name])
             object.__setattr__(self, field.name, value)
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ The second half of lesson 03 and the end of lesson 04. A key/value cache makes e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import tiktoken
 
     from workshop_utils.gpt.model import GPT
+
+COLDEST = 1e-6  # scores divided by less leave float32's range
 
 
 class LayerCache:
@@ -40,10 +43,10 @@ def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -
     """Refuse settings that nothing could be drawn with.
 
     Raises:
-        ValueError: temperature below 0, top_k below 1, or top_p outside (0, 1].
+        ValueError: temperature neither 0 nor from COLDEST on, top_k below 1, or top_p outside (0, 1].
     """
-    if temperature < 0:
-        raise ValueError(f"temperature is {temperature}: choose 0 (always the likeliest token) or more")
+    if temperature != 0 and not COLDEST <= temperature < math.inf:
+        raise ValueError(f"temperature is {temperature}: choose 0 (always the likeliest token) or {COLDEST:g} or more")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k is {top_k}: at least one token must be left to draw from; None leaves all")
     if top_p is not None and not 0 < top_p <= 1:
@@ -102,8 +105,13 @@ def sample_next(
         (B,) token ids.
 
     Raises:
-        ValueError: as in check_sampling.
+        ValueError: as in check_sampling, or the scores are not finite.
     """
+    if not logits.amax(dim=-1).isfinite().all():
+        raise ValueError(
+            "the model's scores are not finite: its weights are broken, as after a training that diverged. Load an "
+            "earlier checkpoint, or train again with a smaller learning_rate"
+        )
     if temperature == 0:
         return logits.argmax(dim=-1)
     probs = reshape(logits, temperature, top_k, top_p).softmax(dim=-1)

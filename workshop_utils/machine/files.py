@@ -45,8 +45,8 @@ def written_atomically(path: str | Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise OSError(
                 error.errno,
-                f"{path.name} cannot be written to {path.parent} ({error.strerror}): close what has it open, "
-                "or choose another folder",
+                f"{path.name} cannot be written to {path.parent} ({error.strerror}): choose "
+                "another folder, or, on Windows, close the program that has the file open",
             ) from error
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(

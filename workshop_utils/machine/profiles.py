@@ -405,13 +405,13 @@ def country() -> str:
     Raises:
         ValueError: they are not three letters.
     """
-    code = os.environ.get("WORKSHOP_COUNTRY", "GBR").strip().upper()
-    if not re.fullmatch("[A-Z]{3}", code):
+    code = os.environ.get("WORKSHOP_COUNTRY", "GBR").strip()
+    if not re.fullmatch("[A-Za-z]{3}", code):
         raise ValueError(
             f"WORKSHOP_COUNTRY is {code!r}: use the three letters of your country, such as GBR, DEU or IND, since "
             "electricity is not equally clean everywhere"
         )
-    return code
+    return code.upper()
 
 
 def _listed(names: tuple[str, ...]) -> str:

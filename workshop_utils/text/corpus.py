@@ -42,6 +42,7 @@ __all__ = [
 
 Part = TypeVar("Part")
 TEXT_COLUMN = "text"
+MARKUP, JSONS = (".html", ".htm", ".xhtml", ".xml", ".svg"), (".json", ".jsonl", ".ndjson", ".ipynb")
 HEAD = 1_000_000  # bytes that are read at once; by the first of them it is judged what a text file holds
 # For each data set of the hub: the name of its configuration, and where those files lie in a copy of it.
 HUB_SETS: dict[str, tuple[str | None, str]] = {
@@ -49,6 +50,10 @@ HUB_SETS: dict[str, tuple[str | None, str]] = {
     "HuggingFaceFW/fineweb-edu": ("sample-10BT", "sample/10BT"),
 }
 CURE = "take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network, or point WORKSHOP_HUB at a local copy"
+# Lines that hold what elsewhere ends a document, or END_OF_TEXT with a slip.
+MISSPELT = re.compile(
+    rb"(?im)^[ \t]*(?:<\|?[ ]*(?:end[ _]?of[ _]?text|eos|/s|im_end)[ ]*\|?>|&lt;\|endoftext\|&gt;)[ \t]*$"
+)
 VAL_PERCENT = 2
 VAL_SHARE = 0.1  # of a single text: there is less of it than of a corpus
 WHOLE_DOCUMENTS = 10  # of fewer documents none is held out as a whole
@@ -81,14 +86,42 @@ def read_corpus(path: str | Path) -> bytes:
     """
     path = Path(path)
     content = _read_utf8(path)
+    if not any(
+        content[at : at + HEAD].decode(errors="ignore").replace(END_OF_TEXT, "").strip()
+        for at in range(0, len(content), HEAD)
+    ):
+        raise ValueError(f"{path} holds no text, only blanks or {END_OF_TEXT}: choose a file with text")
     found = _structure(content[:HEAD].decode(errors="ignore"), path.suffix.lower())
     if found is not None:
         what, cure = found
         raise ValueError(
             f"{path} is {what}, and a model would learn its syntax with the text: {cure.format(**_names(path))} (to "
-            "train on the syntax all the same, put a line of plain words at the top of the file)"
+            "train on the syntax all the same, put a line of plain words at the top of the file, and let its name end "
+            "in .txt)"
         )
+    for doubt in _doubts(content[:HEAD]):
+        print(f"{path.name}: {doubt}")
     return content
+
+
+def _doubts(head: bytes) -> Iterator[str]:
+    """What a text can be learnt with, and most likely should not."""
+    marks = [mark.group().decode().strip() for mark in MISSPELT.finditer(head)]
+    marks = [mark for mark in marks if mark != END_OF_TEXT]
+    if len(marks) > 1:
+        yield f"{len(marks):,} lines are only {marks[0]}, learnt as text: write {END_OF_TEXT} where a document ends"
+    if len(head) < 10_000:
+        return
+    start = head[:100_000].decode(errors="ignore")
+    letters = sum(character.isalpha() or character.isspace() or character > "\x7f" for character in start) / len(start)
+    packed = len(zlib.compress(head)) / len(head)
+    if packed < 0.03:
+        yield f"it repeats itself, compressed it has {packed:.1%} of its size: there is little to learn in it"
+    elif letters < 0.5 or packed > 0.7:
+        yield (
+            f"it hardly is language ({letters:.0%} letters and blanks, compressed {packed:.0%} of its size): is it the "
+            "right file?"
+        )
 
 
 def _read_utf8(path: Path) -> bytes:
@@ -97,8 +130,14 @@ def _read_utf8(path: Path) -> bytes:
             f"there is no text file at {path}, which is a folder: name one file; put several documents into one, with "
             f"a line {END_OF_TEXT} between them"
         )
+    if path.exists() and not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is a pipe or a device, which cannot be read twice: save its text in a file first"
+        )
     if not path.is_file():
-        raise FileNotFoundError(f"there is no text file at {path}: check the path")
+        raise FileNotFoundError(
+            f"there is no text file at {path}{', a link that leads nowhere' * path.is_symlink()}: check the path"
+        )
     content = path.read_bytes()
     if not content.strip():
         raise ValueError(f"{path} is empty: there is nothing to learn from, choose a file with text")
@@ -146,6 +185,7 @@ _RECODE = (
 _JOIN = f"sep='\\n{END_OF_TEXT}\\n', file=open({{new}}, 'w', encoding='utf-8'))\", with your column of texts"
 _SAVE_AS = "open it in the program that it belongs to and save it as plain text, UTF-8"
 _TO_UTF8 = "convert it to UTF-8, " + _RECODE
+_BY_HAND = f"take its texts out into a text file, with a line {END_OF_TEXT} between them"
 # How a file begins, what it holds somewhere, what it is, the cure.
 BINARY: tuple[tuple[bytes, bytes, str, str], ...] = (
     (b"\x1f\x8b", b"", "a gzip file", _UNPACK.format("gzip")),
@@ -186,6 +226,12 @@ BINARY: tuple[tuple[bytes, bytes, str, str], ...] = (
         "a token file of this workshop",
         'name it as "data": {{"train": ..., "val": ..., "tokenizer": ...}} in the file of --config',
     ),
+    (b"SQLite format 3\0", b"", "an SQLite database", "export its texts from there as plain text, UTF-8"),
+    (b"\x89PNG", b"", "a picture (PNG)", "choose a file with text"),
+    (b"\xff\xd8\xff", b"", "a picture (JPEG)", "choose a file with text"),
+    (b"\x80\x04\x95", b"", "a pickle of Python", "load it where it was made, and write its texts into a text file"),
+    (b"\x80\x05\x95", b"", "a pickle of Python", "load it where it was made, and write its texts into a text file"),
+    (b"", b"\0ustar", "a tar archive", "unpack it, python -m tarfile -e {old}"),
     (codecs.BOM_UTF32_LE, b"", "in UTF-32", _TO_UTF8.format("'utf-32'")),
     (codecs.BOM_UTF32_BE, b"", "in UTF-32", _TO_UTF8.format("'utf-32'")),
     (codecs.BOM_UTF16_LE, b"", 'in UTF-16 (what Windows calls "Unicode")', _TO_UTF8.format("'utf-16'")),
@@ -207,8 +253,14 @@ def _with_nuls(content: bytes) -> str:
     for share, other, name in ((halves[1], halves[0], "utf-16-le"), (halves[0], halves[1], "utf-16-be")):
         if share > 0.5 and other < 0.1:
             return f"is in UTF-16, without the mark that says so: {_TO_UTF8.format(repr(name))}"
+    n = content.count(0)
+    what = f"holds {n:,} NUL byte{'s' * (n > 1)}, the first at byte {content.index(0):,}, and no text has any: it is "
+    if n > len(content) / 4 or "\ufffd" in codecs.getincrementaldecoder("utf-8")("replace").decode(
+        head.replace(b"\0", b"")
+    ):
+        return what + "another kind of file. Choose the text, or save it as plain text with the program that wrote it"
     return (
-        f"holds {content.count(0):,} NUL bytes, the first at byte {content.index(0):,}, and no text has any: it is "
+        f"{what}"
         'another kind of file, or damaged. Choose the text, or take the NULs out, python -c "import pathlib; '
         "pathlib.Path({new}).write_bytes(pathlib.Path({old}).read_bytes().replace(bytes(1), b''))\""
     )
@@ -222,8 +274,8 @@ def _not_utf8(content: bytes) -> str:
     line = lenient.count("\n", 0, at) + 1
     if sum(character > "\x7f" for character in lenient) > 2 * damaged:  # other letters beyond ASCII are whole
         return (
-            f"is damaged UTF-8: {damaged:,} times bytes are no letter, first in line {line:,}. Fetch it again, or put "
-            "\ufffd there, " + _RECODE.format("'utf-8', 'replace'")
+            f"is damaged UTF-8: bytes are no letter in {damaged:,} place{'s' * (damaged > 1)}, first in line {line:,}. "
+            "Fetch it again, or put \ufffd there, " + _RECODE.format("'utf-8', 'replace'")
         )
     stretch = content.split(b"\n")[line - 1].decode("cp1252", "replace")
     seen = next(i for i, character in enumerate(stretch) if character > "\x7f")
@@ -236,10 +288,13 @@ def _not_utf8(content: bytes) -> str:
 
 def _structure(head: str, suffix: str) -> tuple[str, str] | None:
     """Say whether the start of a text is JSON, a table or HTML: what it is and the cure."""
-    if re.match(r"\s*<(?:!doctype|html|\?xml)", head, re.IGNORECASE):
+    if suffix in MARKUP or re.match(r"\s*<(?:!doctype|!--|html|svg|\?xml)", head, re.IGNORECASE):
         return "HTML or XML", "open it in a browser and save it as text"
-    if re.match(r'\s*(?:\{\s*"[^"\n]*"\s*:|\[\s*(?:\{\s*"|\[\s*["\d]|"(?:[^"\\\n]|\\.)*"\s*,\s*"))', head):
-        return _json_cure(head)
+    begins = r'\s*(?:\{\s*"[^"\n]*"\s*:|\[\s*(?:\{\s*"|\[\s*["\d]|"(?:[^"\\\n]|\\.)*"\s*,\s*["\d\[{]))'
+    if suffix in JSONS or re.match(begins, head):
+        return _json_cure(head, suffix)
+    if re.match(r"\s*\{\s*'[^'\n]*'\s*:", head):
+        return "Python's dictionaries", _BY_HAND
     for delimiter, name in ((",", "CSV"), ("\t", "TSV"), (";", "CSV")):
         try:
             rows = list(islice(csv.reader(io.StringIO(head), delimiter=delimiter), 50))
@@ -258,12 +313,17 @@ def _structure(head: str, suffix: str) -> tuple[str, str] | None:
     return None
 
 
-def _json_cure(head: str) -> tuple[str, str]:
+def _json_cure(head: str, suffix: str) -> tuple[str, str]:
+    if suffix == ".ipynb":
+        return "a Jupyter notebook", "write it as text, python -m jupyter nbconvert --to markdown {old}"
     try:
         first = json.loads(head.lstrip().partition("\n")[0])
     except ValueError:  # one value over many lines
         first = None
     lines = isinstance(first, dict)
+    rows_in_a_list = re.match(r"\s*\[\s*\{", head)
+    if not (lines or rows_in_a_list) or (lines and not any(isinstance(value, str) for value in first.values())):
+        return "JSON", _BY_HAND
     rows = (
         "map(json.loads, open({old}, encoding='utf-8-sig'))"
         if lines
@@ -277,7 +337,7 @@ def _json_cure(head: str) -> tuple[str, str]:
 
 def _text_column(row: dict[str, Any]) -> str:
     """The key of a row's text, as Python writes it; where there is none, "text" for people to replace."""
-    texts = {key: value for key, value in row.items() if isinstance(value, str) and re.fullmatch(r"\w+", key)}
+    texts = {key: value for key, value in row.items() if isinstance(value, str) and re.fullmatch(r"[^\W\d]\w*", key)}
     return repr(max(texts, key=lambda key: len(texts[key])) if texts and TEXT_COLUMN not in texts else TEXT_COLUMN)
 
 
@@ -321,7 +381,7 @@ def split_text(content: bytes, block_size: int) -> tuple[dict[str, list[bytes]],
     marker = END_OF_TEXT.encode()
     found = [part.strip() for part in content.split(marker)] if marker in content else [content]
     found = [part for part in found if part]
-    cut = f"{len(found):,} documents, cut at {END_OF_TEXT}; " if marker in content else ""
+    cut = f"{len(found):,} document{'s' * (len(found) != 1)}, cut at {END_OF_TEXT}; " if marker in content else ""
     sizes: Counter[int] = Counter()
     for part in found:
         sizes[zlib.crc32(part)] += len(part)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import tiktoken
 
 from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.sentences import one_line
 from workshop_utils.text.bpe_by_hand import merge_history, merge_pair, pair_counts, pieces
 from workshop_utils.text.byte_level import (
     END_OF_TEXT,
@@ -298,7 +299,9 @@ def load_tokenizer(path: str | Path) -> tiktoken.Encoding:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no tokenizer at {path}: check the path, or train one with train_bpe")
+        raise FileNotFoundError(
+            f"there is no tokenizer at {path}: check the path, or copy it there; train_bpe makes a new one"
+        )
     try:
         content = json.loads(path.read_bytes())
         if content["format"] != FORMAT:
@@ -310,7 +313,8 @@ def load_tokenizer(path: str | Path) -> tiktoken.Encoding:
             raise ValueError(f"fingerprint {found}, not {content['fingerprint']}")
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise ValueError(
-            f"{path} is damaged or no tokenizer of this workshop ({error}): delete it and make it again"
+            f"{path} is damaged or no tokenizer of this workshop ({one_line(error)}): copy it "
+            "there again from where it is whole, or choose another one"
         ) from error
     return encoding
 

@@ -161,6 +161,9 @@ def load_model(
         raise CheckpointError(f"{out_dir} holds no checkpoint: train first, or check the folder's name")
     if step is None and which == "best":
         step = _best_step(out_dir)
+        if step is not None and step not in folders:
+            print(f"the best checkpoint of {out_dir}, step {step}, is gone: the last one takes its place")
+            step = None
     if step is None:
         folder, state = newest(out_dir) or (out_dir, {})
     elif step in folders:

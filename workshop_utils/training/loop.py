@@ -276,7 +276,7 @@ class Loop:
 
     def diverged(self, step: int, loss: float, lr: float) -> str:
         last = run_folder.step_folders(self.out_dir)[-1:] if self.out_dir else []
-        kept = f"the last good checkpoint is {last[0]}" if last else "no checkpoint had been written yet"
+        kept = f"the last checkpoint is {last[0]}" if last else "no checkpoint had been written yet"
         return (
             f"the loss (now {loss}) or its gradient is not finite at step {step + 1:,}, where the learning rate was "
             f"{lr:.1e}: updates this large throw the weights off; {kept}. Halve learning_rate or lengthen warmup, and "

@@ -61,7 +61,12 @@ def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
         raise CheckpointError(f"{out_dir} is a file: choose a folder")
     lock, made = FileLock(out_dir.resolve() / LOCK, timeout=0, is_singleton=True), not out_dir.exists()
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            out_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"the folder {out_dir} cannot be made ({error.strerror}): choose another one"
+            ) from error
         lock.acquire()
     except Timeout as error:
         raise CheckpointError(
@@ -117,6 +122,8 @@ def written_whole(out_dir: Path, step: int, model: GPT, state: dict[str, Any]) -
         state["sha256"] = {path.relative_to(temporary).as_posix(): sha256(path) for path in files}
         state["sha256"]["state"] = state_digest(state)
         (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        for path in files:  # safetensors lets nobody else read them
+            shutil.copymode(temporary / "state.json", path)
         for path in temporary.rglob("*"):
             _flush(path)
         shutil.rmtree(folder, ignore_errors=True)  # only when the same step is written again
