@@ -223,8 +223,8 @@ class Rows:
         if not self.remote:
             return ValueError(f"{self.file} is damaged ({one_line(error)}): copy it again, or leave it out")
         return ConnectionError(
-            f"{self.file} could not be read, attempt {self.attempts} of {self.attempts} failed ({reason(error)}): check "
-            "the address, the connection and the storage options, then go on from the last checkpoint"
+            f"{self.file} could not be read, attempt {self.attempts} of {self.attempts} failed ({reason(error)}): "
+            "check the address, the connection and the storage options, then go on from the last checkpoint"
         )
 
 
