@@ -406,6 +406,14 @@ def test_energy_is_labelled_and_added_up(monkeypatch):
     assert "unavailable" in str(nothing)
 
 
+def test_energy_that_is_not_tracked_says_who_switched_it_off():
+    from workshop_utils.machine.energy import track_energy
+
+    with track_energy("") as energy:
+        pass
+    assert str(energy) == 'energy unavailable (switched off by country "")'
+
+
 def test_a_broken_tracker_breaks_nothing(monkeypatch):
     from workshop_utils.machine.energy import track_energy
 

@@ -159,6 +159,8 @@ CURED_BY_HAND = [
     ("a.html", b"<p>A text</p>", "HTML.*end in .txt"),
     ("a.txt", b"<!-- a page --><p>A text</p>", "HTML"),
     ("a.svg", b"<g><text>A text</text></g>", "XML"),
+    ("a.csv", b"35,x\n1,2\n", r"row\['x'\]"),
+    ("a.csv", b"35,36\n1,2\n", r"row\['text'\].*with your column of texts"),
     ("a.ipynb", b'{"cells": []}', "notebook.*nbconvert"),
     ("a.json", b'{"stories": ["a"]}', "JSON.*take its texts out"),
     ("chat.jsonl", b'{"messages": [{"role": "user", "content": "a"}]}\n', "JSON.*take its texts out"),

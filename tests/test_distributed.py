@@ -471,7 +471,7 @@ def test_a_stream_that_was_split_needs_as_many_processes_again(tmp_path):
             'a stream comes as "windows"',
         ),
         ({"out": "b", "data": "a.txt"}, "must be objects"),
-        ({"out": 3, "data": {"text": "a.txt"}}, "must be strings"),
+        ({"out": 3, "data": {"text": "a.txt"}}, "is 3: write a string"),
         ({"out": "b", "data": {"text": "a.txt"}, "parallel": "zero"}, "'zero': choose one of ddp, fsdp"),
         ({"out": "b", "data": {"text": "a.txt"}}, "a.txt"),
         ({"out": "b", "data": {"train": "a.tokens"}}, "a.tokens"),

@@ -270,12 +270,12 @@ def _mend(content: bytes, out: Path, settings: Settings) -> None:
     from workshop_utils.text.corpus import TokenFile, split_text, write_token_file
     from workshop_utils.text.tokenizer import load_tokenizer
 
-    for split, pieces in split_text(content, settings.gpt.block_size)[0].items():
-        path = out / f"{split}.tokens"
+    for split, path in {"train": out / TRAIN, "val": out / VAL}.items():
         try:
             TokenFile(path)
         except (FileNotFoundError, ValueError):
             print(f"{path} is missing or damaged: made again from the text")
+            pieces = split_text(content, settings.gpt.block_size)[0][split]
             write_token_file(_decoded(pieces, f"encoding {split}"), path, load_tokenizer(out / TOKENIZER))
 
 

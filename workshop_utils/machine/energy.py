@@ -78,7 +78,7 @@ def track_energy(country: str = "GBR") -> Iterator[Energy]:
     """
     if problem := country_problem(country):
         raise ValueError(problem)
-    energy = Energy(country=country)
+    energy = Energy(country=country) if country else Energy(note='switched off by country ""')
     tracker = _start(country, energy) if country else None
     began = time.perf_counter()
     try:

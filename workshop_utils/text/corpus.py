@@ -105,7 +105,7 @@ def read_corpus(path: str | Path) -> bytes:
 
 
 def _doubts(head: bytes) -> Iterator[str]:
-    """What a text can be learnt with, and most likely should not."""
+    """What most likely is a mistake in a text, and is no reason to refuse it; by its start."""
     marks = [mark.group().decode().strip() for mark in MISSPELT.finditer(head)]
     marks = [mark for mark in marks if mark != END_OF_TEXT]
     if len(marks) > 1:
