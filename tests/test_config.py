@@ -75,8 +75,8 @@ WRONG = [
     (TrainConfig, "milestones", 0.5, r"milestones is 0.5: write a list"),
     (TrainConfig, "milestones", [0.1, 2], r"milestones\[1\] is 2"),
     (TrainConfig, "seed", -1, "seed is -1"),
-    (TrainConfig, "country", "gbr", "'gbr' is no country code: write 'GBR'"),
     (TrainConfig, "grad_clip", float("inf"), "grad_clip is inf: choose a finite number"),
+    (TrainConfig, "country", "uk", "'uk' is no country code"),
     (TrainConfig, "country", None, "country is None"),
     (TrainConfig, "dtype", "bf16", "choose one of float32, bfloat16, float16"),
     (TrainConfig, "lerning_rate", 1.0, "no field lerning_rate .did you mean learning_rate.*its fields are steps"),
@@ -93,6 +93,12 @@ WRONG = [
 def test_what_people_write_is_named_with_what_to_write(kind, name, value, said):
     with pytest.raises(ValueError, match=said):
         kind.from_dict({"source": "a.jsonl"} | {name: value} if kind is StreamPart else {name: value})
+
+
+@pytest.mark.parametrize("kind", [TrainConfig, TuneConfig])
+@pytest.mark.parametrize("country", ["gbr", " Gbr ", "GBR"])
+def test_a_country_in_small_letters_is_the_country(kind, country):
+    assert kind(country=country).country == "GBR"
 
 
 def test_numbers_of_numpy_and_lists_become_pythons():

@@ -1,6 +1,7 @@
 """Surprise is exact, a reply is measured alone, and a blinded table does not tell who is who."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import tiny_models
@@ -131,6 +132,19 @@ def test_every_reply_is_measured_with_its_end_and_nothing_else(model):
     alone = evaluate.reply_perplexity(model, turns[:1], batch_size=1)
     assert alone.each == pytest.approx(found.each[:1], rel=1e-5)
     assert alone.each[0] == pytest.approx(reply_loss(model, [chat.encode(model.tokenizer, turns[0])]), rel=1e-5)
+
+
+def test_the_bytes_of_replies_are_those_of_the_mask(model, monkeypatch):
+    talk, encode = conversation("hello", "yellow"), chat.encode
+    monkeypatch.setattr(model.tokenizer, "chat_template", chat.GEMMA_TEMPLATE.replace("| trim", ""))
+    assert evaluate.reply_perplexity(model, [conversation("hello", "yellow  ")]).bytes == len("yellow  ")  # is trained
+
+    def everything(*args, **options):
+        row = encode(*args, **options)
+        return replace(row, trained=[False] + [True] * (len(row.ids) - 1))
+
+    monkeypatch.setattr(chat, "encode", everything)
+    assert evaluate.reply_perplexity(model, [talk]).bytes == len("user\nhello\nmodel\nyellow\n")
 
 
 @pytest.mark.parametrize(

@@ -167,16 +167,44 @@ def test_prompts_that_cannot_be_are_sentences(instruct):
             next(instruct.stream("A", tokens))
     with pytest.raises(ValueError, match="sees 128"):
         instruct.complete("yellow " * 200)
-    for settings in ({"temperature": -1}, {"temperature": 1, "top_k": 0}, {"temperature": 1, "top_p": 3}):
-        with pytest.raises(ValueError, match=f"{list(settings)[-1]} is"):
-            instruct.complete("A", **settings)
+    for prompt, said in [
+        (["a"], r"prompt is \['a'\]: choose"),
+        ("a\ud800", "the prompt has a lone surrogate"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            instruct.complete(prompt)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": -1},
+        {"temperature": "a"},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"temperature": 1, "top_k": 0},
+        {"temperature": 1, "top_k": "a"},
+        {"temperature": 1, "top_p": 3},
+        {"temperature": 1, "top_p": "a"},
+        {"seed": 2**70},
+        {"seed": "a"},
+        {"max_new_tokens": 0},
+        {"max_new_tokens": -1},
+        {"max_new_tokens": 1.5},
+    ],
+)
+def test_settings_that_cannot_be_are_sentences(instruct, settings):
+    name, value = list(settings.items())[-1]
+    for ask in (instruct.complete, instruct.reply, lambda text, **options: next(instruct.stream(text, **options))):
+        with pytest.raises(ValueError, match=f"^{name} is {value!r}: "):
+            ask("A", **settings)
 
 
 def test_a_base_model_has_no_template_and_says_so(hub, monkeypatch):
     monkeypatch.setenv("WORKSHOP_HUB", str(hub))
     base = models.load(QWEN, choose("pocket"))
     assert base.complete("A banana", 5) is not None
-    with pytest.raises(ValueError, match="base model"):
+    with pytest.raises(ValueError, match=r"it is a base model.* such as pocket-instruct"):
         base.reply("A banana")
 
 
@@ -208,6 +236,16 @@ def test_a_local_copy_that_is_not_there_is_named(hub, monkeypatch):
     monkeypatch.setenv("WORKSHOP_HUB", str(hub))
     with pytest.raises(models.ModelUnavailable, match="holds no google/gemma-2-2b"):
         models.load("google/gemma-2-2b", choose("pocket"))
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_a_name_that_is_nearly_that_of_a_pocket_model_is_asked_about(hub, monkeypatch, local):
+    if local:
+        monkeypatch.setenv("WORKSHOP_HUB", str(hub))
+    with pytest.raises(models.ModelUnavailable, match=r"pocket \(did you mean pocket-base or pocket-instruct\?\)"):
+        models.load("pocket", choose("pocket"))
+    with pytest.raises(ValueError, match="the model's name is ''"):
+        models.load("", choose("pocket"))
 
 
 def test_a_torn_file_is_a_sentence(hub, tmp_path, monkeypatch):

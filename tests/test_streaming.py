@@ -502,9 +502,7 @@ class TestSources:
             list_files("some/thing")
         with pytest.raises(ValueError, match="an http source cannot be listed"):
             list_files("http://127.0.0.1/folder/")
-        with pytest.raises(
-            ValueError, match=r"foo://x/y.jsonl cannot be read \(Protocol not known: foo\): correct what"
-        ):
+        with pytest.raises(ValueError, match=r"foo://x/y.jsonl cannot be read \(.* not known: foo\): correct"):
             list_files("foo://x/y.jsonl")
         with pytest.raises(ValueError, match=r"source is \[\]: name a file"):
             list_files([])
@@ -741,9 +739,7 @@ class TestConnections:
 
     def test_a_server_that_is_not_there_is_told_by_what_the_connection_said(self, encoding):
         stream = StreamingTokenDataset("http://127.0.0.1:9/a.jsonl", encoding, BLOCK, attempts=1)
-        with pytest.raises(
-            ConnectionError, match=r"attempt 1 of 1 failed \(ClientConnectorError: Cannot connect to host"
-        ):
+        with pytest.raises(ConnectionError, match=r"attempt 1 of 1 failed \(ClientConnectorError: Cannot connect"):
             next(iter(stream))
 
 

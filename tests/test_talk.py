@@ -45,6 +45,13 @@ def test_settings_and_a_seed_of_its_own_reach_every_turn():
     ]
 
 
+def test_the_largest_seed_lasts_for_more_than_one_turn():
+    talk = Talk(Parrot(), max_new_tokens=5, seed=2**32 - 1)
+    for text in ("one", "two"):
+        list(talk.ask(text))
+    assert [options["seed"] for options in talk.model.options] == [2**32 - 1, 0]
+
+
 def test_what_no_longer_fits_is_forgotten_from_the_oldest_on_but_never_the_system_prompt():
     talk = Talk(Parrot(), system="be brief", max_new_tokens=10)
     for _ in range(6):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat import template as chat
 from workshop_utils.chat.template import Messages
+from workshop_utils.gpt.config import Count, NotNegative, Seed, checked
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -74,6 +75,9 @@ class LanguageModel:
 
         Returns:
             what was added.
+
+        Raises:
+            ValueError: as for ids and generate.
         """
         return self.generate([self.ids(prompt)], max_new_tokens, **options)[0].text
 
@@ -91,7 +95,13 @@ class LanguageModel:
         return self.generate([self.chat_ids(messages)], max_new_tokens, **options)[0].text
 
     def ids(self, prompt: str) -> list[int]:
-        """The tokens of a plain text, as the tokenizer begins them."""
+        """The tokens of a plain text, as the tokenizer begins them.
+
+        Raises:
+            ValueError: it is no string, or no valid Unicode.
+        """
+        if problem := chat.unicode_problem(checked("prompt", prompt, str)):
+            raise ValueError(f"the prompt {problem}")
         return list(self.tokenizer(prompt)["input_ids"])
 
     def chat_ids(self, messages: Messages | str) -> list[int]:
@@ -127,9 +137,9 @@ class LanguageModel:
             batch_size: prompts at a time.
 
         Raises:
-            ValueError: a prompt is empty, or too long for the model.
+            ValueError: a prompt is empty, or too long for the model; or a setting is out of range.
         """
-        self._check_room(prompts, max_new_tokens)
+        self._check(prompts, max_new_tokens, seed)
         # With little room left a prompt goes alone: in a batch it would shorten the others' replies as well.
         room = self.context - max_new_tokens
         tight = [i for i, prompt in enumerate(prompts) if len(prompt) > room]
@@ -143,9 +153,9 @@ class LanguageModel:
                 found |= dict(zip(numbers, made, strict=True))
         return [found[i] for i in range(len(prompts))]
 
-    def _check_room(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-        if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens is {max_new_tokens}: choose at least 1")
+    def _check(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, seed: int) -> None:
+        checked("max_new_tokens", max_new_tokens, Count)
+        checked("seed", seed, Seed)
         if any(len(prompt) == 0 for prompt in prompts):
             raise ValueError("a prompt has no tokens: a model needs at least one to write on from")
         longest = max(map(len, prompts), default=0)
@@ -208,10 +218,10 @@ class LanguageModel:
         from transformers import StoppingCriteriaList, TextIteratorStreamer
 
         prompt = self.chat_ids(messages)
-        self._check_room([prompt], max_new_tokens)
+        seed = options.pop("seed", 0)
+        self._check([prompt], max_new_tokens, seed)
         ids = torch.tensor([prompt], device=self.model.device)
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        seed = options.pop("seed", 0)
         settings = self._sampling(**{"temperature": 0.0, "top_k": None, "top_p": None} | options)
         errors: list[BaseException] = []
         left = Event()  # nobody reads any more
@@ -267,6 +277,9 @@ class LanguageModel:
     def _sampling(temperature: float, top_k: int | None, top_p: float | None) -> dict[str, Any]:
         from workshop_utils.gpt.sampling import check_sampling
 
+        checked("temperature", temperature, NotNegative)
+        for name, value, kind in (("top_k", top_k, int), ("top_p", top_p, float)):
+            checked(name, 1 if value is None else value, kind)
         check_sampling(temperature, top_k, top_p)
         plain = {"repetition_penalty": 1.0}  # Qwen2.5's own settings ask for 1.1: greedy would not be greedy
         if temperature == 0:

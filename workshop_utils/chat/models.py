@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+import difflib
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.gpt.config import Name, checked
 from workshop_utils.machine.profiles import LICENSED
 from workshop_utils.machine.sentences import causes, http_status, one_line
 
@@ -74,7 +76,7 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
     """
     from safetensors import SafetensorError
 
-    source = _source(name)
+    source = _source(checked("the model's name", name, Name))
     try:
         source = _at_hand(source)
         model, tokenizer = make(source)
@@ -138,10 +140,16 @@ def _source(name: str) -> str:
         return name
     if not (local / name).is_dir():
         raise ModelUnavailable(
-            f"WORKSHOP_HUB is set, but it holds no {name}: copy the model's files to {local / name}, or unset "
+            f"WORKSHOP_HUB is set, but it holds no {_meant(name)}: copy the model's files to {local / name}, or unset "
             "WORKSHOP_HUB to fetch it from the hub"
         )
     return str(local / name)
+
+
+def _meant(name: str) -> str:
+    """A name that is not known, with those of the package's models that it is like."""
+    near = " or ".join(difflib.get_close_matches(name, POCKET, cutoff=0.5))
+    return f"{name} (did you mean {near}?)" if near else name
 
 
 def _at_hand(source: str) -> str:
@@ -192,6 +200,7 @@ def _why(name: str, source: str, error: Exception) -> str:
             f"put it into HF_TOKEN (an expired one is refused, too) and run this cell again; without a token the "
             f"lessons take Qwen2.5; {pocket}"
         )
+    name = _meant(name)
     reachable, reason = hub_reachable()
     if not reachable:
         return f"{name} is not on this machine and cannot be fetched ({reason}): go online, {pocket}"

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workshop_utils.gpt.config import Whole, checked
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -190,10 +192,11 @@ def _cure(row: object) -> str:
         kind, cure = " (TRL's format)", f'row["{asked}"] + row["{said}"]'
     elif asked and said:
         more = next((f' + "\\n\\n" + row["{name}"]' for name in ("input", "context") if fields.get(name)), "")
-        kind = " (Alpaca's format)" if asked == "instruction" else ""
+        whose = {("instruction", "output"): "Alpaca", ("instruction", "response"): "Dolly"}.get((asked, said))
+        kind = f" ({whose}'s format)" if whose else ""
         cure = f'chat.conversation(row["{asked}"]{more}, row["{said}"])'
     named = f" with the fields {', '.join(map(str, fields))}{kind}" if fields else ""
-    return f"{'an' if isinstance(row, int) else 'a'} {type(row).__name__}{named}: pass {cure}"
+    return f"of type {type(row).__name__}{named}: pass {cure}"
 
 
 def _problem(message: Mapping[str, Any], asking: bool) -> str:
@@ -205,11 +208,23 @@ def _problem(message: Mapping[str, Any], asking: bool) -> str:
         return f"has {content!r:.60} as its content, which is no text: write it as one, or leave the row out"
     if not asking and not content.strip():
         return "is empty: leave the row out, or write something"
-    if any("\ud800" <= letter <= "\udfff" for letter in content):
-        return "has half a character in it: it was cut or decoded wrongly, so read its file again as UTF-8"
+    if problem := unicode_problem(content):
+        return problem
     for name, value in message.items():
         if name not in ("role", "content") and value not in (None, "", [], {}):
             return f"has the field {name!r}, which nobody here reads: put it into the content, or take it out"
+    return ""
+
+
+def unicode_problem(text: str) -> str:
+    """Why a text is no valid Unicode, as a clause; "" if it is."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return (
+            f"has a lone surrogate at character {error.start + 1}, {text[error.start]!a}, which is no character: it "
+            "was cut or decoded wrongly, so read it again as UTF-8"
+        )
     return ""
 
 
@@ -219,7 +234,8 @@ def encode(
     """A whole conversation in tokens, with the ones marked that are trained.
 
     These are every turn of the assistant's, up to and with its end-of-turn token, and nothing behind it. The trainer,
-    the measured loss, show_mask and the exercise all take the mask from here.
+    the measured loss, reply_perplexity with its bits per byte, show_mask and the exercise all take the mask from here.
+    Only lessons.stoic_run.in_format marks otherwise, to measure the same words in several formats.
 
     Args:
         tokenizer: with a chat template.
@@ -232,6 +248,8 @@ def encode(
             template writes a turn otherwise when it is asked for than when it is there.
     """
     check(messages, row)
+    if max_length is not None:
+        checked("max_length", max_length, Whole)
     where = "" if row is None else f"row {row}: "
     if messages[-1]["role"] != "assistant":
         raise ValueError(f"{where}the last turn is the {messages[-1]['role']}'s: there is no reply to learn from")
@@ -301,8 +319,8 @@ def _apply(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: b
 
     if not getattr(tokenizer, "chat_template", None):
         raise ValueError(
-            "this tokenizer has no chat template: it belongs to a base model, which knows no turns. Take the instruct "
-            "model's tokenizer"
+            "this model has no chat template: it is a base model, which knows no turns. Take the instruction-tuned "
+            "model of its family, such as pocket-instruct for pocket-base"
         )
     try:
         return tokenizer.apply_chat_template(list(messages), add_generation_prompt=reply_next, **options)

@@ -66,7 +66,7 @@ class Talk:
             self._make_room()
             pieces = []
             turn = len(self.said) // 2 + self.forgotten
-            options = {**self.sampling, "seed": self.seed + turn}
+            options = {**self.sampling, "seed": (self.seed + turn) % 2**32}
             for piece in self.model.stream(self._messages(), self.max_new_tokens, **options):
                 pieces.append(piece)
                 yield piece

@@ -18,6 +18,8 @@ from workshop_utils.chat.template import IGNORED, Encoded
 from workshop_utils.evaluate.overlap import Exchange, overlaps, words
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from workshop_utils.pocket.chat_types import Chat
 
 LONGEST = 1024  # tokens of a window unless told: the bets on a vocabulary of 256,000 fill a gigabyte at this length
@@ -118,7 +120,7 @@ def reply_perplexity(model: LanguageModel, conversations: Sequence[chat.Messages
         batch_size: conversations at a time, as in perplexity.
 
     Returns:
-        its bytes are those of the replies' texts.
+        its bytes are those of the texts that chat.encode marks, without the special tokens that end them.
 
     Raises:
         ValueError: there is none, or one is no conversation or too long; the message names it.
@@ -126,11 +128,16 @@ def reply_perplexity(model: LanguageModel, conversations: Sequence[chat.Messages
     if not conversations:
         raise ValueError("there are no conversations: without a reply nothing can be measured, give at least one")
     rows = [chat.encode(model.tokenizer, talk, model.context, row=number) for number, talk in enumerate(conversations)]
-    sizes = [
-        sum(len(turn["content"].strip().encode()) for turn in talk if turn["role"] == "assistant")
-        for talk in conversations
-    ]
+    sizes = [_marked_bytes(model.tokenizer, row) for row in rows]
     return _perplexity(model, rows, range(len(rows)), sizes, batch_size)
+
+
+def _marked_bytes(tokenizer: PreTrainedTokenizerBase, row: Encoded) -> int:
+    """The bytes that the marked tokens of a row stand for; a token that ends a turn stands for none."""
+    ends = set(chat.stop_ids(tokenizer))
+    marked = [token for token, on in zip(row.ids, row.trained, strict=True) if on and token not in ends]
+    text = tokenizer.decode(marked, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return len(str(text).encode())
 
 
 def _check_texts(texts: Sequence[str]) -> None:

@@ -111,13 +111,16 @@ def countries() -> frozenset[str]:
     return frozenset(json.loads(path.read_text(encoding="utf-8")))
 
 
-def country_problem(country: str) -> str:
-    """What is wrong with a country code, as a sentence; "" if it is known, or empty, or nobody here can tell."""
-    if not country or country in countries() or not countries():
-        return ""
-    if country.upper() in countries():
-        return f"{country!r} is no country code: write {country.upper()!r}"
-    return (
+def known_country(country: str) -> str:
+    """A country code in capitals, "" if it is empty.
+
+    Raises:
+        ValueError: CodeCarbon, if it is installed, does not know it.
+    """
+    code = country.strip().upper()
+    if not code or code in countries() or not countries():
+        return code
+    raise ValueError(
         f"{country!r} is no country code that CodeCarbon knows: use three letters such as GBR, DEU, USA or IND "
         '(WORKSHOP_COUNTRY sets it), or "" to track no energy; clean and dirty electricity differ sixtyfold'
     )
@@ -219,7 +222,6 @@ class TrainConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if problem := country_problem(self.country):
-            raise ValueError(problem)
+        object.__setattr__(self, "country", known_country(self.country))
         if self.dtype == "float16" and self.device == "cpu":
             raise ValueError("float16 on a CPU is slow and overflows: use float32, or bfloat16 where setup() chose it")

@@ -210,6 +210,9 @@ def table_size(profile: Profile) -> TableSize:
 def in_format(tokenizer: PreTrainedTokenizerBase, pair: Pair, beginning: str | None = None) -> Encoded:
     """A pair in tokens, up to the end of its answer; the answer's words are marked, in every format the same tokens.
 
+    This is no mask to train with, as chat.encode's is: a foreign format has no end-of-turn token, so none is marked in
+    any. Losses of these rows can be compared with each other, and not with those of rows from chat.encode.
+
     Args:
         tokenizer: with a chat template.
         pair: a prompt and its answer.

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from workshop_utils.gpt.config import country_problem
+from workshop_utils.gpt.config import known_country
 from workshop_utils.machine.sentences import one_line
 
 CPU_METERS = ("intel_rapl", "intel_power_gadget", "windows_emi")  # CodeCarbon's modes that read a meter in the chip
@@ -76,8 +76,7 @@ def track_energy(country: str = "GBR") -> Iterator[Energy]:
     Source: CodeCarbon's OfflineEmissionsTracker. Without a country it would silently assume one that may be
         sixty times too clean, so a code is required and checked here.
     """
-    if problem := country_problem(country):
-        raise ValueError(problem)
+    country = known_country(country)
     energy = Energy(country=country) if country else Energy(note='switched off by country ""')
     tracker = _start(country, energy) if country else None
     began = time.perf_counter()

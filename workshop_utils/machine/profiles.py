@@ -405,13 +405,14 @@ def country() -> str:
     Raises:
         ValueError: they are not three letters.
     """
-    code = os.environ.get("WORKSHOP_COUNTRY", "GBR").strip()
-    if not re.fullmatch("[A-Za-z]{3}", code):
+    given = os.environ.get("WORKSHOP_COUNTRY", "GBR")
+    code = given.strip().upper()
+    if not re.fullmatch("[A-Z]{3}", code):
         raise ValueError(
-            f"WORKSHOP_COUNTRY is {code!r}: use the three letters of your country, such as GBR, DEU or IND, since "
+            f"WORKSHOP_COUNTRY is {given!r}: use the three letters of your country, such as GBR, DEU or IND, since "
             "electricity is not equally clean everywhere"
         )
-    return code.upper()
+    return code
 
 
 def _listed(names: tuple[str, ...]) -> str:

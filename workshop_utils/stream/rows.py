@@ -86,7 +86,7 @@ class Rows:
             except dropped as error:
                 failures += 1
                 if failures >= self.attempts or is_final(error):
-                    raise self._gave_up(error) from error
+                    raise self._gave_up(error, failures) from error
                 pause = min(self.wait * 2 ** (failures - 1), LONGEST_WAIT)
                 attempt = f"attempt {failures + 1} of {self.attempts} in {pause:g} s"
                 print(f"{Path(self.file).name}: {reason(error)}; {attempt}")
@@ -217,14 +217,14 @@ class Rows:
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         return Problem("missing", f"there is no column {self.column!r}, only {shown or 'none'}")
 
-    def _gave_up(self, error: Exception) -> Exception:
+    def _gave_up(self, error: Exception, failures: int) -> Exception:
         if is_final(error):
             return refusal(self.file, error)
         if not self.remote:
             return ValueError(f"{self.file} is damaged ({one_line(error)}): copy it again, or leave it out")
         return ConnectionError(
-            f"{self.file} could not be read, attempt {self.attempts} of {self.attempts} failed ({reason(error)}): "
-            "check the address, the connection and the storage options, then go on from the last checkpoint"
+            f"{self.file} could not be read, attempt {failures} of {self.attempts} failed ({reason(error)}): check the "
+            "address, the connection and the storage options, then go on from the last checkpoint"
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat import template as chat
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.gpt.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size, country_problem
+from workshop_utils.gpt.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size, known_country
 from workshop_utils.machine.energy import Energy, track_energy
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.profiles import peak_memory_bytes
@@ -54,8 +54,7 @@ class TuneConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if problem := country_problem(self.country):
-            raise ValueError(problem)
+        object.__setattr__(self, "country", known_country(self.country))
 
 
 @dataclass
