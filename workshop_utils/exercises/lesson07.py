@@ -172,7 +172,7 @@ def lora_parameters(shapes: list[tuple[int, int]], rank: int) -> int:
 def _shapes(rng: random.Random) -> Iterator[Arguments]:
     for rank in (2, 3, 8):
         yield [(64 * rng.randrange(1, 6), 64 * rng.randrange(6, 12)) for _ in range(4)], rank
-    yield [(64, 128), (64, 256), (64, 128)], 4  # two layers of the same shape count twice
+    yield [(64, 128), (64, 128), (192, 256)], 4  # two layers of the same shape count twice
 
 
 NUMBERS: Mistakes = {
@@ -286,15 +286,16 @@ def _runs(rng: random.Random) -> Iterator[Arguments]:
         move = rng.uniform(-0.1, 0.1)
         learnt, held_out = _between(rng, 3.0, 1.6, 1.2, 0.8 + move), _between(rng, 3.1, 2.3, 2.0 + move, 2.65 + move)
         overfits = ([*learnt, learnt[-1]], [*held_out, round(held_out[-1] - 0.05, 3)])  # its last step goes down
-        curves = [  # the others end with a small rise, too, or have one on the way
+        curves = [  # two others end with a small rise, or have one on the way
             # a gap that grows, no turn
-            (_between(rng, 3.4, 1.8, 1.2, 0.9 + move), _between(rng, 3.5, 3.2, 3.24, 2.9 + move)),
+            (_between(rng, 3.4, 1.8, 1.2, 0.9 + move), _between(rng, 3.5, 3.3, 3.1, 2.9 + move)),
             (_between(rng, 2.5, 0.8, 0.5, 0.4 + move), _between(rng, 2.6, 0.6, 0.62, 0.64)),  # done
             (_between(rng, 3.0, 3.6, 4.0, 4.5 + move), _between(rng, 3.0, 3.8, 4.2, 4.8 + move)),  # falls apart
             # tested on another text
             (_between(rng, 2.2, 1.5, 1.2, 1.0 + move), _between(rng, 4.2, 4.1, 4.15, 4.0)),
         ]
-        rng.shuffle(curves)
+        if place < 4:
+            rng.shuffle(curves)
         curves.insert(place, overfits)
         yield (dict(zip("ABCDE", curves, strict=True)),)
 
