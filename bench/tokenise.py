@@ -117,16 +117,7 @@ def memory(folder: Path, megabytes: int) -> list[Row]:
             if size >= megabytes * 1e6:
                 break
     what = f"GB of peak memory, one text of {megabytes} MB"
-    command = [
-        sys.executable,
-        "-m",
-        "workshop_utils.command.cli",
-        "train",
-        "--text",
-        str(path),
-        "--out",
-        str(folder / "run"),
-    ]
+    command = [sys.executable, "-m", "workshop_utils", "train", "--text", str(path), "--out", str(folder / "run")]
     return [
         row(f"{what}, train_bpe", peak_gigabytes(sys.executable, "-c", LEARN, str(path)), goal="ours <= 1"),
         row(f"{what}, workshop train", peak_gigabytes(*command, "--steps", "20"), goal="ours <= 1.5"),
