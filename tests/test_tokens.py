@@ -266,7 +266,7 @@ class TestSentences:
                 "not utf-8": b"\xff\xfe\xfa",
             }[damage]
         )
-        with pytest.raises(ValueError, match=r"damaged.*delete it"):
+        with pytest.raises(ValueError, match=r"damaged.*copy it there again"):
             load_tokenizer(path)
 
     def test_every_flipped_byte_of_a_file_is_noticed(self, tmp_path):

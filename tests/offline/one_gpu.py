@@ -68,6 +68,7 @@ def _patch_torch(torch):
         if getattr(torch, function.__name__, None) is function:
             setattr(torch, function.__name__, _redirected(function))
     torch.Tensor.to = _redirected(torch.Tensor.to)
+    torch.Generator = type("Generator", (torch.Generator,), {"__new__": _redirected(torch.Generator.__new__)})
     torch.Tensor.cuda = torch.Tensor.pin_memory = lambda self, *args, **kwargs: self
     _cpu_class(torch.amp.autocast_mode.autocast)
     _cpu_class(torch.amp.grad_scaler.GradScaler)
@@ -117,7 +118,8 @@ def _patch_transformers(modeling_utils):
         if device_map is None:
             return load(cls, *args, **kwargs)
         made = load(cls, *args, device_map={part: _on_cpu(place) for part, place in device_map.items()}, **kwargs)
-        made.hf_device_map = device_map
+        model = made[0] if isinstance(made, tuple) else made  # with output_loading_info
+        model.hf_device_map = device_map
         return made
 
     modeling_utils.PreTrainedModel.from_pretrained = classmethod(from_pretrained)
