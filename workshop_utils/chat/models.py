@@ -53,7 +53,7 @@ def load(name: str, profile: Profile, quantisation: Any = None, dtype: Any = Non
 
     def make(source: str) -> tuple[Any, Any]:
         options["attn_implementation"] = attention(AutoConfig.from_pretrained(source).model_type)
-        with _no_bar(name in POCKET):  # four megabytes need no progress bar, four gigabytes do
+        with no_bar(name in POCKET):  # four megabytes need no progress bar, four gigabytes do
             found = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
         model, told = cast(Any, found)
         if told["missing_keys"]:  # transformers would leave them random, and say so in a table
@@ -103,7 +103,7 @@ def pretrained_gpt2() -> GPT2LMHeadModel:
 
 
 @contextmanager
-def _no_bar(hidden: bool) -> Iterator[None]:
+def no_bar(hidden: bool) -> Iterator[None]:
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -85,14 +85,7 @@ def read_settings(path: Path | None = None, steps: int | None = None) -> Setting
     training = TRAINING | found | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
     tenth = max(1, training["steps"] // 10) if isinstance(training["steps"], int) else 1
     training = {"eval_every": tenth, "checkpoint_every": tenth, "log_every": min(10, tenth)} | training
-    return Settings(_make(GPTConfig, MODEL | given.get("gpt", {}), path), _make(TrainConfig, training, path))
-
-
-def _make(kind: Any, values: dict[str, Any], path: Path | None) -> Any:
-    try:
-        return kind.from_dict(values)
-    except TypeError as error:  # a string where a number should be, and the like
-        raise ValueError(f"{path} has a value of the wrong kind ({error}): write numbers without quotes") from error
+    return Settings(GPTConfig.from_dict(MODEL | given.get("gpt", {})), TrainConfig.from_dict(training))
 
 
 def train_on_text(
@@ -194,7 +187,7 @@ def _resumed(run: RunFile, steps: int | None, config: Path | None) -> Settings:
     begun, given = Settings.load(run.out), read_json(config) if config is not None else {}
     training = begun.training.to_dict() | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
     gpt = begun.gpt.to_dict() | given.get("gpt", {}) | {"vocab_size": begun.gpt.vocab_size}
-    return replace(begun, gpt=_make(GPTConfig, gpt, config), training=_make(TrainConfig, training, config))
+    return replace(begun, gpt=GPTConfig.from_dict(gpt), training=TrainConfig.from_dict(training))
 
 
 def _refuse_to_overwrite(run: RunFile) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.machine.energy import Energy, track_energy
 
@@ -202,8 +201,3 @@ def _write(model: LanguageModel, prompt_ids: Sequence[int], new_tokens: int) -> 
     if asked.device.type == "cuda":
         torch.cuda.synchronize()
     return [int(token) for token in out[0, ids.size(1) :]]
-
-
-def quiet_bars() -> Any:
-    """No progress bars of transformers while a small temporary copy is loaded."""
-    return models._no_bar(True)

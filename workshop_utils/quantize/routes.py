@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.export import gguf as gguf_file
-from workshop_utils.quantize.measure import bytes_in_memory, quiet_bars
+from workshop_utils.quantize.measure import bytes_in_memory
 from workshop_utils.quantize.methods import (
     METHODS,
     Method,
@@ -265,7 +265,7 @@ def _nf4(method: Method, source: str | LanguageModel, profile: Profile, double: 
     if isinstance(source, str):
         made = models.load(source, profile, config)
     else:
-        with tempfile.TemporaryDirectory() as folder, quiet_bars():  # transformers quantises while it loads
+        with tempfile.TemporaryDirectory() as folder, models.no_bar(True):  # transformers quantises while it loads
             plain(source, profile, rest).model.save_pretrained(folder)
             model = AutoModelForCausalLM.from_pretrained(
                 folder,
@@ -296,7 +296,7 @@ def _gguf(method: Method, source: str | LanguageModel, profile: Profile) -> Quan
         held = gguf_file.write_gguf(made.model, None, file, kind, made.name)  # the table measures token ids alone
     except ValueError as error:
         raise Unavailable(str(error)) from error
-    with quiet_bars():
+    with models.no_bar(True):
         read = gguf_file.read_gguf(file, made)
     finer = "; the embedding table in Q8_0" if kind == "q4_0" else ""
     note = f"run by llama.cpp on token ids, quality by what transformers reads from the file{finer}; tied weights once"

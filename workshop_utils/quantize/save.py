@@ -27,7 +27,6 @@ def save(made: Quantised, folder: Path) -> int:
     from safetensors.torch import save_file
 
     from workshop_utils.quantize.int8 import LAYERS
-    from workshop_utils.quantize.measure import quiet_bars
 
     folder.mkdir(parents=True, exist_ok=True)
     if weight_bytes(folder):
@@ -42,7 +41,9 @@ def save(made: Quantised, folder: Path) -> int:
         model.config.save_pretrained(folder)
         save_file(_once(model), folder / CODES)
     else:
-        with quiet_bars():
+        from workshop_utils.chat.models import no_bar
+
+        with no_bar(True):
             model.save_pretrained(folder)
     return weight_bytes(folder)
 
@@ -67,13 +68,12 @@ def load(made: Quantised, folder: Path | str) -> Quantised:
     from workshop_utils.chat import models
     from workshop_utils.export import gguf as gguf_file
     from workshop_utils.quantize.int8 import LAYERS
-    from workshop_utils.quantize.measure import quiet_bars
     from workshop_utils.tuning import lora
 
     folder = Path(folder)
     old = cast(Any, made.model.model)
     file = None
-    with quiet_bars():
+    with models.no_bar(True):
         if made.file is not None:
             file = folder / made.file.name
             model = gguf_file.read_gguf(file, made.model).model
