@@ -17,10 +17,10 @@ import psutil
 from common import options, report, row
 
 from workshop_utils.command import cli
+from workshop_utils.lessons.torchrun import launch
 from workshop_utils.pocket import stories
 from workshop_utils.training.checkpoints import read
 from workshop_utils.training.run_folder import step_folders
-from workshop_utils.training.torchrun import launch
 
 SHAPE = {"block_size": 48, "n_layer": 2, "n_head": 2, "n_embd": 32, "vocab_size": 320, "attention": "sdpa"}
 PATIENCE = 300  # seconds for a run
@@ -41,7 +41,7 @@ def run_file(folder: Path, name: str, steps: int, n: int, parallel: str = "ddp")
 def together(path: str, restarts: int = 0) -> list[str]:
     """Run a file in two processes of one thread each; returns what they said."""
     environment = {"OMP_NUM_THREADS": "1"}
-    return launch(2, ["train", "--config", path], restarts, PATIENCE, lambda _: None, environment)
+    return launch(2, ["train", "--config", path], restarts, lambda _: None, environment)
 
 
 def kill_second(when: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from corpus import quick, small_gpt
 from numbered_rows import BLOCK, drain, numbers_encoding
+from workshop_utils.training.loop import Loop
 
 from workshop_utils.stream.dataset import StreamingTokenDataset
-from workshop_utils.training.loop import Loop
 from workshop_utils.training.processes import World, leave, together
 from workshop_utils.training.train import train
 

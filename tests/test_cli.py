@@ -500,7 +500,7 @@ def test_run_hands_the_lessons_on_and_returns_their_verdict(monkeypatch):
 
 def test_training_that_cannot_go_on_is_one_line_and_exit_code_1(monkeypatch, capsys, text, tmp_path):
     from workshop_utils.command import own_text
-    from workshop_utils.training.train import TrainingStopped
+    from workshop_utils.training.run import TrainingStopped
 
     def diverge(*arguments: object) -> None:
         raise TrainingStopped("the loss is not finite\nat step 3")

@@ -16,7 +16,7 @@ import torch
 from workshop_utils.chat import template as chat
 from workshop_utils.lessons import failures, failures_child, failures_process
 from workshop_utils.machine.profiles import choose
-from workshop_utils.training.loop import TrainingStopped
+from workshop_utils.training.run import TrainingStopped
 from workshop_utils.training.run_folder import step_folders
 from workshop_utils.training.train import train
 from workshop_utils.tuning import lora

@@ -6,12 +6,12 @@ import io
 import warnings
 
 import pytest
+from workshop_utils.training.rate_sweep import Cell, RangeTest, Sweep
 
 from workshop_utils.budget.estimates import Plan, estimate
 from workshop_utils.budget.memory import moments
 from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.plots import budget as plots_budget
-from workshop_utils.training.rate_sweep import Cell, RangeTest, Sweep
 
 GPT2 = GPTConfig(n_layer=12, n_head=12, n_embd=768, block_size=1024, vocab_size=50304)
 BUDGETS = {

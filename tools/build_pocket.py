@@ -35,7 +35,8 @@ from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.text.corpus import split_of
 from workshop_utils.text.tokenizer import fingerprint, load_tokenizer, save_tokenizer, to_transformers, train_bpe
 from workshop_utils.training.checkpoints import load_model
-from workshop_utils.training.train import Run, train
+from workshop_utils.training.run import Run
+from workshop_utils.training.train import train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import tiktoken
 
     from workshop_utils.training.batches import Batches
-    from workshop_utils.training.train import Run
+    from workshop_utils.training.run import Run
 
 CONFIG = "config.json"
 # For a book or so of text, some minutes on a laptop.
@@ -144,8 +144,8 @@ def train_on_text(
 def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool) -> tuple[RunFile, Settings]:
     """Make everything that the training needs, or find it made; the RunFile that comes back names no text."""
     from workshop_utils.text.corpus import read_corpus
-    from workshop_utils.training.loop import for_this_machine
     from workshop_utils.training.processes import restarted
+    from workshop_utils.training.train import for_this_machine
 
     out = run.out
     again = resume or (restarted(out) and (out / CONFIG).is_file())

@@ -4,3 +4,5 @@ from .notes import pocket_notes as pocket_notes
 from .stoic_scoring import KEYWORDS as KEYWORDS
 from .stoic_scoring import keyword_score as keyword_score
 from .stoic_scoring import stoic_score as stoic_score
+from .torchrun import device_for as device_for
+from .torchrun import launch as launch

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from workshop_utils.gpt.model import GPT
     from workshop_utils.machine.profiles import Profile
     from workshop_utils.text.token_file import TokenFile
-    from workshop_utils.training.loop import Batches
+    from workshop_utils.training.batches import Batches
 
 MOST_ATTEMPTS = 1e7  # pieces of work that wasted_share plays: some seconds
 DOCUMENTS = 4_000  # stories: made in seconds, and more than the lab reads
@@ -165,17 +165,10 @@ def train_along(model: GPT, data: Batches, config: TrainConfig, rates: Sequence[
     Raises:
         TrainingStopped: as in train.
     """
-    from workshop_utils.training.loop import Loop
+    from workshop_utils.training.train import train
 
-    loop, history = Loop(model, data, replace(config, optimizer="adamw"), None, quiet=True), []
-    model.train()
-    for step, rate in enumerate(rates):
-        for group in loop.optimizers[0].param_groups:
-            group["lr"] = rate
-        loss, grad_norm, _ = loop.update(step, rate)
-        history.append({"step": step + 1, "loss": loss, "lr": rate, "grad_norm": grad_norm})
-    model.eval()
-    return history
+    config = replace(config, optimizer="adamw", steps=len(rates), log_every=1, milestones=(), country="")
+    return train(model, data, None, config, quiet=True, rates=rates).history
 
 
 # --- checkpoints

@@ -75,7 +75,7 @@ def _memory(job: dict[str, Any]) -> dict[str, Any]:
 
     from workshop_utils.machine.hardware import give_back_gpu_memory
     from workshop_utils.text.token_file import TokenFile
-    from workshop_utils.training.loop import TrainingStopped
+    from workshop_utils.training.run import TrainingStopped
     from workshop_utils.training.train import train
 
     torch.set_num_threads(job["threads"])

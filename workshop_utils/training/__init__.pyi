@@ -1,13 +1,10 @@
 # What `from workshop_utils.training import ...` offers; read by type checkers and, lazily, by __init__.py.
 from .checkpoints import load_model as load_model
-from .loop import TrainingStopped as TrainingStopped
 from .processes import world as world
 from .range_test import lr_range_test as lr_range_test
+from .run import TrainingStopped as TrainingStopped
+from .run import run_dir as run_dir
 from .run_folder import CheckpointError as CheckpointError
 from .run_folder import step_folders as step_folders
-from .torchrun import MULTI_NODE as MULTI_NODE
-from .torchrun import device_for as device_for
-from .torchrun import launch as launch
 from .train import estimate_loss as estimate_loss
-from .train import run_dir as run_dir
 from .train import train as train

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
-from workshop_utils.training import processes as distributed
+from workshop_utils.training import processes
 
 
 class Batches(Protocol):
@@ -41,7 +41,7 @@ def batch_of(data: Batches, model: GPT, config: TrainConfig, generator: torch.Ge
     """
     if not hasattr(data, "batch"):
         raise ValueError(f"a {type(data).__name__} has no batches to train on: pass its .batches() instead")
-    here = distributed.world()
+    here = processes.world()
     shares = here.shares(data)
     x, y = data.batch(config.rows, config.batch_size * shares, model.config.block_size, generator)
     x, y = here.rows(x, shares), here.rows(y, shares)

@@ -12,7 +12,16 @@ from workshop_utils.gpt.model import GPT
 
 
 def rate_share(step: int, config: TrainConfig) -> float:
-    """The share of the peak rate that update number `step` (counted from 0) uses; see `train.lr_at`."""
+    """The learning rate of an update, as a share of its peak.
+
+    Args:
+        step: updates done before this one, 0 to config.steps - 1.
+        config: warm-up, schedule, min_lr_ratio.
+
+    Returns:
+        a straight line from 0 to 1 during the warm-up, then down to min_lr_ratio at config.steps, in a straight line
+        or along half a cosine; or 1 throughout.
+    """
     warmup = max(1, round(config.warmup * config.steps)) if config.warmup else 0
     if step < warmup:
         return step / warmup
@@ -55,11 +64,3 @@ def make_optimizers(model: GPT, config: TrainConfig) -> list[torch.optim.Optimiz
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
     return optimizers
-
-
-def set_rate(optimizers: list[torch.optim.Optimizer], step: int, config: TrainConfig) -> float:
-    """Set every group's rate for update number `step`; returns AdamW's."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * rate_share(step, config)
-    return config.learning_rate * rate_share(step, config)

@@ -85,29 +85,17 @@ class World:
         """How many processes cut one drawn batch up between them: all, or 1 where the data is already split.
 
         Args:
-            data: batches; a stream says in `world_size` between how many processes its rows are divided, and perhaps
-                in `rank` whose share it is.
+            data: batches; a stream says in `world_size` between how many processes its rows are divided, and in `rank`
+                whose share it is.
 
         Raises:
-            DistributedError: it is divided between another number of processes, it is the share of another process, or
-                a stream does not say.
+            DistributedError: it is divided between another number of processes, or is the share of another process.
         """
-        if self.size > 1 and hasattr(data, "state_dict") and not hasattr(data, "world_size"):
+        split, rank = getattr(data, "world_size", 1), getattr(data, "rank", self.rank)
+        if split not in (1, self.size) or (split > 1 and rank != self.rank):
             raise DistributedError(
-                f"this {type(data).__name__} does not say between how many of the {self.size} processes its rows are "
-                "divided: give it an attribute world_size, 1 if every process reads the same rows"
-            )
-        split = getattr(data, "world_size", 1)
-        if split not in (1, self.size):
-            raise DistributedError(
-                f"the data is split between {split} processes and {self.size} are training: make it with "
-                f"world_size={self.size} and this process's rank"
-            )
-        rank = getattr(data, "rank", self.rank)
-        if split > 1 and rank != self.rank:
-            raise DistributedError(
-                f"process {self.rank} was given the share of process {rank}, whose rows would be read twice: make the "
-                "data with rank=training.world().rank"
+                f"the data is share {rank} of {split}, and this is process {self.rank} of {self.size}: rows would be "
+                "read twice or never. Make the data with the rank and the world_size of training.world()"
             )
         return self.size // split
 
@@ -276,6 +264,34 @@ def wrap(model: GPT, how: str, device: str, here: World) -> nn.Module:
 def is_sharded(model: nn.Module) -> bool:
     """Whether each process holds only slices of this model."""
     return any(hasattr(parameter, "device_mesh") for parameter in model.parameters())
+
+
+def whole(tensors: dict[str, Tensor], here: World) -> dict[str, Tensor]:
+    """Gather tensors of which each process may hold a slice, one after the other; all processes must call.
+
+    Args:
+        tensors: by name, whole ones and slices.
+        here: the processes.
+
+    Returns:
+        all of them whole and contiguous, slices on the CPU, on rank 0; nothing elsewhere.
+    """
+    gathered = {}
+    for name, tensor in tensors.items():
+        full = cast("Any", tensor).full_tensor().cpu() if hasattr(tensor, "full_tensor") else tensor
+        if here.is_main:
+            gathered[name] = full.contiguous()
+    return gathered
+
+
+def like(wanted: Tensor, full: Tensor) -> Tensor:
+    """A whole tensor, cut as another one is: into this process's slice, or not at all."""
+    if not hasattr(wanted, "device_mesh") or full.shape != wanted.shape:  # a step count has no slices
+        return full
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(wanted, DTensor)
+    return distribute_tensor(full.to(wanted.device), wanted.device_mesh, wanted.placements, src_data_rank=None)
 
 
 def exchange(module: nn.Module, last: bool) -> AbstractContextManager[None]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.training.batches import Batches, unmoved
-from workshop_utils.training.loop import Loop, TrainingStopped
-
-MakeModel = Callable[[], GPT]
+from workshop_utils.training.run import TrainingStopped
+from workshop_utils.training.train import train
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class RangeTest:
 
 
 def lr_range_test(
-    make_model: MakeModel,
+    make_model: Callable[[], GPT],
     data: Batches,
     config: TrainConfig,
     low: float = 1e-5,
@@ -56,7 +56,7 @@ def lr_range_test(
 
     Args:
         make_model: makes a fresh model, which is thrown away: nothing has to be restored.
-        data: batches to learn from; a stream is put back where it was.
+        data: batches to train on; a stream is put back where it was.
         config: batch, precision, optimiser, clipping. Its own rate, schedule and steps are not used; Muon's rate keeps
             its ratio to learning_rate.
         low: the first rate.
@@ -78,42 +78,34 @@ def lr_range_test(
         raise ValueError(f"low is {low} and high {high}: the rates must rise, from above 0")
     if steps < 10:
         raise ValueError(f"steps is {steps}: with fewer than 10, each rate is a guess")
-    config = replace(config, steps=steps, country="")
-    loop = Loop(make_model(), data, config, None, quiet=True)
-    loop.check()
-    if loop.model.config.attention == "auto":
-        loop.choose_attention()
-    loop.model.train()
-    rates: list[float] = []
-    losses: list[float] = []
-    norms: list[float] = []
-    stopped = ""
+    rates = [low * (high / low) ** (step / (steps - 1)) for step in range(steps)]
+    config, stopped = replace(config, steps=steps, log_every=1, country=""), ""
+    history: list[dict[str, Any]] = []
+
+    def watch(step: int, model: GPT, entries: list[dict[str, Any]]) -> None:
+        history[:] = entries
+        smoothed = _smooth([entry["loss"] for entry in entries])
+        if smoothed[-1] > explode * min(smoothed):
+            raise _Exploded
+
     with unmoved(data):
-        for step in range(steps):
-            rate = low * (high / low) ** (step / (steps - 1))
-            _set(loop, rate / config.learning_rate)
-            try:
-                loss, norm, _ = loop.update(step, rate)
-            except TrainingStopped:
-                if step < 5:
-                    raise
-                stopped = f"at {rate:.1e} the loss was not finite any more"
-                break
-            rates, losses, norms = [*rates, rate], [*losses, loss], [*norms, norm]
-            smoothed = _smooth(losses)
-            if smoothed[-1] > explode * min(smoothed):
-                stopped = f"it had grown {explode:g} times as large at {rate:.1e}"
-                break
+        try:
+            train(make_model(), data, None, config, quiet=True, on_step=watch, rates=rates)
+        except _Exploded:
+            stopped = f"it had grown {explode:g} times as large at {history[-1]['lr']:.1e}"
+        except TrainingStopped:
+            if len(history) < 5:
+                raise
+            stopped = f"at {rates[len(history)]:.1e} the loss was not finite any more"
+    losses = [entry["loss"] for entry in history]
     smoothed = _smooth(losses)
     lowest = rates[smoothed.index(min(smoothed))]
-    return RangeTest(rates, losses, smoothed, norms, lowest / 3, lowest, stopped)
+    norms = [entry["grad_norm"] for entry in history]
+    return RangeTest(rates[: len(losses)], losses, smoothed, norms, lowest / 3, lowest, stopped)
 
 
-def _set(loop: Loop, share: float) -> None:
-    """Set every optimiser to a multiple of its peak rate."""
-    for optimizer in loop.optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * share
+class _Exploded(Exception):
+    """The loss has grown too far to go on."""
 
 
 def _smooth(losses: Sequence[float], memory: float = 0.8) -> list[float]:

@@ -1,4 +1,4 @@
-"""The folder of a run: its lock, the steps in it, and how a step is written whole or not at all."""
+"""The folder of a run: its lock, the steps in it, and how a step is written whole or not at all, and read again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
 
-from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.sentences import one_line
 
 FILES = ("model.safetensors", "training.safetensors")
@@ -44,7 +45,7 @@ def step_of(folder: Path) -> int:
 def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
     """Have the folder of a run to oneself: a second start, in another process, is refused before it writes anything.
 
-    The system holds the lock and lets it go with the process, however that ends. Within a process it may be taken
+    The system holds the lock and releases it with the process, however that ends. Within a process it may be taken
     again, in the same thread.
 
     Args:
@@ -52,7 +53,7 @@ def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
         is_main: only this one of several processes that train together takes the lock.
 
     Raises:
-        CheckpointError: another run writes there, or the folder is a file.
+        CheckpointError: another run writes there, or the folder is a file or cannot be made.
     """
     if out_dir is None or not is_main:
         yield
@@ -61,12 +62,10 @@ def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
         raise CheckpointError(f"{out_dir} is a file: choose a folder")
     lock, made = FileLock(out_dir.resolve() / LOCK, timeout=0, is_singleton=True), not out_dir.exists()
     try:
-        try:
-            out_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(
-                f"the folder {out_dir} cannot be made ({error.strerror}): choose another one"
-            ) from error
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"the folder {out_dir} cannot be made ({error.strerror}): choose another one") from error
+    try:
         lock.acquire()
     except Timeout as error:
         raise CheckpointError(
@@ -81,7 +80,7 @@ def only_run(out_dir: Path | None, is_main: bool = True) -> Iterator[None]:
         yield
     finally:
         if lock.lock_counter == 1:
-            with suppress(OSError):  # on Windows it goes when it is let go
+            with suppress(OSError):  # on Windows it goes when it is released
                 Path(lock.lock_file).unlink()
         lock.release()
         if made:
@@ -105,26 +104,35 @@ def need_writable(out_dir: Path) -> None:
         ) from error
 
 
-@contextmanager
-def written_whole(out_dir: Path, step: int, model: GPT, state: dict[str, Any]) -> Iterator[Path]:
-    """A folder to write a step's safetensors to; afterwards it gets state.json, checksums, and its name.
+def write_step(out_dir: Path, step: int, tensors: tuple[dict[str, Tensor], ...], state: dict[str, Any]) -> Path:
+    """Write the checkpoint of a step; it gets its name when all of it is on the disk.
+
+    Args:
+        out_dir: folder of the run.
+        step: updates done so far.
+        tensors: the model's, and those of the optimiser and of the random number generators: one for each of FILES.
+        state: everything else, as plain values; the files' checksums are added.
+
+    Returns:
+        the checkpoint's folder.
 
     Raises:
-        CheckpointError: it cannot be written; earlier checkpoints are untouched.
+        CheckpointError: it cannot be written (disk full, no permission); earlier checkpoints are untouched.
     """
     folder, temporary = out_dir / f"step-{step:06d}", out_dir / f".writing-{step:06d}"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        yield temporary
-        state = state | {"step": step, "gpt": model.config.to_dict()}
-        files = sorted(path for path in temporary.rglob("*.safetensors") if not path.name.startswith("."))  # as ._x
-        state["sha256"] = {path.relative_to(temporary).as_posix(): sha256(path) for path in files}
-        state["sha256"]["state"] = state_digest(state)
+        sums = {}
+        for name, content in zip(FILES, tensors, strict=True):
+            save_file(content, temporary / name)
+            sums[name] = _sha256(temporary / name)
+        state = state | {"sha256": sums}
+        sums["state"] = state_digest(state)
         (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
-        for path in files:  # safetensors lets nobody else read them
-            shutil.copymode(temporary / "state.json", path)
-        for path in temporary.rglob("*"):
+        for name in FILES:  # safetensors lets nobody else read them
+            shutil.copymode(temporary / "state.json", temporary / name)
+        for path in temporary.iterdir():
             _flush(path)
         shutil.rmtree(folder, ignore_errors=True)  # only when the same step is written again
         temporary.rename(folder)
@@ -135,17 +143,58 @@ def written_whole(out_dir: Path, step: int, model: GPT, state: dict[str, Any]) -
             f"the checkpoint of step {step} could not be written to {out_dir}: {error}. Earlier checkpoints are whole; "
             "free some space if the disk is full, then call train again with resume=True"
         ) from error
+    return folder
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def read(folder: Path) -> dict[str, Any]:
+    """The state of a checkpoint, after every file has been compared with its checksum.
+
+    Raises:
+        CheckpointError: a file is missing, cut short or changed.
+    """
+    try:
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        damaged = "" if state_digest(state) == state["sha256"]["state"] else "state.json is not what was written"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder} is damaged: state.json cannot be read ({error})") from error
+    for name in FILES:
+        if not (folder / name).is_file():
+            damaged = damaged or f"{name} is missing"
+        elif _sha256(folder / name) != state["sha256"][name]:
+            damaged = damaged or f"{name} ({(folder / name).stat().st_size:,} bytes) is not what was written"
+    if damaged:
+        raise CheckpointError(f"{folder} is damaged: {damaged}")
+    return state
+
+
+def newest(out_dir: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The last checkpoint that is whole, with its state; says so when a damaged one is passed over.
+
+    Raises:
+        CheckpointError: there are checkpoints, and every one is damaged.
+    """
+    folders = step_folders(out_dir)
+    for folder in reversed(folders):
+        try:
+            return folder, read(folder)
+        except CheckpointError as error:
+            print(f"{error}: going back to the one before")
+    if folders:
+        raise CheckpointError(
+            f"no checkpoint in {out_dir} is whole ({len(folders)} damaged): choose another folder and train again"
+        )
+    return None
 
 
 def state_digest(state: dict[str, Any]) -> str:
     """Checksum of a state over everything but its own checksum."""
     sums = {name: value for name, value in state["sha256"].items() if name != "state"}
     return hashlib.sha256(json.dumps(state | {"sha256": sums}, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

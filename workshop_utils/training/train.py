@@ -1,86 +1,33 @@
-"""The one training loop: predict, compare, adjust, and lose nothing on the way.
+"""The training loop: predict, compare, adjust, and lose nothing on the way.
 
-It takes a GPT and token files, and leaves checkpoints, a history and an energy bill behind.
-`train` is meant to be read from top to bottom.
+It takes a GPT and token files, and leaves checkpoints, a history and an energy bill behind. `train` is meant to be read
+from top to bottom; one update of it goes through batches.py, gpt/model.py and, with several processes, processes.py.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from workshop_utils.gpt.config import GPTConfig
-from workshop_utils.gpt.config import TrainConfig as TrainConfig
+from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.energy import track_energy
-from workshop_utils.training import processes as distributed
-from workshop_utils.training.batches import Batches as Batches
-from workshop_utils.training.batches import batch_of, precision, unmoved
-from workshop_utils.training.loop import Loop, for_this_machine
-from workshop_utils.training.loop import Run as Run
-from workshop_utils.training.loop import TrainingStopped as TrainingStopped
-from workshop_utils.training.optimizers import rate_share, set_rate
+from workshop_utils.training import processes
+from workshop_utils.training.batches import Batches, batch_of, precision, unmoved
+from workshop_utils.training.checkpoints import Keeper
+from workshop_utils.training.optimizers import make_optimizers, rate_share
+from workshop_utils.training.run import Progress, Run, check, choose_attention, out_of_memory
 from workshop_utils.training.run_folder import only_run
 
 OnStep = Callable[[int, GPT, list[dict[str, Any]]], None]
-
-
-def lr_at(step: int, config: TrainConfig) -> float:
-    """The learning rate of an update.
-
-    Args:
-        step: updates done before this one, 0 to config.steps - 1.
-        config: peak, warm-up, schedule.
-
-    Returns:
-        the rate: a straight line from 0 to the peak during the warm-up, then down to peak * min_lr_ratio at
-        config.steps, in a straight line or along half a cosine.
-    """
-    return config.learning_rate * rate_share(step, config)
-
-
-@torch.no_grad()
-def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, batches: int | None = None) -> float:
-    """Mean loss in nats a token over batches that are the same every time, so that two numbers can be compared.
-
-    Args:
-        model: any GPT; its mode is left as it was.
-        data: usually the validation file.
-        config: says how batches are cut, on which device and in which precision.
-        batches: how many; config.eval_batches if None. Of several processes each takes its rows, and all must call.
-    """
-    config = config or TrainConfig()
-    generator = torch.Generator().manual_seed(1_000_003)  # its own dice: looking must not change the training
-    total, count = 0.0, 0
-    was_training = model.training
-    model.eval()
-    with unmoved(data):
-        for _ in range(batches or config.eval_batches):
-            x, y = batch_of(data, model, config, generator)
-            with precision(config):
-                loss = model(x, y)[1]
-            n = int((y != -1).sum())
-            total, count = total + float(loss) * n, count + n
-    model.train(was_training)
-    here = distributed.world()
-    return here.sum(total) / max(here.sum(count), 1)
-
-
-def run_dir(name: str, gpt: GPTConfig, training: TrainConfig, fingerprint: str = "") -> Path:
-    """A folder for exactly this run: the same settings find their checkpoints again, other settings never do."""
-    from workshop_utils.machine.profiles import home
-
-    settings = json.dumps([gpt.to_dict(), training.to_dict(), fingerprint], sort_keys=True)
-    return home() / "runs" / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
 
 def train(
@@ -93,6 +40,7 @@ def train(
     quiet: bool = False,
     on_step: OnStep | None = None,
     parallel: str = "ddp",
+    rates: Sequence[float] | None = None,
 ) -> Run:
     """Train a GPT. Ctrl-C (the stop button) saves and returns; a second one stops at once.
 
@@ -101,8 +49,8 @@ def train(
 
     Args:
         model: trained in place; its attention is set to what is fastest here if it is "auto".
-        train_data: batches to learn from.
-        val_data: batches to be measured on, never learned from; None measures nothing.
+        train_data: batches to train on.
+        val_data: held-out batches for the validation loss; None evaluates nothing.
         config: steps, rates, batch, precision and the rest.
         out_dir: folder for checkpoints; None keeps everything in memory.
         resume: go on from the last whole checkpoint in out_dir, bit for bit as if nothing had happened (CPU). A
@@ -111,6 +59,7 @@ def train(
         quiet: print nothing.
         on_step: called as on_step(steps_done, model, history) after every update, in every process.
         parallel: how several processes share the work: "ddp", or "fsdp" for models too large for one.
+        rates: the learning rate of each update, instead of the config's schedule.
 
     Returns:
         the Run, with the model as it is after the last step (the best one is `checkpoints.load_model(out_dir)`).
@@ -121,44 +70,127 @@ def train(
         ValueError: model and data do not go together, or there is no GPU and the config names one.
         DistributedError: the processes cannot work together.
     """
-    out_dir = Path(out_dir) if out_dir else None
+    world, out_dir = processes.world(), Path(out_dir) if out_dir else None
     config = for_this_machine(config, resume)
-    with only_run(out_dir, distributed.world().is_main):
-        loop = Loop(model, train_data, config, out_dir, quiet, parallel)
-        loop.check()
-        loop.open(resume)
-        run = loop.run
-        if run.steps_done >= config.steps:
-            loop.say(f"already finished: step {run.steps_done:,} of {config.steps:,}, loaded from {out_dir}")
-            return run
+    with only_run(out_dir, world.is_main), own_random_numbers(config, world.rank):
+        world.use(config.device)
+        run = Run(model.to(config.device), config, out_dir=out_dir)
+        progress = Progress(run, world, quiet)
+        module = processes.wrap(model, parallel, config.device, world)  # what is called in training
+        optimizers = make_optimizers(model, config)
+        scaler = torch.amp.GradScaler(config.device, enabled=config.dtype == "float16")
+        batches = torch.Generator().manual_seed(config.seed)  # the order of the batches, the same in all processes
+        check(model, train_data, config)
+        keeper = Keeper(run, train_data, optimizers, scaler, batches, world)
+        resumed_from = keeper.open(resume)
         if model.config.attention == "auto":
-            loop.choose_attention()
+            progress.say(choose_attention(model, train_data, config, world))
+        progress.opened(resumed_from)
+        if run.steps_done >= config.steps:
+            return run
         model.train()
-        earlier, began = run.seconds, time.perf_counter()
-        with track_energy(config.country) as energy, _interrupts() as interrupted:
+        with track_energy(config.country) as energy, interrupts() as interrupted, out_of_memory(run):
             for step in range(run.steps_done, config.steps):
-                lr = set_rate(loop.optimizers, step, config)
-                loss, grad_norm, tokens = loop.update(step, lr)
-                run.steps_done, run.tokens = step + 1, run.tokens + tokens
-                run.seconds = earlier + time.perf_counter() - began
+                share = rates[step] / config.learning_rate if rates else rate_share(step, config)
+                for optimizer in optimizers:
+                    for group in optimizer.param_groups:
+                        group["lr"] = group["peak"] * share
+                rate = config.learning_rate * share
+                parts = [batch_of(train_data, model, config, batches) for _ in range(config.grad_accum_steps)]
+                tokens = [int((y != -1).sum()) for _, y in parts]  # targets that count in the loss
+                n_tokens, loss = int(world.sum(sum(tokens))), 0.0
+                for i, ((x, y), n) in enumerate(zip(parts, tokens, strict=True), start=1):
+                    with processes.exchange(module, last=i == len(parts)):
+                        with precision(config):  # times size: gradients are averaged over processes, not added
+                            part = module(x, y)[1] * (n / n_tokens * world.size)
+                        scaler.scale(part).backward()  # weighted by tokens: a mean of means would be wrong
+                    loss += part.item() / world.size
+                loss = world.sum(loss)
+                for optimizer in optimizers:
+                    scaler.unscale_(optimizer)
+                length = processes.clip(model, config.grad_clip or math.inf)  # of the gradient, before clipping
+                progress.need_finite(loss, length, rate, scaler.is_enabled())
+                for optimizer in optimizers:
+                    scaler.step(optimizer)  # skipped where a gradient has overflowed
+                scaler.update()
+                model.zero_grad(set_to_none=True)
+
+                progress.update(loss, rate, length, n_tokens)
                 last = run.steps_done == config.steps
-                loop.record(loss, lr, grad_norm, last)
                 if val_data is not None and (run.steps_done % config.eval_every == 0 or last):
-                    loop.look(estimate_loss(model, val_data, config))
+                    progress.evaluation(estimate_loss(model, val_data, config))
                 if on_step is not None:
-                    on_step(run.steps_done, model, run.history)
-                stop = loop.world.sum(len(interrupted)) > 0  # all processes stop after the same update
-                loop.checkpoint(last or stop)
+                    with own_random_numbers(config):  # whatever it draws, dropout stays the same
+                        on_step(run.steps_done, model, run.history)
+                stop = world.sum(len(interrupted)) > 0  # all processes stop after the same update
+                keeper.save_if_due(last or stop)
                 if stop and not last:
                     run.stopped = "interrupted"
                     break
-        run.energy = run.energy + loop.world.bill(energy)
-        loop.close()
+        run.energy = run.energy + world.bill(energy)
+        progress.close()
         return run
 
 
+@torch.no_grad()
+def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, batches: int | None = None) -> float:
+    """Mean loss in nats per token over batches that are the same every time, so that two values can be compared.
+
+    Args:
+        model: any GPT; its mode is left as it was.
+        data: usually the validation file.
+        config: says how batches are cut, on which device and in which precision.
+        batches: how many; config.eval_batches if None. Of several processes each takes its rows, and all must call.
+    """
+    config = config or TrainConfig()
+    generator = torch.Generator().manual_seed(1_000_003)  # its own: an evaluation must not change the training
+    total, count, was_training = 0.0, 0, model.training
+    model.eval()
+    with unmoved(data):
+        for _ in range(batches or config.eval_batches):
+            x, y = batch_of(data, model, config, generator)
+            with precision(config):
+                loss = model(x, y)[1]
+            n = int((y != -1).sum())
+            total, count = total + float(loss) * n, count + n
+    model.train(was_training)
+    world = processes.world()
+    return world.sum(total) / max(world.sum(count), 1)
+
+
+def for_this_machine(config: TrainConfig, resume: bool) -> TrainConfig:
+    """The settings as they are, or, for a run that comes from a GPU to a machine without one, on the CPU.
+
+    Raises:
+        ValueError: a new run asks for a GPU that is not there.
+    """
+    if config.device == "cpu" or torch.cuda.is_available():
+        return config
+    if not resume:
+        raise ValueError(
+            'device is "cuda", and torch finds no GPU here: set device="cpu" and dtype="float32", or take what setup() '
+            "chooses"
+        )
+    print(f"torch finds no GPU here: on the CPU in float32 instead of {config.dtype}")
+    return replace(config, device="cpu", dtype="float32")
+
+
 @contextmanager
-def _interrupts() -> Iterator[list[int]]:
+def own_random_numbers(config: TrainConfig, rank: int | None = None) -> Iterator[None]:
+    """Keep torch's random numbers apart: those of the caller are put back afterwards.
+
+    Args:
+        config: its seed is that of dropout.
+        rank: draw from the seed of this process; None goes on with what is drawn from now.
+    """
+    with torch.random.fork_rng([torch.cuda.current_device()] if config.device == "cuda" else []):
+        if rank is not None:
+            torch.manual_seed(config.seed + rank)
+        yield
+
+
+@contextmanager
+def interrupts() -> Iterator[list[int]]:
     """Turn the first Ctrl-C into a note, so that a step is never cut in half; the list is empty until then."""
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
