@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from workshop_utils.machine.files import write_text_atomically
@@ -52,8 +53,6 @@ class World:
         """Add up a number over all processes; all of them must call."""
         if self.size == 1:
             return value
-        import torch.distributed as dist
-
         total = torch.tensor(value, dtype=torch.float64)
         dist.all_reduce(total)
         return total.item()
@@ -62,8 +61,6 @@ class World:
         """The values of all processes, by rank, on every process; all of them must call."""
         if self.size == 1:
             return [value]
-        import torch.distributed as dist
-
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value)
         return values
@@ -75,8 +72,6 @@ class World:
         """
         if self.size == 1:
             return make()
-        import torch.distributed as dist
-
         box: list[Any] = [make() if self.is_main else None]
         dist.broadcast_object_list(box, src=0)
         return cast("T", box[0])
@@ -142,7 +137,7 @@ def world() -> World:
         the World: from torchrun's RANK, WORLD_SIZE and LOCAL_RANK, or a World of one.
 
     Raises:
-        DistributedError: the variables make no sense, or this torch cannot talk to other processes.
+        DistributedError: the variables make no sense.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -151,10 +146,6 @@ def world() -> World:
         raise DistributedError(
             f"WORLD_SIZE is {size}, but RANK is not set: start with torchrun, which sets both, or unset WORLD_SIZE"
         )
-    import torch.distributed as dist
-
-    if not dist.is_available():
-        raise DistributedError("this torch was built without torch.distributed: install the one of pytorch.org")
     if not dist.is_initialized():
         # Tensors on GPUs travel through NCCL; counts, losses and objects through gloo, whatever the device.
         both = torch.cuda.device_count() > 0 and dist.is_nccl_available()
@@ -196,8 +187,6 @@ def together() -> Iterator[World]:
     here = world()
     yield here
     if here.size > 1:
-        import torch.distributed as dist
-
         dist.destroy_process_group()
         world.cache_clear()
 
@@ -248,7 +237,6 @@ def wrap(model: GPT, how: str, device: str, here: World) -> nn.Module:
         new = "forward_sync_buffers" in inspect.signature(ddp).parameters  # the name since torch 2.13
         still: dict[str, Any] = {"forward_sync_buffers" if new else "broadcast_buffers": False}  # they never change
         return ddp(model, devices, gradient_as_bucket_view=True, **still)
-    import torch.distributed as dist
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
