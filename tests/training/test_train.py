@@ -16,11 +16,11 @@ from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import fastest_attention
 from workshop_utils.machine.energy import Energy
 from workshop_utils.training.checkpoints import load_model
-from workshop_utils.training.optimizers import make_optimizers, rate_share
+from workshop_utils.training.optimizers import make_optimizers
 from workshop_utils.training.range_test import lr_range_test
 from workshop_utils.training.run import TrainingStopped, run_dir
 from workshop_utils.training.run_folder import step_folders
-from workshop_utils.training.train import estimate_loss, train
+from workshop_utils.training.train import estimate_loss, rate_share, train
 
 train_module = importlib.import_module("workshop_utils.training.train")  # its function has the same name
 

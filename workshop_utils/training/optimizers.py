@@ -1,35 +1,12 @@
-"""The optimisers of `train`, and the schedule of their rates."""
+"""The optimisers of `train`."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
-
-
-def rate_share(step: int, config: TrainConfig) -> float:
-    """The learning rate of an update, as a share of its peak.
-
-    Args:
-        step: updates done before this one, 0 to config.steps - 1.
-        config: warm-up, schedule, min_lr_ratio.
-
-    Returns:
-        a straight line from 0 to 1 during the warm-up, then down to min_lr_ratio at config.steps, in a straight line
-        or along half a cosine; or 1 throughout.
-    """
-    warmup = max(1, round(config.warmup * config.steps)) if config.warmup else 0
-    if step < warmup:
-        return step / warmup
-    if config.schedule == "constant":
-        return 1.0
-    done = (step - warmup) / max(1, config.steps - warmup)  # 0 at the end of the warm-up, 1 at the end
-    falling = 1 - done if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
-    return config.min_lr_ratio + (1 - config.min_lr_ratio) * falling
 
 
 def make_optimizers(model: GPT, config: TrainConfig) -> list[torch.optim.Optimizer]:

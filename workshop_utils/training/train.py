@@ -23,7 +23,7 @@ from workshop_utils.machine.energy import track_energy
 from workshop_utils.training import processes
 from workshop_utils.training.batches import Batches, batch_of, precision, unmoved
 from workshop_utils.training.checkpoints import Keeper
-from workshop_utils.training.optimizers import make_optimizers, rate_share
+from workshop_utils.training.optimizers import make_optimizers
 from workshop_utils.training.run import Progress, Run, check, choose_attention, out_of_memory
 from workshop_utils.training.run_folder import only_run
 
@@ -130,6 +130,27 @@ def train(
         run.energy = run.energy + world.bill(energy)
         progress.close()
         return run
+
+
+def rate_share(step: int, config: TrainConfig) -> float:
+    """The learning rate of an update, as a share of its peak.
+
+    Args:
+        step: updates done before this one, 0 to config.steps - 1.
+        config: warm-up, schedule, min_lr_ratio.
+
+    Returns:
+        a straight line from 0 to 1 during the warm-up, then down to min_lr_ratio at config.steps, in a straight line
+        or along half a cosine; or 1 throughout.
+    """
+    warmup = max(1, round(config.warmup * config.steps)) if config.warmup else 0
+    if step < warmup:
+        return step / warmup
+    if config.schedule == "constant":
+        return 1.0
+    done = (step - warmup) / max(1, config.steps - warmup)  # 0 at the end of the warm-up, 1 at the end
+    falling = 1 - done if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return config.min_lr_ratio + (1 - config.min_lr_ratio) * falling
 
 
 @torch.no_grad()
