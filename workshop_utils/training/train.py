@@ -72,8 +72,8 @@ def train(
     """
     world, out_dir = processes.world(), Path(out_dir) if out_dir else None
     config = for_this_machine(config, resume)
+    world.use(config.device)
     with only_run(out_dir, world.is_main), own_random_numbers(config, world.rank):
-        world.use(config.device)
         run = Run(model.to(config.device), config, out_dir=out_dir)
         progress = Progress(run, world, quiet)
         module = processes.wrap(model, parallel, config.device, world)  # what is called in training
