@@ -25,7 +25,7 @@ from numbered_rows import drain, expected, found, same, write
 
 from workshop_utils.command import cli, own_text
 from workshop_utils.machine.profiles import choose
-from workshop_utils.text.corpus import write_token_file
+from workshop_utils.text.token_file import write_token_file
 from workshop_utils.text.tokenizer import save_tokenizer
 from workshop_utils.training import processes as distributed
 from workshop_utils.training import shards
