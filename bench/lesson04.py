@@ -21,7 +21,8 @@ from workshop_utils.gpt.model import GPT
 from workshop_utils.gpt.sampling import generate_text
 from workshop_utils.machine.profiles import setup
 from workshop_utils.pocket import stories
-from workshop_utils.text.corpus import TokenFile, prepare, split_of, write_token_files
+from workshop_utils.text.corpus import prepare, split_of
+from workshop_utils.text.token_file import TokenFile, write_token_files
 from workshop_utils.text.tokenizer import train_bpe
 from workshop_utils.training.train import estimate_loss, train
 

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.gpt.model import GPT
-from workshop_utils.text.corpus import TokenFile, read_text, write_token_file
+from workshop_utils.text.corpus import read_text
+from workshop_utils.text.token_file import TokenFile, write_token_file
 from workshop_utils.text.tokenizer import END_OF_TEXT
 
 SHAPE = {"n_layer": 4, "n_head": 4, "n_embd": 128, "bias": False, "dropout": 0.0}  # nanoGPT's README, on a CPU

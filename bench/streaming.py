@@ -30,8 +30,7 @@ from workshop_utils.gpt.model import GPT
 from workshop_utils.pocket import stories
 from workshop_utils.stream.dataset import StreamingTokenDataset
 from workshop_utils.text.corpus import read_text, split_of
-from workshop_utils.text.tokenise import encode
-from workshop_utils.text.tokenizer import gpt2, padded_vocab_size, train_bpe
+from workshop_utils.text.tokenizer import encode, gpt2, padded_vocab_size, train_bpe
 
 BLOCK = 256
 

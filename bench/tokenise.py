@@ -19,7 +19,8 @@ import tiktoken
 from common import Row, cpu_seconds, one_core, options, report, rounds_row, row, take_turns
 
 from workshop_utils.pocket import stories
-from workshop_utils.text.corpus import TokenFile, read_text, write_token_file
+from workshop_utils.text.corpus import read_text
+from workshop_utils.text.token_file import TokenFile, write_token_file
 from workshop_utils.text.tokenizer import gpt2, train_bpe
 
 if TYPE_CHECKING:

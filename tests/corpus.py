@@ -9,7 +9,7 @@ import torch
 
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
-from workshop_utils.text.corpus import TokenFile, write_token_file
+from workshop_utils.text.token_file import TokenFile, write_token_file
 
 LINES = [
     f"{name} has a {thing}. The {thing} is {colour}."

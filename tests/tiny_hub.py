@@ -20,7 +20,7 @@ from workshop_utils.chat import template as chat
 from workshop_utils.machine import profiles
 from workshop_utils.pocket import stories
 from workshop_utils.text import tokenizer as tokens
-from workshop_utils.text.byte_level import to_characters
+from workshop_utils.text.tokenizer import to_characters
 
 TINY_STORIES, FINEWEB_EDU, GPT2 = "roneneldan/TinyStories", "HuggingFaceFW/fineweb-edu", "openai-community/gpt2"
 N_STORIES, N_PAGES = 1_200, 300  # a lesson in a hurry asks for 1,000 documents

@@ -229,7 +229,8 @@ def _settings_to_resume(
 
 def _prepare(content: bytes, digest: str, out: Path, settings: Settings, text: Path) -> Settings:
     """Make tokenizer, token files and config.json; return the settings with the vocabulary's real size."""
-    from workshop_utils.text.corpus import TokenFile, split_text, write_token_file
+    from workshop_utils.text.corpus import split_text
+    from workshop_utils.text.token_file import TokenFile, write_token_file
     from workshop_utils.text.tokenizer import load_tokenizer, padded_vocab_size, save_tokenizer, train_bpe
 
     parts, said = split_text(content, settings.gpt.block_size)
@@ -260,7 +261,8 @@ def _prepare(content: bytes, digest: str, out: Path, settings: Settings, text: P
 
 def _mend(content: bytes, out: Path, settings: Settings) -> None:
     """Write the token files of a resumed run again where they are missing or damaged: its text is here."""
-    from workshop_utils.text.corpus import TokenFile, split_text, write_token_file
+    from workshop_utils.text.corpus import split_text
+    from workshop_utils.text.token_file import TokenFile, write_token_file
     from workshop_utils.text.tokenizer import load_tokenizer
 
     for split, path in {"train": out / TRAIN, "val": out / VAL}.items():
@@ -274,13 +276,17 @@ def _mend(content: bytes, out: Path, settings: Settings) -> None:
 
 def _decoded(pieces: list[bytes], doing: str) -> Iterator[str]:
     """The pieces one by one as strings, which take up to four times their memory, behind a progress bar."""
-    from workshop_utils.text.corpus import progress
+    from tqdm import tqdm
 
-    return (piece.decode() for piece in progress(pieces, sum(map(len, pieces)), doing, len))
+    total = sum(map(len, pieces))
+    with tqdm(total=total, desc=doing, unit="B", unit_scale=True, delay=0.5, leave=False, disable=None) as bar:
+        for piece in pieces:
+            yield piece.decode()
+            bar.update(len(piece))
 
 
 def _check_length(val: list[bytes], encoding: tiktoken.Encoding, block_size: int, text: Path) -> None:
-    from workshop_utils.text.tokenise import encode
+    from workshop_utils.text.tokenizer import encode
 
     found = 0
     for piece in val:
@@ -299,7 +305,7 @@ def _check_reach(data: Batches, settings: Settings) -> None:
     Raises:
         ValueError: most of the text lies behind the first block_size tokens of its documents.
     """
-    from workshop_utils.text.corpus import TokenFile
+    from workshop_utils.text.token_file import TokenFile
     from workshop_utils.training.processes import world
 
     if not isinstance(data, TokenFile):

@@ -173,7 +173,7 @@ class RunFile:
         Raises:
             FileNotFoundError, ValueError: as TokenFile, StreamingTokenDataset and load_tokenizer say.
         """
-        from workshop_utils.text.corpus import TokenFile
+        from workshop_utils.text.token_file import TokenFile
         from workshop_utils.text.tokenizer import load_tokenizer
 
         if self.stream is not None:

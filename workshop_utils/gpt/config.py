@@ -10,11 +10,12 @@ import difflib
 import importlib.util
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Annotated, Any, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 
@@ -57,47 +58,26 @@ def checked(name: str, value: Any, kind: Any) -> Any:
     """
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
-            raise ValueError(f"{name} is {_shown(value)}: write a list, as in [...]")
+            raise ValueError(f"{name} is {shortened(value)}: write a list, as in [...]")
         return tuple(checked(f"{name}[{i}]", item, get_args(kind)[0]) for i, item in enumerate(value))
     kind, allowed = get_args(kind) if get_origin(kind) is Annotated else (kind, None)
-    found = _converted(value, get_origin(kind) or kind)
-    if found is None or (allowed and not allowed.fits(found)):
-        words = allowed.words if allowed else WORDS[get_origin(kind) or kind]
-        quoted = "; write it without quotes" if isinstance(value, str) and kind is not str else ""
-        raise ValueError(f"{name} is {_shown(value)}: choose {words}{quoted}")
+    plain = get_origin(kind) or kind  # dict[str, Any] -> dict
+    a_bool = isinstance(value, bool)  # which Python takes for a whole number
+    number = plain in (int, float) and isinstance(value, Integral if plain is int else Real) and not a_bool
+    found = plain(value) if number else value
+    if not isinstance(found, plain) or a_bool != (plain is bool) or (allowed and not allowed.fits(found)):
+        words = allowed.words if allowed else WORDS[plain]
+        quoted = "; write it without quotes" if isinstance(value, str) and plain is not str else ""
+        raise ValueError(f"{name} is {shortened(value)}: choose {words}{quoted}")
     return found
 
 
-def _converted(value: Any, kind: type) -> Any:
-    """The value in Python's own type, or None if it has another one. True is no number."""
-    if isinstance(value, bool) or kind not in (int, float):
-        return value if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) else None
-    if kind is int:
-        return int(value) if isinstance(value, Integral) else None
-    try:
-        return float(value) if isinstance(value, Real) else None
-    except OverflowError:  # a whole number of more than 308 digits
-        return math.inf
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:60]}..."
-
-
-def unknown_names(given: Iterable[str], known: Iterable[str]) -> str:
-    """What is wrong with names, as a clause: each unknown one, with the known one that is nearest; "" if nothing is.
-
-    Args:
-        given: what was written.
-        known: what there is.
-    """
-    known = list(known)
+def unknown_names(given: Iterable[str], known: Sequence[str]) -> str:
+    """List the names that were given and are not known, each with the nearest known one; "" if there are none."""
     clauses = []
     for name in sorted(set(given) - set(known)):
         near = difflib.get_close_matches(name, known, n=1)
-        shown = name if name.isidentifier() else _shown(name)
-        clauses.append(f"{shown} (did you mean {near[0]}?)" if near else shown)
+        clauses.append(f"{name} (did you mean {near[0]}?)" if near else name)
     return ", ".join(clauses)
 
 
@@ -147,8 +127,7 @@ class Config:
             ValueError: a field is unknown, or has a value that makes no sense.
         """
         names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        unknown = unknown_names(values, names)
-        if unknown:
+        if unknown := unknown_names(values, names):
             raise ValueError(f"{cls.__name__} has no field {unknown}: its fields are {', '.join(names)}")
         return cls(**values)
 
@@ -177,14 +156,10 @@ class GPTConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n_embd % self.n_head:
-            raise ValueError(
-                f"n_embd {self.n_embd} is no multiple of n_head {self.n_head}: each head works on an equal share of "
-                f"the width, so choose for example n_embd={self.n_head * max(1, round(self.n_embd / self.n_head))}"
-            )
+            near = self.n_head * max(1, round(self.n_embd / self.n_head))
+            raise ValueError(f"n_embd {self.n_embd} is no multiple of n_head {self.n_head}: choose for example {near}")
         if self.position == "rope" and (self.n_embd // self.n_head) % 2:
-            raise ValueError(
-                f"a head is {self.n_embd // self.n_head} wide: rope turns pairs of numbers, so make it even"
-            )
+            raise ValueError(f"a head is {self.n_embd // self.n_head} wide: make it even for rope, which turns pairs")
 
 
 @dataclass(frozen=True)

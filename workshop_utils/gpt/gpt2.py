@@ -15,7 +15,7 @@ from workshop_utils.gpt.model import GPT, GPTConfig
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
-ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu": "gelu"}  # their names, and ours
+ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu"}  # our names, and theirs
 TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
@@ -34,16 +34,12 @@ def from_hf(hf_model: GPT2LMHeadModel) -> GPT:
         ValueError: the model is no GPT-2.
     """
     c = hf_model.config
-    activation = ACTIVATIONS.get(getattr(c, "activation_function", ""))
-    if c.model_type != "gpt2" or activation is None:
-        raise ValueError(
-            f"this is a {c.model_type} model with activation {getattr(c, 'activation_function', '?')}: only GPT-2 has "
-            "the shape of this GPT. Load it with transformers instead"
-        )
+    if c.model_type != "gpt2" or c.activation_function not in ACTIVATIONS.values():
+        raise ValueError(f"this is a {c.model_type} model: only GPT-2 has the shape of this GPT, load it otherwise")
+    activation = next(ours for ours, theirs in ACTIVATIONS.items() if theirs == c.activation_function)
     shape = (c.n_positions, c.vocab_size, c.n_layer, c.n_head, c.n_embd)
     model = GPT(GPTConfig(*shape, dropout=c.resid_pdrop, activation=activation))
-    state = _swap({name: tensor for name, tensor in hf_model.state_dict().items() if not name.endswith(".attn.bias")})
-    model.load_state_dict(state)
+    model.load_state_dict(_swap({k: v for k, v in hf_model.state_dict().items() if not k.endswith(".attn.bias")}))
     return model.to(dtype=hf_model.dtype)
 
 
@@ -59,22 +55,17 @@ def to_hf(model: GPT) -> GPT2LMHeadModel:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     c = model.config
-    if c.position != "learned" or c.norm != "layernorm" or c.activation == "swiglu":
+    if c.position != "learned" or c.norm != "layernorm" or c.activation not in ACTIVATIONS:
         raise ValueError(
-            f"this GPT has position={c.position!r}, norm={c.norm!r} and activation={c.activation!r}: GPT-2 knows only "
-            "learned positions, layernorm and GELU, so transformers' GPT-2 cannot hold its weights"
+            f"this GPT has position={c.position!r}, norm={c.norm!r} and activation={c.activation!r}: transformers' "
+            "GPT-2 has only learned positions, layernorm and GELU"
         )
-    hf_model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=c.vocab_size, n_positions=c.block_size, n_embd=c.n_embd, n_layer=c.n_layer, n_head=c.n_head,
-            resid_pdrop=c.dropout, embd_pdrop=c.dropout, attn_pdrop=c.dropout,
-            activation_function={ours: theirs for theirs, ours in ACTIVATIONS.items()}[c.activation],
-            bos_token_id=None, eos_token_id=None,
-        )
-    )  # fmt: skip
+    shape = {name: getattr(c, name) for name in ("vocab_size", "n_embd", "n_layer", "n_head")}
+    shape |= {"n_positions": c.block_size, "activation_function": ACTIVATIONS[c.activation]}
+    shape |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), c.dropout)
+    hf_model = GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=None, eos_token_id=None))
     state = _swap(model.state_dict())
     if not c.bias:  # GPT-2 always adds a bias: adding zero changes nothing
-        zeros = {name: torch.zeros_like(t) for name, t in hf_model.state_dict().items() if name.endswith(".bias")}
-        state = zeros | state
+        state |= {name: torch.zeros_like(t) for name, t in hf_model.state_dict().items() if name.endswith(".bias")}
     hf_model.load_state_dict(state)
     return cast("GPT2LMHeadModel", nn.Module.to(hf_model, dtype=model.lm_head.weight.dtype).train(model.training))

@@ -1,4 +1,4 @@
-"""The GPT of lesson 03: token ids in, a ranking of the next token out.
+"""The GPT of lesson 03: token ids in, scores of the next token out.
 
 Faithful to GPT-2 by default, so that transformers' weights fit and give equal logits. It stands between the batches
 of text.TokenFile and the loop of training.train. Read it from the top: each class uses only what is above it.
@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workshop_utils.gpt.config import GPTConfig as GPTConfig
-from workshop_utils.gpt.sampling import LayerCache, generate, stream
-
-if TYPE_CHECKING:
-    pass
+from workshop_utils.gpt.sampling import stream
 
 
 def attention_weights(q: Tensor, k: Tensor) -> Tensor:
-    """How much each position looks at each earlier one.
+    """How much each position attends to itself and to each earlier one.
 
     Args:
         q: queries (..., T, head_dim), of the last T positions.
@@ -76,13 +74,30 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((x1 * cos - x2 * sin, x2 * cos + x1 * sin), dim=-1)
 
 
+class LayerCache:
+    """Keys and values of one layer, kept so that generating a token costs one position instead of all of them."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self.length = capacity, 0
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Add new positions (B, n_head, T, head_dim); returns all so far (B, n_head, length, head_dim)."""
+        if not self.length:
+            shape = (*k.shape[:2], self.capacity, k.size(3))
+            self.k, self.v = k.new_empty(shape), v.new_empty(shape)
+        start, self.length = self.length, self.length + k.size(2)
+        self.k[:, :, start : self.length] = k
+        self.v[:, :, start : self.length] = v
+        return self.k[:, :, : self.length], self.v[:, :, : self.length]
+
+
 def make_dropout(config: GPTConfig) -> nn.Module:
     """Dropout, or nothing at all where its share is 0: in a small model an idle one is a tenth of generating's time."""
     return nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
 
 class CausalSelfAttention(nn.Module):
-    """Every token asks (query), every earlier token offers (key) and hands over (value), in n_head lanes at once."""
+    """Multi-head attention: each token's query meets the keys of all tokens so far, and their values are averaged."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -91,21 +106,15 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         self.resid_dropout = make_dropout(config)
 
-    def qkv(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of x (B, T, C), each (B, n_head, T, head_dim), q and k already turned if rope."""
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C). With a cache, x holds only the new positions."""
         B, T, C = x.size()
         parts = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).unbind(dim=2)
         q, k, v = (part.transpose(1, 2) for part in parts)  # (B, T, n_head, head_dim) -> (B, n_head, T, head_dim)
         if rope is not None:
             q, k = rotate(q, *rope), rotate(k, *rope)
-        return q, k, v
-
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | None = None) -> Tensor:
-        """(B, T, C) -> (B, T, C). With a cache, x holds only the new positions."""
-        B, T, C = x.size()
-        q, k, v = self.qkv(x, rope)
         if cache is not None:
-            k, v = cache.append(k, v)
+            k, v = cache.append(k, v)  # (B, n_head, S, head_dim): all S positions so far
         dropout = self.dropout if self.training else 0.0
         if T == 1 and k.size(2) > 1:  # one new token sees all the cached ones: nothing to mask
             y = F.scaled_dot_product_attention(q, k, v)
@@ -120,7 +129,7 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """What each token does on its own with what it has gathered: four times wider, a bend, and back."""
+    """What each token does on its own with what it has gathered: four times wider, a non-linearity, and back."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -135,7 +144,7 @@ class MLP(nn.Module):
 
 
 class GatedMLP(nn.Module):
-    """Llama's MLP: a second projection decides how much of each hidden number passes (SwiGLU).
+    """Llama's MLP: a second projection decides how much of each hidden activation passes (SwiGLU).
 
     Three matrices instead of two, so the middle is 8/3 and not 4 times as wide, rounded up to a multiple of 64.
 
@@ -163,7 +172,7 @@ def make_norm(config: GPTConfig) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Communicate (attention), then compute (MLP), each added to the stream that runs through the whole model."""
+    """Communicate (attention), then compute (MLP), each added to the residual stream."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -199,9 +208,7 @@ class GPT(nn.Module):
         parts["ln_f"] = make_norm(config)
         self.transformer = nn.ModuleDict(parts)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        self.lm_head.weight = cast(
-            "nn.Embedding", self.transformer["wte"]
-        ).weight  # one table reads tokens in and writes them out
+        self.lm_head.weight = parts["wte"].weight  # type: ignore[assignment]  # tied: one table reads and writes
         self._init_weights()
 
     def _init_weights(self) -> None:
@@ -212,10 +219,9 @@ class GPT(nn.Module):
                 nn.init.zeros_(parameter)
             elif name.endswith("c_proj.weight"):
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * self.config.n_layer))
-            elif name.endswith(("c_attn.weight", "c_fc.weight", "c_gate.weight")):
-                nn.init.normal_(parameter, std=wide)
-            elif parameter.dim() == 2:  # the two embedding tables
-                nn.init.normal_(parameter, std=0.02)
+            elif parameter.dim() == 2:
+                table = name.endswith(("wte.weight", "wpe.weight"))
+                nn.init.normal_(parameter, std=0.02 if table else wide)
 
     @property
     def blocks(self) -> list[Block]:
@@ -227,20 +233,6 @@ class GPT(nn.Module):
         self.config = replace(self.config, attention=kind)
         for block in self.blocks:
             block.attn.kind = kind
-
-    def _embed(self, idx: Tensor, start: int = 0) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-        """Token ids (B, T) at positions start.. -> (B, T, C), and the rope angles there, if any."""
-        T = idx.size(1)
-        if start + T > self.config.block_size:
-            raise ValueError(
-                f"the text is {start + T} tokens long and block_size is {self.config.block_size}: the model has no "
-                f"positions beyond that. Cut it: idx[:, -{self.config.block_size}:]"
-            )
-        x = self.transformer["wte"](idx)  # (B, T, C)
-        if self.config.position == "learned":
-            x = x + self.transformer["wpe"](torch.arange(start, start + T, device=idx.device))
-            return self.transformer["drop"](x), None
-        return self.transformer["drop"](x), (self.cos[start : start + T], self.sin[start : start + T])
 
     def forward(
         self,
@@ -255,7 +247,7 @@ class GPT(nn.Module):
             idx: token ids (B, T), int64, T at most block_size.
             targets: the tokens that really came next (B, T), -1 where a position must not count.
             all_logits: without targets, give the logits of all positions and not only of the last.
-            cache: one LayerCache a layer; idx then holds only positions that are not yet in it.
+            cache: from empty_cache; idx then holds only positions that are not yet in it.
 
         Returns:
             logits (B, T, vocab_size), without targets (B, 1, vocab_size), and the mean cross-entropy in nats or None.
@@ -263,50 +255,52 @@ class GPT(nn.Module):
         Raises:
             ValueError: the text is longer than block_size.
         """
-        x, rope = self._embed(idx, start=cache[0].length if cache else 0)
+        start = cache[0].length if cache else 0  # the position of the first token in idx
+        end, limit = start + idx.size(1), self.config.block_size
+        if end > limit:
+            raise ValueError(f"the text is {end} tokens long and block_size is {limit}: cut it, idx[:, -{limit}:]")
+        x = self.transformer["wte"](idx)  # (B, T) -> (B, T, C)
+        rope = None
+        if self.config.position == "learned":
+            x = x + self.transformer["wpe"](torch.arange(start, end, device=idx.device))  # (B, T, C) + (T, C)
+        else:
+            rope = self.cos[start:end], self.sin[start:end]  # each (T, head_dim / 2)
+        x = self.transformer["drop"](x)
         for i, block in enumerate(self.blocks):
             x = block(x, rope, cache[i] if cache else None)
-        x = self.transformer["ln_f"](x)
+        x = self.transformer["ln_f"](x)  # (B, T, C)
         if targets is None:
             return self.lm_head(x if all_logits else x[:, -1:]), None
-        logits = self.lm_head(x)
+        logits = self.lm_head(x)  # (B, T, vocab_size)
         loss = F.cross_entropy(logits.view(-1, logits.size(-1)).float(), targets.reshape(-1), ignore_index=-1)
         return logits, loss
 
-    @torch.no_grad()
-    def attention_maps(self, idx: Tensor) -> Tensor:
-        """Who looks at whom: (n_layer, B, n_head, T, T) for token ids (B, T), each row sums to 1."""
-        x, rope = self._embed(idx)
-        maps = []
-        for block in self.blocks:
-            q, k, _ = block.attn.qkv(block.ln_1(x), rope)
-            maps.append(attention_weights(q, k))
-            x = block(x, rope)
-        return torch.stack(maps)
-
-    def num_params(self, non_embedding: bool = False) -> int:
-        """Number of trained numbers, the tied table counted once; without position embeddings if non_embedding."""
-        total = sum(parameter.numel() for parameter in self.parameters())
-        if non_embedding and self.config.position == "learned":
-            total -= self.config.block_size * self.config.n_embd
-        return total
+    def num_params(self) -> int:
+        """Number of parameters, the tied table counted once."""
+        return sum(parameter.numel() for parameter in self.parameters())
 
     def flops_per_token(self) -> int:
         """Floating-point operations to train on one token, forward and backward.
 
-        Source: Chowdhery et al., "PaLM", appendix B: 6 per parameter, and 12 * n_layer * n_embd * block_size
-        for attention.
+        Source: Chowdhery et al., "PaLM", appendix B: 6 per parameter of a matrix product, which position embeddings
+            are not, and 12 * n_layer * n_embd * block_size for attention.
         """
         c = self.config
-        return 6 * self.num_params(non_embedding=True) + 12 * c.n_layer * c.n_embd * c.block_size
+        positions = c.block_size * c.n_embd if c.position == "learned" else 0
+        return 6 * (self.num_params() - positions) + 12 * c.n_layer * c.n_embd * c.block_size
+
+    def empty_cache(self) -> list[LayerCache]:
+        """One LayerCache per layer, for `forward`."""
+        return [LayerCache(self.config.block_size) for _ in range(self.config.n_layer)]
 
     def stream(self, idx: Tensor, max_new_tokens: int, **options: Any) -> Iterator[Tensor]:
-        """Write on, one token at a time: yields (B,) ids as they are drawn; arguments as in `sampling.stream`."""
+        """Continue the prompts (B, T) one token at a time: yields (B,) ids; arguments as in `sampling.stream`."""
         return stream(self, idx, max_new_tokens, **options)
 
     def generate(self, idx: Tensor, max_new_tokens: int, **options: Any) -> Tensor:
-        """Continue the prompts (B, T) to (B, T + n); arguments as in `sampling.generate`."""
-        return generate(self, idx, max_new_tokens, **options)
+        """Continue the prompts (B, T) to (B, T + n); arguments as in `sampling.stream`."""
+        added = [next_id[:, None] for next_id in stream(self, idx, max_new_tokens, **options)]
+        return torch.cat([idx, *added], dim=1)
 
 
 def fastest_attention(config: GPTConfig, batch: tuple[int, int], device: str, dtype: str) -> tuple[str, str]:
@@ -326,21 +320,16 @@ def fastest_attention(config: GPTConfig, batch: tuple[int, int], device: str, dt
     B, T = batch
     shape = (B, config.n_head, T, config.n_embd // config.n_head)
     q, k, v = (torch.randn(shape, requires_grad=True) for _ in range(3))
-
-    def sdpa(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-
-    def milliseconds(attention: Callable[[Tensor, Tensor, Tensor], Tensor]) -> float:
+    milliseconds = {}
+    sdpa = partial(F.scaled_dot_product_attention, is_causal=True)
+    for kind, attention in (("written", written_attention), ("sdpa", sdpa)):
         times = []
         for _ in range(8):
             began = time.perf_counter()
             with torch.autocast(device, dtype=getattr(torch, dtype), enabled=dtype != "float32"):
                 out = attention(q * 1.0, k * 1.0, v * 1.0)
             torch.autograd.grad(out.float().sum(), (q, k, v))
-            times.append(time.perf_counter() - began)
-        return 1000 * sorted(times)[2]  # near the fastest: other programs only ever make it slower
-
-    written, fused = milliseconds(written_attention), milliseconds(sdpa)
-    return (
-        "written" if written < fused else "sdpa"
-    ), f"at {B} x {T} tokens: written {written:.1f} ms, sdpa {fused:.1f} ms"
+            times.append(1000 * (time.perf_counter() - began))
+        milliseconds[kind] = sorted(times)[2]  # near the fastest: other programs only ever make it slower
+    reason = ", ".join(f"{kind} {took:.1f} ms" for kind, took in milliseconds.items())
+    return min(milliseconds, key=milliseconds.__getitem__), f"at {B} x {T} tokens: {reason}"

@@ -1,4 +1,4 @@
-"""How a trained model writes: draw a token from its bets, append it, ask again.
+"""How a trained model writes: draw a token from its probabilities, append it, ask again.
 
 The second half of lesson 03 and the end of lesson 04. A key/value cache makes each new token cost one position.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,25 +18,6 @@ if TYPE_CHECKING:
     from workshop_utils.gpt.model import GPT
 
 COLDEST = 1e-6  # scores divided by less leave float32's range
-
-
-class LayerCache:
-    """Keys and values of one layer, kept so that generating a token costs one position instead of all of them."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity, self.length = capacity, 0
-        self.k: Tensor | None = None
-        self.v: Tensor | None = None
-
-    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Add new positions (B, n_head, T, head_dim); returns all so far (B, n_head, length, head_dim)."""
-        if self.k is None or self.v is None:
-            shape = (*k.shape[:2], self.capacity, k.size(3))
-            self.k, self.v = k.new_empty(shape), v.new_empty(shape)
-        start, self.length = self.length, self.length + k.size(2)
-        self.k[:, :, start : self.length] = k
-        self.v[:, :, start : self.length] = v
-        return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
 
 def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
@@ -54,7 +35,7 @@ def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -
 
 
 def reshape(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
-    """Change the bets before the dice are thrown: temperature first, then top-k, then top-p.
+    """Change the probabilities before a token is drawn: temperature first, then top-k, then top-p.
 
     Args:
         logits: scores (B, vocab_size).
@@ -99,7 +80,7 @@ def sample_next(
         temperature: as in reshape; 0 takes the likeliest token.
         top_k: as in reshape.
         top_p: as in reshape.
-        generator: source of the dice.
+        generator: source of the random numbers.
 
     Returns:
         (B,) token ids.
@@ -114,7 +95,7 @@ def sample_next(
         )
     if temperature == 0:
         return logits.argmax(dim=-1)
-    probs = reshape(logits, temperature, top_k, top_p).softmax(dim=-1)
+    probs = reshape(logits, temperature, top_k, top_p).softmax(dim=-1)  # (B, vocab_size)
     return torch.multinomial(probs, num_samples=1, generator=generator).squeeze(1)
 
 
@@ -129,73 +110,7 @@ def stream(
     generator: torch.Generator | None = None,
     use_cache: bool = True,
 ) -> Iterator[Tensor]:
-    """Write on, one token at a time: what `generate` collects, for showing text as it appears.
-
-    Args: as in `generate`.
-
-    Yields:
-        (B,) the next token of every row. A row that has stopped goes on yielding its stop token.
-    """
-    if idx.dim() != 2 or idx.size(1) == 0:
-        raise ValueError(
-            f"the prompt has shape {tuple(idx.shape)}: it must be (batch, tokens), with at least one token"
-        )
-    for next_id in _steps(model, idx, max_new_tokens, temperature, top_k, top_p, stop_token, generator, use_cache):
-        yield next_id.clone()  # what inference mode makes cannot be trained on, a copy made outside of it can
-
-
-@torch.inference_mode()  # no_grad without its bookkeeping: in a small model a tenth of the time
-def _steps(
-    model: GPT,
-    idx: Tensor,
-    max_new_tokens: int,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    stop_token: int | None,
-    generator: torch.Generator | None,
-    use_cache: bool,
-) -> Iterator[Tensor]:
-    """The loop of `stream`."""
-    block_size = model.config.block_size
-    cache = [LayerCache(block_size) for _ in range(model.config.n_layer)] if use_cache else None
-    idx = idx[:, -block_size:]
-    new = idx
-    stopped = torch.zeros(idx.size(0), dtype=torch.bool, device=idx.device)
-    was_training = model.training
-    model.eval()
-    try:
-        for _ in range(max_new_tokens):
-            if cache is not None and cache[0].length + new.size(1) <= block_size:
-                logits, _ = model(new, cache=cache)
-            else:  # the window is full and slides, so every position changes and nothing cached is valid
-                cache = None
-                logits, _ = model(idx)
-            next_id = sample_next(logits[:, -1], temperature, top_k, top_p, generator)
-            if stop_token is not None:
-                next_id = next_id.masked_fill(stopped, stop_token)
-                stopped |= next_id == stop_token
-            yield next_id
-            if stop_token is not None and bool(stopped.all()):
-                return
-            new = next_id[:, None]
-            idx = torch.cat((idx, new), dim=1)[:, -block_size:]
-    finally:
-        model.train(was_training)
-
-
-def generate(
-    model: GPT,
-    idx: Tensor,
-    max_new_tokens: int,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    stop_token: int | None = None,
-    generator: torch.Generator | None = None,
-    use_cache: bool = True,
-) -> Tensor:
-    """Continue every row of idx.
+    """Continue every row of idx one token at a time, for showing text as it appears.
 
     Args:
         model: a trained GPT.
@@ -204,18 +119,43 @@ def generate(
         temperature: above 1 bolder, below 1 more careful, 0 always the likeliest token (greedy).
         top_k: draw among the k likeliest tokens only.
         top_p: draw among the likeliest tokens that together have this probability.
-        stop_token: a row that draws it stops; the rest of the row is filled with it.
-        generator: source of the dice, on the model's device; the same state gives the same text.
+        stop_token: a row that draws it stops, and goes on yielding it until all rows have stopped.
+        generator: source of the random numbers, on the model's device; the same state gives the same text.
         use_cache: keep keys and values of earlier positions. The text is the same, only faster.
 
-    Returns:
-        (B, T + n): the prompts and what was added, n at most max_new_tokens.
+    Yields:
+        (B,) the next token of every row.
 
     Raises:
         ValueError: an argument is out of range.
     """
-    steps = stream(model, idx, max_new_tokens, temperature, top_k, top_p, stop_token, generator, use_cache)
-    return torch.cat([idx, *(next_id[:, None] for next_id in steps)], dim=1)
+    if idx.dim() != 2 or idx.size(1) == 0:
+        raise ValueError(f"the prompt has shape {tuple(idx.shape)}: make it (batch, tokens), with at least one token")
+    block_size = model.config.block_size
+    cache = model.empty_cache() if use_cache else None
+    idx = new = idx[:, -block_size:]
+    stopped = torch.zeros(idx.size(0), dtype=torch.bool, device=idx.device)
+    was_training = model.training
+    model.eval()
+    try:
+        for _ in range(max_new_tokens):
+            with torch.inference_mode():  # no_grad without its bookkeeping: in a small model a tenth of the time
+                if cache is not None and cache[0].length + new.size(1) <= block_size:
+                    logits, _ = model(new, cache=cache)  # (B, 1, vocab_size)
+                else:  # the window is full and slides, so every position changes and nothing cached is valid
+                    cache = None
+                    logits, _ = model(idx)
+                next_id = sample_next(logits[:, -1], temperature, top_k, top_p, generator)  # (B,)
+                if stop_token is not None:
+                    next_id = next_id.masked_fill(stopped, stop_token)
+                    stopped = stopped | (next_id == stop_token)
+                new = next_id[:, None]
+                idx = torch.cat((idx, new), dim=1)[:, -block_size:]
+            yield next_id.clone()  # what inference mode makes cannot be trained on, a copy made outside of it can
+            if stop_token is not None and stopped.all():
+                return
+    finally:
+        model.train(was_training)
 
 
 def generate_text(
@@ -225,7 +165,6 @@ def generate_text(
     max_new_tokens: int = 200,
     temperature: float = 0.8,
     top_k: int | None = None,
-    top_p: float | None = None,
     seed: int = 0,
     n: int = 1,
     document_start: bool = True,
@@ -238,10 +177,9 @@ def generate_text(
         prompt: how the text begins; may be empty. A blank at its end is left to the first token that is drawn: in the
             training text a word's token brings its own blank, and behind a blank alone no word ever stood.
         max_new_tokens: tokens to add at most; a text also ends at the end-of-text token.
-        temperature: as in `GPT.generate`.
-        top_k: as in `GPT.generate`.
-        top_p: as in `GPT.generate`.
-        seed: of the dice; the same seed gives the same texts.
+        temperature: as in `stream`.
+        top_k: as in `stream`.
+        seed: of the random numbers; the same seed gives the same texts.
         n: how many texts, written side by side as one batch.
         document_start: put the end-of-text token in front, as training did: "a new document begins here".
 
@@ -262,12 +200,13 @@ def generate_text(
     if not start:
         raise ValueError("the prompt is empty: give at least one character, or document_start=True")
     device = model.lm_head.weight.device
-    generator = torch.Generator(device=device).manual_seed(seed)
-    idx = torch.tensor([start] * n, device=device)
+    options: dict[str, Any] = {"temperature": temperature, "top_k": top_k}
+    options["generator"] = torch.Generator(device=device).manual_seed(seed)
+    idx = torch.tensor([start] * n, device=device)  # (n, T)
     if moved:
-        first = _with_blank(model, idx, encoding)
-        idx = torch.cat((idx, sample_next(first, temperature, top_k, top_p, generator)[:, None]), dim=1)
-    out = generate(model, idx, max_new_tokens - moved, temperature, top_k, top_p, encoding.eot_token, generator)
+        first = sample_next(_with_blank(model, idx, encoding), **options)
+        idx = torch.cat((idx, first[:, None]), dim=1)
+    out = model.generate(idx, max_new_tokens - moved, stop_token=encoding.eot_token, **options)
     texts = []
     for row in out[:, len(start) :].tolist():
         row = row[: row.index(encoding.eot_token)] if encoding.eot_token in row else row
@@ -283,5 +222,6 @@ def _with_blank(model: GPT, idx: Tensor, encoding: tiktoken.Encoding) -> Tensor:
     model.eval()
     logits = model(idx[:, -model.config.block_size :])[0][:, -1]
     model.train(was_training)
-    others = torch.ones_like(logits, dtype=torch.bool).index_fill(1, torch.tensor(blanks, device=idx.device), False)
-    return logits.masked_fill(others, float("-inf"))
+    only = torch.full_like(logits, float("-inf"))
+    only[:, blanks] = logits[:, blanks]
+    return only

@@ -140,7 +140,7 @@ def token_file(texts: Sequence[str], path: Path, encoding: tiktoken.Encoding) ->
         path: where to; an earlier file is written over.
         encoding: the tokenizer.
     """
-    from workshop_utils.text.tokenise import write_token_file
+    from workshop_utils.text.token_file import write_token_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)

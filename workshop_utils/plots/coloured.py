@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from workshop_utils.chat.template import Messages, encode
-from workshop_utils.text.byte_level import to_bytes
+from workshop_utils.text.tokenizer import to_bytes
 
 if TYPE_CHECKING:
     import tiktoken

@@ -18,7 +18,7 @@ import tiktoken
 
 from workshop_utils.stream.rows import Problem, Rows
 from workshop_utils.text.corpus import split_of
-from workshop_utils.text.tokenise import encode
+from workshop_utils.text.tokenizer import encode
 
 GROUP_CHARACTERS = 200_000  # tokenised in one call; a resumed stream tokenises one group again
 TOLD = 3  # bad rows of each kind that a reader tells with row and column; all are counted

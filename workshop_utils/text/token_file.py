@@ -1,12 +1,16 @@
-"""Token files: a corpus as one flat array of ids on the disk, made once, read through memmap.
+"""Token files: a corpus as one flat array of ids on the disk, written once with all cores, read through memmap.
 
-The second station of the data's way: documents -> tokens -> token file -> batches. tokenise.py writes them.
+The data's path goes on here: documents -> ids -> token file -> batches.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,12 +19,128 @@ import numpy as np
 import tiktoken
 import torch
 
-from workshop_utils.text.tokenizer import fingerprint
+from workshop_utils.machine.files import written_atomically
+from workshop_utils.text.tokenizer import encode, fingerprint, strings
 
 MAGIC = b"SLMTOKEN"
 HEADER_BYTES = 1024  # magic (8), crc32 of the rest (4), JSON padded with spaces (1012)
-VERSION = 1
-SCAN_TOKENS = 8_000_000  # how much of a file is looked at in one go to find where the documents end
+BATCH_CHARACTERS = 500_000  # one unit of work for a thread
+SCAN_TOKENS = 8_000_000  # how much of a file is read in one go to find where the documents end
+
+# --- write ---------------------------------------------------------------------------------------------------------
+
+
+def write_token_file(
+    documents: Iterable[str], path: str | Path, encoding: tiktoken.Encoding, workers: int | None = None
+) -> TokenFile:
+    """Tokenise documents into one file, with the end-of-text token after each of them.
+
+    The order of the documents is kept, memory does not grow with their number, and the file appears under its name
+    only when it is complete. Documents without any visible character are skipped and counted (n_empty in the header).
+
+    Args:
+        documents: the texts, read once.
+        path: where to; missing folders are made.
+        encoding: the tokenizer. Its fingerprint goes into the header.
+        workers: threads; None takes one for each core.
+
+    Returns:
+        The file, open for reading.
+
+    Raises:
+        TypeError: a document is not a string.
+        ValueError: there is no document, or one is no valid Unicode.
+        OSError: no space is left; an earlier file is still whole.
+    """
+    return write_token_files(documents, {"all": path}, encoding, lambda text: "all", workers)["all"]
+
+
+def write_token_files(
+    documents: Iterable[str],
+    paths: Mapping[str, str | Path],
+    encoding: tiktoken.Encoding,
+    route: Callable[[str], str],
+    workers: int | None = None,
+) -> dict[str, TokenFile]:
+    """Like write_token_file, but sort the documents into several files in one pass.
+
+    Args:
+        documents: the texts, read once.
+        paths: for each name that route can return, the file.
+        encoding: the tokenizer.
+        route: says for a document into which file it goes, for example corpus.split_of.
+        workers: threads; None takes one for each core.
+
+    Returns:
+        The files by name, open for reading.
+    """
+    dtype = "<u2" if encoding.n_vocab <= 65_536 else "<u4"  # little-endian on every machine
+    header = {
+        "version": 1,
+        "dtype": dtype,
+        "fingerprint": fingerprint(encoding),
+        "tokenizer": encoding.name[:80],
+        "vocab_size": encoding.n_vocab,
+        "eot_token": encoding.eot_token,
+    }
+    counts = {name: Counter(n_tokens=0, n_documents=0, n_empty=0) for name in paths}
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(written_atomically(path)) for name, path in paths.items()}
+        for file in files.values():
+            file.write(bytes(HEADER_BYTES))  # its place: the counts are known at the end
+        for name, ids in _encoded(_batches(documents, route, counts), encoding, workers):
+            files[name].write(ids.astype(dtype).data)
+            counts[name]["n_tokens"] += len(ids)
+        for name, file in files.items():
+            if not counts[name]["n_documents"]:
+                raise ValueError(
+                    f"no document with text for {Path(paths[name]).name}: check the source, or give more documents"
+                )
+            file.seek(0)
+            content = json.dumps(header | counts[name]).encode().ljust(HEADER_BYTES - 12)
+            file.write(MAGIC + zlib.crc32(content).to_bytes(4, "little") + content)
+    return {name: TokenFile(path, encoding) for name, path in paths.items()}
+
+
+def _batches(
+    documents: Iterable[str], route: Callable[[str], str], counts: dict[str, Counter[str]]
+) -> Iterator[tuple[str, list[str]]]:
+    """Collect and count documents, for each file on its own, until there is enough work for a thread."""
+    waiting: dict[str, list[str]] = defaultdict(list)
+    characters: Counter[str] = Counter()
+    for text in strings(documents):
+        name = route(text)
+        if not text or text.isspace():
+            counts[name]["n_empty"] += 1
+            continue
+        counts[name]["n_documents"] += 1
+        waiting[name].append(text)
+        characters[name] += len(text)
+        if characters[name] >= BATCH_CHARACTERS:
+            yield name, waiting.pop(name)
+            del characters[name]
+    yield from waiting.items()
+
+
+def _encoded(
+    batches: Iterable[tuple[str, list[str]]], encoding: tiktoken.Encoding, workers: int | None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Encode batches in threads (tiktoken works without the GIL) and give them back in their order."""
+    from workshop_utils.machine.profiles import cores
+
+    workers = workers or cores()
+    running: deque[tuple[str, Future[np.ndarray]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for name, texts in batches:
+            running.append((name, pool.submit(encode, texts, encoding)))
+            if len(running) > 2 * workers:  # no more than that in memory
+                name, ids = running.popleft()
+                yield name, ids.result()
+        for name, ids in running:
+            yield name, ids.result()
+
+
+# --- read ----------------------------------------------------------------------------------------------------------
 
 
 class TokenFile:
@@ -93,8 +213,7 @@ class TokenFile:
         return ends
 
     def _bounds(self, i: int) -> tuple[int, int]:
-        ends = self._ends
-        return int(ends[i - 1]) + 1 if i else 0, int(ends[i])
+        return int(self._ends[i - 1]) + 1 if i else 0, int(self._ends[i])
 
     def document(self, i: int) -> np.ndarray:
         """The ids of one document, without the end-of-text token.
@@ -147,7 +266,7 @@ class TokenFile:
         return torch.from_numpy(both[:, :-1].copy()), torch.from_numpy(both[:, 1:].copy())
 
     def rows(self, batch_size: int, block_size: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Random documents, one in a row: tiny models learn to carry a name through a text only this way.
+        """Random documents, one per row: tiny models learn to carry a name through a text only this way.
 
         A row is x = [end-of-text, d0, d1, ...] and y = [d0, d1, ..., end-of-text], so that a model also learns how a
         document begins and when it is over. It is as long as the longest document of the batch, rounded up to a
@@ -161,12 +280,7 @@ class TokenFile:
         Returns:
             x: (B, T) int64, filled up with the end-of-text token.
             y: (B, T) int64, x moved on by one token, filled up with -1, which the loss ignores.
-
-        Raises:
-            ValueError: batch_size or block_size is smaller than 1.
         """
-        if batch_size < 1 or block_size < 1:
-            raise ValueError(f"batch_size {batch_size} and block_size {block_size} must both be at least 1")
         chosen = torch.randint(self.n_documents, (batch_size,), generator=generator).tolist()
         bounds = [self._bounds(i) for i in chosen]
         longest = max(end - start for start, end in bounds) + 1  # one more for the end-of-text token
@@ -197,17 +311,7 @@ class TokenFile:
             return self.windows(batch_size, block_size, generator)
         if how == "rows":
             return self.rows(batch_size, block_size, generator)
-        raise ValueError(f'how is {how!r}: choose "windows" (random stretches) or "rows" (one document a row)')
-
-
-def header_bytes(header: dict[str, Any]) -> bytes:
-    """A header as it stands at the start of the file, HEADER_BYTES long.
-
-    Args:
-        header: what the file holds; small enough for its place.
-    """
-    content = json.dumps({"version": VERSION, **header}).encode().ljust(HEADER_BYTES - 12)
-    return MAGIC + zlib.crc32(content).to_bytes(4, "little") + content
+        raise ValueError(f'how is {how!r}: choose "windows" (random stretches) or "rows" (one document per row)')
 
 
 def _read_header(path: Path) -> dict[str, Any]:
@@ -220,9 +324,4 @@ def _read_header(path: Path) -> dict[str, Any]:
     content = head[12:]
     if len(head) < HEADER_BYTES or zlib.crc32(content) != int.from_bytes(head[8:12], "little"):
         raise ValueError(f"the header of {path.name} is damaged: copy the file again, or delete it and make it again")
-    header: dict[str, Any] = json.loads(content)
-    if header["version"] != VERSION:
-        raise ValueError(
-            f"{path.name} has format version {header['version']}, this package reads {VERSION}: make the file again"
-        )
-    return header
+    return json.loads(content)
