@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext.openai_public import r50k_pat_str
 
-from workshop_utils.machine import files, profiles
+from workshop_utils.machine import files, hardware, hub
 from workshop_utils.text import corpus as data
 from workshop_utils.text import token_file as tokenfile
 from workshop_utils.text import tokenise
@@ -736,7 +736,7 @@ class TestDocuments:
 
     def test_unreachable_hub_is_one_sentence_at_once(self, monkeypatch):
         monkeypatch.delenv("WORKSHOP_HUB")
-        monkeypatch.setattr(profiles, "hub_reachable", lambda *args: (False, "no answer"))
+        monkeypatch.setattr(hub, "hub_reachable", lambda *args: (False, "no answer"))
         start = time.perf_counter()
         with pytest.raises(ConnectionError, match=r"no answer.*WORKSHOP_PROFILE=pocket.*WORKSHOP_HUB"):
             list(documents(SomeProfile(TINY)))
@@ -752,7 +752,7 @@ class TestDocuments:
             raise ConnectionResetError("gone")
 
         monkeypatch.delenv("WORKSHOP_HUB")
-        monkeypatch.setattr(profiles, "hub_reachable", lambda *args: (True, ""))
+        monkeypatch.setattr(hub, "hub_reachable", lambda *args: (True, ""))
         monkeypatch.setattr(datasets, "load_dataset", breaks)
         found = documents(SomeProfile(FINEWEB))
         assert next(found) == "a"
@@ -822,7 +822,7 @@ class TestPrepare:
         train, _, _ = prepare(SomeProfile())
         whole = train.path.read_bytes()
         del train
-        os.truncate((folder := next(iter(profiles.home().glob("data/*")))) / damaged, 10)
+        os.truncate((folder := next(iter(hardware.home().glob("data/*")))) / damaged, 10)
         assert prepare(SomeProfile())[0].path.read_bytes() == whole
         assert "made again" in capsys.readouterr().out
         assert (folder / "settings.json").stat().st_size > 10

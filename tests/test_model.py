@@ -54,7 +54,7 @@ def test_gpt2_itself_comes_from_a_local_copy_and_is_not_waited_for_without_a_net
     from workshop_utils.chat.models import ModelUnavailable, pretrained_gpt2
 
     start = time.perf_counter()
-    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
+    monkeypatch.setattr("workshop_utils.machine.hub.hub_reachable", lambda: (False, "the wifi is gone"))
     with pytest.raises(ModelUnavailable, match="the wifi is gone"):
         pretrained_gpt2()
     assert time.perf_counter() - start < 10

@@ -174,6 +174,13 @@ def tested_versions() -> dict[str, str]:
     return {canonicalize_name(name): version.strip() for name, version in pairs}
 
 
+def best(requirement: Requirement, tested: Mapping[str, str] | None = None) -> str:
+    """The version that CI passed with, as in "trl==1.14.2", if the range admits it, else the range."""
+    exact = (tested_versions() if tested is None else tested).get(canonicalize_name(requirement.name))
+    fits = exact is not None and requirement.specifier.contains(exact, prereleases=True)
+    return f"{requirement.name}=={exact}" if fits else f"{requirement.name}{requirement.specifier}"
+
+
 def make_plan(needed: Mapping[str, Requirement], present: Mapping[str, str], tested: Mapping[str, str]) -> Plan:
     """Decide what pip installs, and what it may not touch.
 
@@ -203,9 +210,7 @@ def make_plan(needed: Mapping[str, Requirement], present: Mapping[str, str], tes
                 "another version under Runtime > Change runtime type."
             )
             continue
-        exact = tested.get(name)
-        fits = exact is not None and requirement.specifier.contains(exact, prereleases=True)
-        wanted[name] = f"{requirement.name}=={exact}" if fits else f"{requirement.name}{requirement.specifier}"
+        wanted[name] = best(requirement, tested)
     lines = {name: f"{name}=={version}" for name, version in tested.items() if name not in present}
     for name, version in present.items():
         if PROTECTED.match(name):

@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from importlib import metadata
@@ -20,60 +19,44 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from workshop_utils import colab
-from workshop_utils.machine import hardware as machine
-from workshop_utils.machine import profiles
+from workshop_utils.machine import hardware, hub, profiles
 from workshop_utils.machine.profiles import Profile
 from workshop_utils.tuning import backends
 
-PYTHONS = ((3, 11), (3, 13))  # first and last version that pyproject.toml admits
 GB = 1e9
 # The extras of pyproject.toml without which every lesson runs, and what they are for.
 OPTIONAL = {"lab": "JupyterLab and workshop run", "unsloth": "faster fine-tuning on CUDA", "dev": "tests and linters"}
-STAYS = "it stays, since Colab's other packages were compiled against it; Runtime > Change runtime type offers others"
-# The variables that the workshop reads, with what raises ValueError where a value makes no sense.
-SETTINGS: dict[str, Callable[[], object] | None] = {
+ON_COLAB = "run the first cell again; what it leaves alone is what Colab's own packages were compiled against"
+# The variables that the workshop reads, with what raises ValueError where a value makes no sense, and the others.
+READERS: dict[str, Callable[[], object]] = {
     "WORKSHOP_PROFILE": profiles.asked,
-    "WORKSHOP_HOME": machine.home,
-    "WORKSHOP_HUB": machine.hub_folder,
+    "WORKSHOP_HOME": hardware.make_home,
+    "WORKSHOP_HUB": hub.hub_folder,
     "WORKSHOP_COUNTRY": profiles.country,
     "WORKSHOP_BACKEND": backends.asked,
-    "WORKSHOP_JUDGE_URL": None,  # check_judge looks at these three together
-    "WORKSHOP_JUDGE_MODEL": None,
-    "WORKSHOP_JUDGE_PRICES": None,
-    "WORKSHOP_HURRY": None,
-    "WORKSHOP_DEBUG": None,
 }
+JUDGE = ("WORKSHOP_JUDGE_URL", "WORKSHOP_JUDGE_MODEL", "WORKSHOP_JUDGE_PRICES")  # check_judge looks at them together
+SETTINGS = (*READERS, *JUDGE, "WORKSHOP_HURRY", "WORKSHOP_DEBUG")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was looked at."""
 
-    Attributes:
-        name: what, in a word or two.
-        status: "fine", "note" (it works, but not as it should) or "problem" (a lesson will fail).
-        found: what was found.
-        cure: what to do; "" when it is fine.
-    """
-
-    name: str
-    status: str
-    found: str
-    cure: str = ""
+    name: str  # what, in a word or two
+    status: str  # "fine", "note" (it works, but not as it should) or "problem" (a lesson will fail)
+    found: str  # what was found
+    cure: str = ""  # what to do; "" when it is fine
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a lesson takes: packages, as an extra of pyproject.toml, and GB of memory and disk for (pocket, t4, big).
-
-    The extra is the one that the lesson's first cell installs on Colab, "" where the package alone will do. The pocket
-    figures are measured and rounded up; those of t4 and big follow from the sizes of model, text and checkpoints.
-    """
+    """What a lesson takes. The pocket figures are measured and rounded up, the others follow from the sizes used."""
 
     lesson: str
     title: str
-    extra: str
-    memory: tuple[float, float, float]
+    extra: str  # of pyproject.toml, as its first cell installs it on Colab; "" where the package alone will do
+    memory: tuple[float, float, float]  # GB, for pocket, t4 and big
     disk: tuple[float, float, float]
 
 
@@ -99,16 +82,15 @@ def diagnose(profile: Profile | None = None) -> list[Finding]:
     Returns:
         The findings, in the order in which they are best read.
     """
-    findings = [*check_python()]
+    findings = [Finding("python", "fine", ".".join(map(str, sys.version_info[:3])))]  # pip refuses any other
     for check in (check_packages, check_imports, check_settings):
         findings += _looked_at(check)
-    if any(finding.name == "import torch" for finding in findings):
-        return findings  # the rest asks torch
-    with _without(wrong_settings()):  # so that one wrong variable hides nothing else
-        profile = profile or profiles.choose()
-        findings.insert(0, Finding("profile", "fine", f"{profile.name}, because {profile.reason}"))
-        for look in (check_device, check_memory_and_disk, check_hub, check_energy, check_judge, check_lessons):
-            findings += _looked_at(look, profile)
+    if any(finding.name in ("import torch", *wrong_settings()) for finding in findings):
+        return findings  # the rest asks torch, and reads the variables
+    profile = profile or profiles.choose()
+    findings.insert(0, Finding("profile", "fine", f"{profile.name}, because {profile.reason}"))
+    for look in (check_device, check_hub, check_judge, check_lessons):
+        findings += _looked_at(look, profile)
     return findings
 
 
@@ -119,16 +101,6 @@ def _looked_at(check: Callable[..., Iterable[Finding]], *arguments: Any) -> list
     except (ImportError, OSError, ValueError) as error:
         what = check.__name__.removeprefix("check_").replace("_", " ")
         return [Finding(what, "problem", f"could not be looked at: {error}", "cure the other problems first")]
-
-
-def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Finding]:
-    """The interpreter."""
-    found = ".".join(map(str, version[:3]))
-    if PYTHONS[0] <= version[:2] <= PYTHONS[1]:
-        yield Finding("python", "fine", found)
-    else:
-        cure = "install Python 3.12 (https://www.python.org/downloads) and make a new environment with it"
-        yield Finding("python", "problem", f"{found}, the packages need 3.11 to 3.13", cure)
 
 
 def check_packages() -> Iterator[Finding]:
@@ -159,44 +131,33 @@ def _needed() -> dict[str, dict[str, Requirement]]:
 
 
 def _check_group(extra: str, own: dict[str, Requirement], takers: list[str]) -> Iterator[Finding]:
-    """What is wrong with the packages that an extra brings, then what is right.
-
-    Args:
-        extra: its name.
-        own: name -> requirement of the packages.
-        takers: numbers of the lessons that need them.
-    """
+    """What is wrong with the packages that an extra brings (own), which lessons need (takers), then what is right."""
     use = _lessons(takers) if takers else OPTIONAL.get(extra, extra)
-    lack = "problem" if takers else "note"
-    tested = colab.tested_versions() if machine.checkout() is not None else {}
+    tested = colab.tested_versions() if hardware.checkout() is not None else {}
     on_colab = "google.colab" in sys.modules
-    later = "" if takers or extra == "lab" else f", for {use} only"  # why it is no matter that one is missing
-    if on_colab and extra:
-        later = f", which the first cell of {use} installs" if takers else ", which Colab does without"
+    may_lack = bool(extra) and (on_colab or not takers)
     wrong: dict[str, tuple[str, str]] = {}  # name -> status and what was found
-    absent, staying = [], set()
+    absent = []
     for name, requirement in own.items():
         version = (_installed(name) or "").partition("+")[0]  # "+cpu" says how it was built, not what it is
-        fits = version and requirement.specifier.contains(version, prereleases=True)
-        limits = f"{requirement.specifier or 'any version'} is needed for {use}"
-        if not fits and on_colab and version and colab.PROTECTED.match(name):
-            staying.add(name)
-            wrong[name] = "note", f"{version}, {limits}"
-        elif not fits and later and (on_colab or not version):
+        fits = bool(version) and requirement.specifier.contains(version, prereleases=True)
+        if not fits and may_lack and (on_colab or not version):
             absent.append(name)
         elif not fits:
-            wrong[name] = lack, f"{version or 'missing'}, {limits}"
+            limits = f"{requirement.specifier or 'any version'} is needed for {use}"
+            wrong[name] = "problem" if takers and not on_colab else "note", f"{version or 'missing'}, {limits}"
         elif version != tested.get(name, version):
             wrong[name] = "note", f"{version}, CI passed with {tested[name]}"
-    cure = _install({name: own[name] for name in wrong if name not in staying})
+    cure = ON_COLAB if on_colab else _install({name: own[name] for name in wrong})
     for name, (status, found) in wrong.items():
-        yield Finding(name, status, found, STAYS if name in staying else cure)
+        yield Finding(name, status, found, cure)
     fine = []
     if not wrong and len(absent) < len(own):
         how = "in the versions that CI passed with" if tested else "in the ranges that the package declares"
         fine.append(f"{len(own) - len(absent)} for {use}, {how}")
     if absent:
-        fine.append(f"not here: {', '.join(absent)}{later}")
+        why = f"for {use}: their first cells install it" if takers else f"for {use} only"
+        fine.append(f"not here: {', '.join(absent)}, {why}")
     if fine:
         yield Finding(f"packages {extra}".strip(), "fine", "; ".join(fine))
 
@@ -213,18 +174,13 @@ def _pip() -> str:
     """The pip of this Python, as it is typed where this is read: in a notebook, in a checkout, or elsewhere."""
     if "ipykernel" in sys.modules:
         return "%pip"
-    root, pip = machine.checkout(), Path(sys.executable).with_name("pip")
+    root, pip = hardware.checkout(), Path(sys.executable).with_name("pip")
     return str(pip.relative_to(root)) if root is not None and pip.is_relative_to(root) else "pip"
 
 
 def _install(requirements: dict[str, Requirement], options: str = "") -> str:
     """The command that installs packages, in the versions of CI; any shell of Windows, Linux or Colab takes it."""
-    tested = colab.tested_versions()
-    words = []
-    for name, requirement in requirements.items():
-        exact = tested.get(name, "")
-        fits = exact and requirement.specifier.contains(exact, prereleases=True)
-        words.append(f"{requirement.name}=={exact}" if fits else f'"{requirement.name}{requirement.specifier}"')
+    words = [exact if "==" in (exact := colab.best(r)) else f'"{exact}"' for r in requirements.values()]
     return " ".join([_pip(), "install", *options.split(), *words])
 
 
@@ -236,7 +192,7 @@ def check_imports() -> Iterator[Finding]:
     broken = 0
     for name in names:
         try:
-            importlib.import_module(name)
+            importlib.import_module(name.replace("-", "_"))
         except Exception as error:  # whatever a broken package raises is what was asked for
             broken += 1
             said = " ".join(str(error).split())[:200]
@@ -274,86 +230,56 @@ def check_settings() -> Iterator[Finding]:
 def wrong_settings() -> dict[str, str]:
     """WORKSHOP_ variables whose value makes no sense -> why, as a sentence."""
     wrong = {}
-    for name, read in SETTINGS.items():
+    for name, read in READERS.items():
         try:
-            if read is not None:
-                read()
+            read()
         except ValueError as error:
             wrong[name] = str(error)
     return wrong
 
 
-@contextmanager
-def _without(names: Iterable[str]) -> Iterator[None]:
-    """Take environment variables away for a while."""
-    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
-
-
 def check_device(profile: Profile) -> Iterator[Finding]:
-    """The GPU, or why there is none, and the numbers to compute in."""
+    """The GPU, or why there is none, the numbers to compute in, memory, disk, and what tells the electricity."""
     import torch
 
-    gpu = machine.find_gpu()
-    if gpu is not None:
-        free, total = torch.cuda.mem_get_info(0) if not gpu.problem else (0, gpu.bytes)
+    gpu = hardware.find_gpu()
+    if gpu is not None and gpu.problem:
+        cure = "install a torch that was built for this GPU (https://pytorch.org/get-started), or use pocket"
+        yield Finding("gpu", "note", f"{gpu.name} cannot compute: {gpu.problem}", cure)
+    elif gpu is not None:
+        free, total = torch.cuda.mem_get_info(0)
         capability = f"capability {gpu.capability[0]}.{gpu.capability[1]}"
+        taken = free < 0.8 * total and profile.device == "cuda"
+        cure = "shut other kernels down; nvidia-smi lists who holds the memory" if taken else ""
         found = f"{gpu.name}, {capability}, {free / GB:.1f} of {total / GB:.1f} GB free"
-        if gpu.problem:
-            cure = "install a torch that was built for this GPU (https://pytorch.org/get-started), or use pocket"
-            yield Finding("gpu", "note", f"{gpu.name}, {capability}, cannot compute: {gpu.problem}", cure)
-        elif free < 0.8 * total and profile.device == "cuda":
-            yield Finding("gpu", "note", found, "shut other kernels down; nvidia-smi lists who holds the memory")
-        else:
-            yield Finding("gpu", "fine", found)
+        yield Finding("gpu", "note" if taken else "fine", found, cure)
     elif shutil.which("nvidia-smi") and torch.version.cuda is None:
         cure = "if you want to use it: pip install torch from https://pytorch.org/get-started for CUDA"
         yield Finding("gpu", "note", "there seems to be one, but this torch was built for CPUs only", cure)
     else:
         yield Finding("gpu", "fine", "none, and the pocket profile needs none")
-    yield Finding("cpu", "fine", f"{machine.cpu_name()}, {machine.cores()} cores")
+    yield Finding("cpu", "fine", f"{hardware.cpu_name()}, {hardware.cores()} cores")
     yield Finding("numbers", "fine", f"{profile.dtype}, because {profile.dtype_reason}")
-
-
-def check_memory_and_disk(profile: Profile) -> Iterator[Finding]:
-    """Memory, and the folder that everything is written to."""
-    yield Finding("memory", "fine", f"{machine.free_memory_bytes() / GB:.1f} GB free")
-    folder = profile.home
-    free = machine.free_disk_bytes(folder) / GB
-    yield Finding("disk", "fine", f"{free:.0f} GB free for {machine.short_path(folder)}")
+    yield Finding("memory", "fine", f"{hardware.free_memory_bytes() / GB:.1f} GB free")
+    free_disk = hardware.free_disk_bytes(profile.home) / GB
+    yield Finding("disk", "fine", f"{free_disk:.0f} GB free for {hardware.short_path(profile.home)}")
+    measured = profile.device == "cuda" or os.access("/sys/class/powercap/intel-rapl:0/energy_uj", os.R_OK)
+    how = "measured" if measured else "estimated from the load, since no meter can be read here"
+    yield Finding("energy", "fine", f"{how}; electricity of {profile.country} (WORKSHOP_COUNTRY)")
 
 
 def check_hub(profile: Profile) -> Iterator[Finding]:
     """The Hugging Face hub and the token. Nothing is asked for a profile that needs no network."""
     if profile.name == "pocket":
         yield Finding("hub", "fine", "not asked: the pocket profile needs no network")
-    elif (folder := machine.hub_folder()) is not None:
-        yield Finding("hub", "fine", f"not asked: files come from {machine.short_path(folder)} (WORKSHOP_HUB)")
+    elif (folder := hub.hub_folder()) is not None:
+        yield Finding("hub", "fine", f"not asked: files come from {hardware.short_path(folder)} (WORKSHOP_HUB)")
     else:
-        reachable, reason = profiles.hub_reachable()
-        cure = (
-            "" if reachable else "go online, unset HF_HUB_OFFLINE, or take the pocket profile: WORKSHOP_PROFILE=pocket"
-        )
-        yield Finding("hub", "fine" if reachable else "problem", reason, cure)
-    without = "none: lesson 01 then takes Qwen2.5 and not Gemma" if machine.hub_folder() is None else "none is needed"
-    yield Finding("token", "fine", "found" if machine.has_token() else without)
-
-
-def check_energy(profile: Profile) -> Iterator[Finding]:
-    """Whether electricity can be measured here, or only estimated."""
-    from workshop_utils.gpt.config import countries
-
-    if profile.country not in countries():
-        cure = "set WORKSHOP_COUNTRY to three letters such as GBR, DEU or IND"
-        yield Finding("energy", "problem", f"no electricity mix is known for {profile.country!r}", cure)
-        return
-    meter = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
-    measured = profile.device == "cuda" or os.access(meter, os.R_OK)
-    how = "measured" if measured else "estimated from the load, since no meter can be read here"
-    yield Finding("energy", "fine", f"{how}; electricity of {profile.country} (WORKSHOP_COUNTRY)")
+        reachable, reason = hub.hub_reachable()
+        cure = "go online, unset HF_HUB_OFFLINE, or take the pocket profile: WORKSHOP_PROFILE=pocket"
+        yield Finding("hub", "fine" if reachable else "problem", reason, "" if reachable else cure)
+    without = "none: lesson 01 then takes Qwen2.5 and not Gemma" if hub.hub_folder() is None else "none is needed"
+    yield Finding("token", "fine", "found" if hub.has_token() else without)
 
 
 def check_judge(profile: Profile) -> Iterator[Finding]:
@@ -372,7 +298,7 @@ def check_judge(profile: Profile) -> Iterator[Finding]:
 def check_lessons(profile: Profile) -> Iterator[Finding]:
     """What each lesson will need, against what is free now."""
     column = profiles.NAMES.index(profile.name)
-    memory, disk = machine.free_memory_bytes() / GB, machine.free_disk_bytes(profile.home) / GB
+    memory, disk = hardware.free_memory_bytes() / GB, hardware.free_disk_bytes(profile.home) / GB
     for needs in LESSONS:
         found = f"{needs.title}: up to {needs.memory[column]:g} GB of memory, {needs.disk[column]:g} GB of disk"
         cures = []

@@ -449,13 +449,13 @@ def documents(profile: Profile, limit: int | None = None) -> Iterator[str]:
 
 def _hub_rows(name: str) -> Iterator[dict[str, Any]]:
     """Stream the rows of a data set from WORKSHOP_HUB if it is set, else from the hub."""
-    from workshop_utils.machine import profiles
+    from workshop_utils.machine import hub
 
     configuration, folder = HUB_SETS[name]
-    local = profiles.hub_folder()
+    local = hub.hub_folder()
     if local is not None:
         return _local_rows(local / name, folder)
-    reachable, reason = profiles.hub_reachable()
+    reachable, reason = hub.hub_reachable()
     if not reachable:
         raise ConnectionError(f"{name} cannot be streamed from the hub ({reason}): {CURE}")
     return _streamed_rows(name, configuration)
@@ -516,7 +516,7 @@ def prepare(profile: Profile) -> tuple[TokenFile, TokenFile, tiktoken.Encoding]:
     """
     from filelock import FileLock
 
-    from workshop_utils.machine.profiles import home
+    from workshop_utils.machine.hardware import home
 
     encoding = for_profile(profile)
     settings = {

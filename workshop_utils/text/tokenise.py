@@ -122,7 +122,7 @@ def _encode_all(
 ) -> Iterator[tuple[str, _Encoded]]:
     """Encode batches in threads (tiktoken works without the GIL) and give them back in their order."""
     if workers is None:
-        from workshop_utils.machine.profiles import cores
+        from workshop_utils.machine.hardware import cores
 
         workers = cores()
     if workers < 1:

@@ -312,7 +312,7 @@ class Loop:
 
     def progress(self, entry: dict[str, Any]) -> str:
         """One line: where we are, how good, how fast, how long still."""
-        from workshop_utils.machine.profiles import peak_flops
+        from workshop_utils.machine.hardware import peak_flops
 
         run, steps = self.run, self.config.steps
         speed = run.tokens / max(run.seconds, 1e-9)

@@ -77,7 +77,7 @@ def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, 
 
 def run_dir(name: str, gpt: GPTConfig, training: TrainConfig, fingerprint: str = "") -> Path:
     """A folder for exactly this run: the same settings find their checkpoints again, other settings never do."""
-    from workshop_utils.machine.profiles import home
+    from workshop_utils.machine.hardware import home
 
     settings = json.dumps([gpt.to_dict(), training.to_dict(), fingerprint], sort_keys=True)
     return home() / "runs" / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
