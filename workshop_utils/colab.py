@@ -5,7 +5,7 @@ Only the standard library and packaging are used, so that nothing is loaded that
     import sys
 
     if "google.colab" in sys.modules:
-        !pip install -q --no-deps "slm-workshop @ git+https://github.com/slm-workshop/slm-workshop@main"
+        !pip install -q --no-deps "slm-workshop @ git+https://github.com/slm-workshop/slm-workshop@v0.1.0"
         from workshop_utils.colab import install
         install("finetune")
 """

@@ -139,27 +139,29 @@ def chat(
 
 @app.command()
 def brand(
-    name: Annotated[
-        str, typer.Argument(metavar="[OWNER/REPO[@TAG]]", help="on GitHub; the tag stays if left out")
-    ] = "",
+    repository: Annotated[str, typer.Argument(metavar="[OWNER/REPO]", help="on GitHub; stays if left out")] = "",
+    version: Annotated[str, typer.Option(help="of a release, such as 0.2.0 for the tag v0.2.0; stays too")] = "",
     check: Annotated[bool, typer.Option("--check", help="write nothing, say which addresses lead elsewhere")] = False,
 ) -> int:
-    """Make badges, links and install lines lead to a repository, such as a fork; or check that they do."""
+    """Make badges, links and install lines lead to a repository (a fork) and a release; or check that they do."""
     from workshop_utils.command import brand
     from workshop_utils.machine.hardware import checkout
 
     root = checkout()
     if root is None:
         raise FileNotFoundError("brand rewrites the files of a checkout, and there is none: clone the repository first")
-    if not (name or check):
-        raise ValueError("which repository? Give OWNER/REPO or OWNER/REPO@TAG, or --check")
-    home = brand.parse(name, brand.home_of(root).tag) if name else brand.home_of(root)
+    if not (repository or version or check):
+        raise ValueError("where shall the addresses lead? Give OWNER/REPO, --version X.Y.Z, or --check")
+    now = brand.home_of(root)
+    home = brand.Home(repository or now.repository, version or now.version)
     if check:
         strays = brand.strays(root, home)
-        print("\n".join(f"{stray.path}:{stray.line}: {stray.text}" for stray in strays) or f"all lead to {home}")
+        print("\n".join(strays) or f"all lead to {home}")
         return int(bool(strays))
     changed = brand.rewrite(root, home)
     print("\n".join(f"rewritten: {path}" for path in changed) or f"all lead to {home} already")
+    if changed:
+        print(f"Colab installs the tag {home.tag}: commit, then `git tag {home.tag}` and `git push --tags`")
     return 0
 
 
