@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from workshop_utils.machine.hardware import checkout
 
@@ -49,9 +47,7 @@ def find(names: Sequence[str | Path] = ()) -> list[Path]:
     return [_find_one(str(name)) for name in names] if names else sorted(notebooks_folder().glob("*.ipynb"))
 
 
-def run(
-    lessons: Sequence[str | Path] = (), profile: str | None = None, out: Path | str | None = None, quiet: bool = False
-) -> int:
+def run(lessons: Sequence[str | Path] = (), profile: str | None = None, out: Path | str | None = None) -> int:
     """Run lessons one after the other and write their pages, index.html and report.json.
 
     A lesson that fails stops itself, not the others. Ctrl-C stops the run and writes the report so far.
@@ -60,7 +56,6 @@ def run(
         lessons: names as find() takes them; all lessons if empty.
         profile: "pocket", "t4" or "big"; what the machine suggests if None.
         out: folder for the report; build/workshop in the checkout unless told.
-        quiet: print nothing.
 
     Returns:
         0 if every lesson passed, else 1.
@@ -70,6 +65,9 @@ def run(
         FileNotFoundError: there is no folder of lessons.
         ModuleNotFoundError: what runs notebooks is not installed.
     """
+    from rich.console import Console
+    from rich.markup import escape
+
     from workshop_utils.command import report
 
     for package in ("nbclient", "nbconvert", "ipykernel"):
@@ -79,17 +77,25 @@ def run(
     out = Path(out) if out else (checkout() or Path.cwd()) / "build" / "workshop"
     out.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
-    with _progress(quiet) as progress:
+    console = Console(stderr=True, highlight=False)
+    with console.status("") as status:
         for path in paths:
-            outcomes.append(_run_one(path, profile, progress))
-            report.write_lesson(outcomes[-1], out)
+
+            def at(number: int, cells: int, heading: str, lesson: str = path.stem) -> None:
+                status.update(escape(f"{lesson}  cell {number}/{cells}  {heading[:40]}"))
+
+            outcome = _run_one(path, profile, at)
+            outcomes.append(outcome)
+            report.write_lesson(outcome, out)
             report.write_report(outcomes, out, profile)  # after each lesson, so that there is always one to look at
-            progress.ends(outcomes[-1])
-            if outcomes[-1].interrupted:
+            how = f"{outcome.seconds / 60:.1f} min, {outcome.peak_mb:.0f} MB at most"
+            console.print(f"{outcome.status}  {outcome.lesson}  {how}", style="red" if outcome.error else "green")
+            if outcome.error:
+                where = f"in cell {outcome.cell}: " if outcome.cell else ""
+                console.print(f"        {where}{outcome.error}", markup=False)
+            if outcome.interrupted:
                 break
-    report.write_report(outcomes, out, profile)
-    if not quiet:
-        print(f"The lessons with their outputs: {out / 'index.html'}", file=sys.stderr)
+    console.print(f"The lessons with their outputs: {out / 'index.html'}", soft_wrap=True)
     return 0 if [outcome.status for outcome in outcomes] == ["passed"] * len(paths) else 1
 
 
@@ -99,7 +105,7 @@ def _find_one(name: str) -> Path:
         if not path.is_file():
             raise FileNotFoundError(f"there is no notebook at {path}: check the path, or give a lesson's number")
         return path.resolve()
-    known = sorted(notebooks_folder().glob("*.ipynb"))
+    known = find()
     number = f"{int(name):02d}" if name.isdecimal() else name
     for notebook in known:
         if name == notebook.stem or number == notebook.stem.split("_")[0]:
@@ -107,56 +113,13 @@ def _find_one(name: str) -> Path:
     raise ValueError(f"there is no lesson {name!r}: choose from {', '.join(notebook.stem for notebook in known)}")
 
 
-def _run_one(path: Path, profile: str | None, progress: _Watcher) -> Outcome:
+def _run_one(path: Path, profile: str | None, on_cell: Callable[[int, int, str], None]) -> Outcome:
     """Execute a lesson; Ctrl-C and a file that is no notebook end it like an error."""
     from workshop_utils.command.kernel import Outcome, execute
 
     try:
-        return execute(path, profile, on_cell=lambda *where: progress.at(path.stem, *where))
+        return execute(path, profile, on_cell=on_cell)
     except KeyboardInterrupt:
         return Outcome(path.stem, status="failed", error="stopped with Ctrl-C", interrupted=True)
     except ValueError as error:  # what nbformat raises for broken JSON and for JSON that is no notebook
         return Outcome(path.stem, status="failed", error=f"no notebook: {' '.join(str(error).split())[:200]}")
-
-
-class _Watcher(Protocol):
-    def at(self, lesson: str, number: int, cells: int, heading: str) -> None:
-        """A cell begins."""
-
-    def ends(self, outcome: Outcome) -> None:
-        """A lesson has ended."""
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[_Watcher]:
-    """Show a bar for the lesson that runs, with the cell it is at, and a line for each that has ended."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.fields[lesson]}"),
-        BarColumn(24),
-        TextColumn("cell"),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet), transient=True) as bars:
-
-        class Watcher:
-            def at(self, lesson: str, number: int, cells: int, heading: str) -> None:
-                if not bars.tasks:
-                    bars.add_task("", total=cells, lesson=lesson)
-                bars.update(bars.task_ids[0], completed=number, description=heading[:40])
-
-            def ends(self, outcome: Outcome) -> None:
-                for task in bars.task_ids:
-                    bars.remove_task(task)
-                how = f"{outcome.seconds / 60:.1f} min, {outcome.peak_mb:.0f} MB at most"
-                where = f"in cell {outcome.cell}: " if outcome.cell else ""
-                colour = "green" if outcome.status == "passed" else "red"
-                bars.console.print(f"[{colour}]{outcome.status}[/]  {outcome.lesson}  {how}", highlight=False)
-                if outcome.error:
-                    bars.console.print(f"        {where}{outcome.error}", markup=False, highlight=False)
-
-        yield Watcher()
