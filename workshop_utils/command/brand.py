@@ -42,12 +42,9 @@ class Home:
     version: str
 
     def __post_init__(self) -> None:
-        owner, _, name = self.repository.partition("/")
-        if not re.fullmatch(f"{OWNER}/{NAME}", self.repository) or len(owner) > 39 or len(name) > 100:
-            raise ValueError(
-                f"{self.repository!r} names no repository of GitHub: write OWNER/REPO, such as ada/workshop, without "
-                "https:// and .git"
-            )
+        if not re.fullmatch(rf"(?=[^/]{{1,39}}/.{{1,100}}$){OWNER}/{NAME}", self.repository):
+            said = "write OWNER/REPO, such as ada/workshop, without https:// and .git"
+            raise ValueError(f"{self.repository!r} names no repository of GitHub: {said}")
         if not re.fullmatch(r"\d+\.\d+\.\d+", self.version):
             raise ValueError(f"{self.version!r} is no version: write three numbers, such as 0.2.0")
 
@@ -66,8 +63,8 @@ def home_of(root: Path) -> Home:
     return Home(settings["tool"]["workshop"]["repository"], settings["project"]["version"])
 
 
-def strays(root: Path, home: Home) -> list[str]:
-    """Find the addresses of the project that do not lead to its home, as "path:line: address".
+def changes(root: Path, home: Home) -> dict[Path, str]:
+    """Find the files in which pyproject.toml or an address of the project does not lead to its home.
 
     An address is the project's if it is a link to Colab, installs the package, or leads to a repository on GitHub that
     has the name of the home's or of the package, whoever owns it. Other links to GitHub are nobody's business.
@@ -75,32 +72,14 @@ def strays(root: Path, home: Home) -> list[str]:
     Args:
         root: of the checkout.
         home: where all of them should lead.
-    """
-    return [
-        f"{path.relative_to(root).as_posix()}:{number}: {match[0]}"
-        for path in _files(root)
-        for number, line in enumerate(_text(path).splitlines(), 1)
-        for match in ADDRESS.finditer(line)
-        if _right(match, home, {_name(home)}) != match[0]
-    ]
-
-
-def rewrite(root: Path, home: Home) -> list[str]:
-    """Make pyproject.toml and every address of the project lead to a new home.
-
-    Notebooks keep their outputs, and count as fresh if they did before: on Colab alone the changed line is run.
-
-    Args:
-        root: of the checkout.
-        home: the new one.
 
     Returns:
-        The files that were changed, as paths from the root.
+        For each such file what it should hold. Notebooks keep their outputs, and count as fresh if they did before: on
+        Colab alone the changed line is run.
     """
-    names = {_name(home_of(root)), _name(home)}
-    changed = []
-    for path in _files(root):
-        old = _text(path)
+    names = {PACKAGE, *(place.repository.partition("/")[2].lower() for place in (home_of(root), home))}
+    changed = {}
+    for path, old in _texts(root):
         new = ADDRESS.sub(lambda match: _right(match, home, names), old)
         if path == root / "pyproject.toml":
             new = re.sub(r'(?m)^version = "[^"\n]*"', f'version = "{home.version}"', new, count=1)
@@ -108,9 +87,16 @@ def rewrite(root: Path, home: Home) -> list[str]:
         if path.suffix == ".ipynb" and new != old:
             new = new.replace(f'"digest": "{digest(json.loads(old))}"', f'"digest": "{digest(json.loads(new))}"')
         if new != old:
-            path.write_bytes(new.encode("utf-8", "surrogateescape"))
-            changed.append(path.relative_to(root).as_posix())
+            changed[path] = new
     return changed
+
+
+def rewrite(root: Path, home: Home) -> list[str]:
+    """Make pyproject.toml and every address of the project lead to a home; return the files that were changed."""
+    changed = changes(root, home)
+    for path, text in changed.items():
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return [path.relative_to(root).as_posix() for path in changed]
 
 
 def digest(notebook: Mapping[str, Any]) -> str:
@@ -121,25 +107,15 @@ def digest(notebook: Mapping[str, Any]) -> str:
 
 def _right(match: re.Match[str], home: Home, names: set[str]) -> str:
     """What an address should be; one that is not the project's stays."""
-    name = match["repository"].partition("/")[2].lower()
-    if not (match["pip"] or match["lead"].startswith("colab") or name in names | {PACKAGE}):
+    if not (match["pip"] or match["lead"].startswith("colab") or match["repository"].split("/")[1].lower() in names):
         return match[0]
     if match["pip"]:  # never without a tag: a branch moves
         return f"{match['lead']}{home.repository}@{home.tag}"
     return f"{match['lead']}{home.repository}{match['way'] or ''}{home.tag if match['tag'] else ''}"
 
 
-def _text(path: Path) -> str:
-    """A file as it is, line ends of Windows and bytes that are not UTF-8 included."""
-    return path.read_bytes().decode("utf-8", "surrogateescape")
-
-
-def _name(home: Home) -> str:
-    return home.repository.partition("/")[2].lower()
-
-
-def _files(root: Path) -> Iterator[Path]:
-    """Yield the text files of a checkout, in order, without what was built or installed."""
+def _texts(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the text files of a checkout as they are, in order, without what was built or installed."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(
             name
@@ -151,4 +127,5 @@ def _files(root: Path) -> Iterator[Path]:
         )
         for name in sorted(set(files) - SKIPPED):
             if Path(name).suffix in SUFFIXES and not name.startswith("."):
-                yield Path(folder) / name
+                path = Path(folder) / name
+                yield path, path.read_bytes().decode("utf-8", "surrogateescape")  # line ends of Windows stay, too

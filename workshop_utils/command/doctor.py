@@ -10,8 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from workshop_utils import colab
+from workshop_utils.gpt.config import unknown_names
 from workshop_utils.machine import hardware, hub, profiles
 from workshop_utils.machine.profiles import Profile
 from workshop_utils.tuning import backends
 
 GB = 1e9
-# The extras of pyproject.toml without which every lesson runs, and what they are for.
-OPTIONAL = {"lab": "JupyterLab and workshop run", "unsloth": "faster fine-tuning on CUDA", "dev": "tests and linters"}
 ON_COLAB = "run the first cell again; what it leaves alone is what Colab's own packages were compiled against"
 # The variables that the workshop reads, with what raises ValueError where a value makes no sense, and the others.
 READERS: dict[str, Callable[[], object]] = {
@@ -113,12 +111,30 @@ def check_packages() -> Iterator[Finding]:
         cure = f'{_pip()} install -c constraints.txt -e ".[dev]", in the folder of the project'
         yield Finding("packages", "problem", f"{colab.PACKAGE} itself is not installed", cure)
         return
-    seen: set[str] = set()
-    for extra, requirements in needed.items():
-        own = {name: requirement for name, requirement in requirements.items() if name not in seen}
-        takers = [lesson.lesson for lesson in LESSONS if own.keys() & needed.get(lesson.extra, {}).keys()]
-        seen |= own.keys()
-        yield from _check_group(extra, own, takers)
+    tested = colab.tested_versions() if hardware.checkout() is not None else {}
+    installed, on_colab = colab.installed(), "google.colab" in sys.modules
+    every = {name: requirement for group in needed.values() for name, requirement in group.items()}
+    wrong: dict[str, tuple[str, str]] = {}  # name -> status and what was found
+    absent = []
+    for name, requirement in every.items():
+        lessons = [needs.lesson for needs in LESSONS if name in needed[needs.extra]]
+        use = "every lesson" if len(lessons) == len(LESSONS) else f"lessons {', '.join(lessons)}"
+        version = installed.get(name, "").partition("+")[0]  # "+cpu" says how it was built, not what it is
+        fits = bool(version) and requirement.specifier.contains(version, prereleases=True)
+        if not fits and not (lessons and (name in needed[""] or not on_colab)):
+            absent.append(f"{name} {version}".strip())
+        elif not fits:
+            found = f"{version or 'missing'}, {requirement.specifier or 'any version'} is needed for {use}"
+            wrong[name] = "note" if on_colab else "problem", found
+        elif version != tested.get(name, version):
+            wrong[name] = "note", f"{version}, CI passed with {tested[name]}"
+    cure = ON_COLAB if on_colab else _install({name: every[name] for name in wrong})
+    for name, (status, found) in wrong.items():
+        yield Finding(name, status, found, cure)
+    how = "in the versions that CI passed with" if tested else "in the ranges that the package declares"
+    why = "a lesson's first cell installs what it needs" if on_colab else "no lesson needs it"
+    lack = f"; not here, or older, and {why}: {', '.join(absent)}" if absent else ""
+    yield Finding("packages", "fine", f"{len(every) - len(wrong) - len(absent)} are here {how}{lack}")
 
 
 def _needed() -> dict[str, dict[str, Requirement]]:
@@ -128,46 +144,6 @@ def _needed() -> dict[str, dict[str, Requirement]]:
     except metadata.PackageNotFoundError:
         return {}
     return {extra: colab.needs([extra] if extra else []) for extra in ("", *extras)}
-
-
-def _check_group(extra: str, own: dict[str, Requirement], takers: list[str]) -> Iterator[Finding]:
-    """What is wrong with the packages that an extra brings (own), which lessons need (takers), then what is right."""
-    use = _lessons(takers) if takers else OPTIONAL.get(extra, extra)
-    tested = colab.tested_versions() if hardware.checkout() is not None else {}
-    on_colab = "google.colab" in sys.modules
-    may_lack = bool(extra) and (on_colab or not takers)
-    wrong: dict[str, tuple[str, str]] = {}  # name -> status and what was found
-    absent = []
-    for name, requirement in own.items():
-        version = (_installed(name) or "").partition("+")[0]  # "+cpu" says how it was built, not what it is
-        fits = bool(version) and requirement.specifier.contains(version, prereleases=True)
-        if not fits and may_lack and (on_colab or not version):
-            absent.append(name)
-        elif not fits:
-            limits = f"{requirement.specifier or 'any version'} is needed for {use}"
-            wrong[name] = "problem" if takers and not on_colab else "note", f"{version or 'missing'}, {limits}"
-        elif version != tested.get(name, version):
-            wrong[name] = "note", f"{version}, CI passed with {tested[name]}"
-    cure = ON_COLAB if on_colab else _install({name: own[name] for name in wrong})
-    for name, (status, found) in wrong.items():
-        yield Finding(name, status, found, cure)
-    fine = []
-    if not wrong and len(absent) < len(own):
-        how = "in the versions that CI passed with" if tested else "in the ranges that the package declares"
-        fine.append(f"{len(own) - len(absent)} for {use}, {how}")
-    if absent:
-        why = f"for {use}: their first cells install it" if takers else f"for {use} only"
-        fine.append(f"not here: {', '.join(absent)}, {why}")
-    if fine:
-        yield Finding(f"packages {extra}".strip(), "fine", "; ".join(fine))
-
-
-def _lessons(numbers: list[str]) -> str:
-    """Name lessons, as in "lessons 05, 07 and 09"."""
-    if len(numbers) == len(LESSONS):
-        return "every lesson"
-    *most, last = numbers
-    return f"lessons {', '.join(most)} and {last}" if most else f"lesson {last}"
 
 
 def _pip() -> str:
@@ -187,28 +163,24 @@ def _install(requirements: dict[str, Requirement], options: str = "") -> str:
 def check_imports() -> Iterator[Finding]:
     """Whether what every lesson needs can be imported: a package may be there and broken."""
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
-    base = _needed().get("", {})
-    names = [name for name in base if _installed(name)] or ["torch", "numpy"]
+    installed = colab.installed()
+    base = _needed().get("") or {"torch": Requirement("torch")}
+    there = [name for name in base if name in installed or name == "torch"]  # that one is asked for further down
     broken = 0
-    for name in names:
+    for name in there:
         try:
             importlib.import_module(name.replace("-", "_"))
         except Exception as error:  # whatever a broken package raises is what was asked for
             broken += 1
+            cure = _install({name: base[name]}, "--force-reinstall --no-deps")
+            if sys.platform == "win32" and isinstance(error, OSError):
+                cure += "; if that is no help, install https://aka.ms/vs/17/release/vc_redist.x64.exe and restart"
+            if "google.colab" in sys.modules:
+                cure = "Runtime > Disconnect and delete runtime, then run the first cell again"
             said = " ".join(str(error).split())[:200]
-            yield Finding(f"import {name}", "problem", f"{type(error).__name__}: {said}", _mend(error, name, base))
+            yield Finding(f"import {name}", "problem", f"{type(error).__name__}: {said}", cure)
     if not broken:
-        yield Finding("imports", "fine", f"all {len(names)} packages that every lesson needs")
-
-
-def _mend(error: Exception, name: str, base: dict[str, Requirement]) -> str:
-    """The cure for a package that is installed and cannot be imported."""
-    if "google.colab" in sys.modules:
-        return "Runtime > Disconnect and delete runtime, then run the first cell again"
-    cure = _install({name: base.get(name, Requirement(name))}, "--force-reinstall --no-deps")
-    if sys.platform == "win32" and isinstance(error, OSError):
-        cure += "; if that is no help, install https://aka.ms/vs/17/release/vc_redist.x64.exe and restart"
-    return cure
+        yield Finding("imports", "fine", f"all {len(there)} packages that every lesson needs")
 
 
 def check_settings() -> Iterator[Finding]:
@@ -216,11 +188,8 @@ def check_settings() -> Iterator[Finding]:
     wrong = wrong_settings()
     for name, why in wrong.items():
         yield Finding(name, "problem", why, f"correct {name}, or unset it")
-    unknown = sorted(name for name in os.environ if name.startswith("WORKSHOP_") and name not in SETTINGS)
-    for name in unknown:
-        close = get_close_matches(name, SETTINGS, n=1)
-        cure = f"did you mean {close[0]}?" if close else f"unset it; there are {', '.join(SETTINGS)}"
-        yield Finding(name, "note", "nothing reads a variable of this name", cure)
+    if unknown := unknown_names((name for name in os.environ if name.startswith("WORKSHOP_")), SETTINGS):
+        yield Finding("variables", "note", f"nothing reads {unknown}", f"unset it; there are {', '.join(SETTINGS)}")
     if profiles.hurried():
         yield Finding("WORKSHOP_HURRY", "note", "every training is cut to a few steps", "unset it to train in earnest")
     if not (wrong or unknown or profiles.hurried()):
@@ -301,12 +270,13 @@ def check_lessons(profile: Profile) -> Iterator[Finding]:
     memory, disk = hardware.free_memory_bytes() / GB, hardware.free_disk_bytes(profile.home) / GB
     for needs in LESSONS:
         found = f"{needs.title}: up to {needs.memory[column]:g} GB of memory, {needs.disk[column]:g} GB of disk"
-        cures = []
-        if needs.memory[column] > memory:
-            cures.append(f"close programs and other notebooks, only {memory:.1f} GB of memory is free")
-        if needs.disk[column] > disk:
-            cures.append(f"free some disk, only {disk:.1f} GB is left, or point WORKSHOP_HOME elsewhere")
-        yield Finding(f"lesson {needs.lesson}", "problem" if cures else "fine", found, "; ".join(cures))
+        cures = {
+            f"close programs and other notebooks, only {memory:.1f} GB of memory is free": memory
+            - needs.memory[column],
+            f"free some disk, only {disk:.1f} GB is left, or point WORKSHOP_HOME elsewhere": disk - needs.disk[column],
+        }
+        cure = "; ".join(cure for cure, left in cures.items() if left < 0)
+        yield Finding(f"lesson {needs.lesson}", "problem" if cure else "fine", found, cure)
 
 
 def as_text(findings: Iterable[Finding]) -> str:
@@ -322,21 +292,3 @@ def as_text(findings: Iterable[Finding]) -> str:
     counts = {status: sum(f.status == status for f in findings) for status in ("problem", "note")}
     worth = [f"{n} {status}{'s' if n > 1 else ''}" for status, n in counts.items() if n]
     return "\n".join([*lines, "", f"{' and '.join(worth)}, see above" if worth else "everything is fine"])
-
-
-def as_dict(findings: Iterable[Finding]) -> dict[str, Any]:
-    """Findings and installed versions as plain values, for --json and for bug reports."""
-    versions = {name: _installed(name) for name in sorted(colab.tested_versions())}
-    return {
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "platform": sys.platform,
-        "findings": [asdict(finding) for finding in findings],
-        "versions": {name: version for name, version in versions.items() if version is not None},
-    }
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None

@@ -33,7 +33,6 @@ class Outcome:
     notebook: NotebookNode | None = field(default=None, repr=False)  # with its outputs, up to the cell that failed
     cell: int | None = None  # number of the cell that failed, counted from 1
     error: str = ""  # the last line of the error, as in "ValueError: ..."
-    interrupted: bool = False  # whether Ctrl-C ended it
 
 
 def execute(
@@ -41,7 +40,7 @@ def execute(
     profile: str | None = None,
     cwd: Path | None = None,
     env: dict[str, str] | None = None,
-    on_cell: Callable[[int, int, str], None] | None = None,
+    on_cell: Callable[[int, int], None] | None = None,
     seconds: float = math.inf,
 ) -> Outcome:
     """Execute one notebook in a fresh kernel of the Python that is running, up to its first error.
@@ -51,7 +50,7 @@ def execute(
         profile: handed on as WORKSHOP_PROFILE.
         cwd: where the kernel starts; beside the notebook unless told, as in JupyterLab.
         env: further environment variables of the kernel.
-        on_cell: called with the cell's number, the number of cells, and the heading above it.
+        on_cell: called with the cell's number and the number of cells.
         seconds: that all cells together may take.
 
     Returns:
@@ -66,12 +65,12 @@ def execute(
         cwd = cwd or notebook.parent
     content = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
     outcome = Outcome(notebook.stem if isinstance(notebook, Path) else "notebook", notebook=content)
-    headings, start = _headings(content), time.perf_counter()
+    start = time.perf_counter()
 
     def cell_starts(cell: Any, cell_index: int) -> None:
         outcome.cell = cell_index + 1
         if on_cell:
-            on_cell(cell_index + 1, len(headings), headings[cell_index])
+            on_cell(cell_index + 1, len(content.cells))
 
     client = NotebookClient(
         content,
@@ -141,14 +140,3 @@ def _last_line(error: BaseException, limit: str) -> str:
     if isinstance(error, CellExecutionError):
         name, said = error.ename, error.evalue
     return f"{name}: {' '.join(said.split())}"[:300]
-
-
-def _headings(notebook: NotebookNode) -> list[str]:
-    """Return for every cell the last Markdown heading at or above it."""
-    headings, last = [], ""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            titles = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")]
-            last = titles[-1] if titles else last
-        headings.append(last)
-    return headings

@@ -17,8 +17,6 @@ from workshop_utils.command.run_file import TOKENIZER, TRAIN, VAL, RunFile, read
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 
 if TYPE_CHECKING:
-    import tiktoken
-
     from workshop_utils.training.batches import Batches
     from workshop_utils.training.train import Run
 
@@ -37,12 +35,21 @@ class Settings:
     training: TrainConfig
     text_sha256: str = ""
 
-    def save(self, folder: Path) -> None:
-        """Write config.json, whole or not at all."""
-        from workshop_utils.machine.files import write_text_atomically
+    @classmethod
+    def new(cls, run: RunFile) -> Settings:
+        """The defaults, and over them what is given.
 
-        values = {"gpt": self.gpt.to_dict(), "training": self.training.to_dict(), "text_sha256": self.text_sha256}
-        write_text_atomically(json.dumps(values, indent=2) + "\n", folder / CONFIG)
+        Raises:
+            ValueError: a field is unknown or out of range.
+        """
+        from workshop_utils.machine import profiles
+
+        device = profiles.choose_device()
+        found = {"device": device, "dtype": profiles.choose_dtype(device)[0], "country": profiles.country()}
+        training = TRAINING | found | run.training
+        tenth = max(1, training["steps"] // 10) if isinstance(training["steps"], int) else 1
+        training = {"eval_every": tenth, "checkpoint_every": tenth, "log_every": min(10, tenth)} | training
+        return cls(GPTConfig.from_dict(MODEL | run.gpt), TrainConfig.from_dict(training))
 
     @classmethod
     def load(cls, folder: Path) -> Settings:
@@ -53,39 +60,26 @@ class Settings:
             ValueError: the file is damaged.
         """
         if not (folder / CONFIG).is_file():
-            if any(folder.glob("step-*")):
-                raise FileNotFoundError(
-                    f"{folder} has checkpoints and no {CONFIG}, which says what they are: copy it there again, or "
-                    "start anew in another folder"
-                )
-            raise FileNotFoundError(f"there is no run in {folder}: check the folder, or start one with workshop train")
-        values = read_json(folder / CONFIG)
-        if not {"gpt", "training"} <= set(values):
-            raise ValueError(f'{folder / CONFIG} has no "gpt" or no "training": it is not what workshop train wrote')
+            lost = f"it has checkpoints, copy their {CONFIG} there again" if any(folder.glob("step-*")) else ""
+            raise FileNotFoundError(
+                f"there is no run in {folder}: {lost or 'check the folder'}, or start one with workshop train"
+            )
+        values = {"gpt": {}, "training": {}} | read_json(folder / CONFIG)
         gpt, training = GPTConfig.from_dict(values["gpt"]), TrainConfig.from_dict(values["training"])
         return cls(gpt, training, values.get("text_sha256", ""))
 
+    def overlaid(self, run: RunFile) -> Settings:
+        """What the run was begun with, and over it what is given now; train() refuses what cannot change."""
+        gpt = self.gpt.to_dict() | run.gpt | {"vocab_size": self.gpt.vocab_size}
+        training = TrainConfig.from_dict(self.training.to_dict() | run.training)
+        return replace(self, gpt=GPTConfig.from_dict(gpt), training=training)
 
-def read_settings(path: Path | None = None, steps: int | None = None) -> Settings:
-    """Put the settings of a new run together: the defaults, then a learner's file, then the command line.
+    def save(self, folder: Path) -> None:
+        """Write config.json, whole or not at all."""
+        from workshop_utils.machine.files import write_text_atomically
 
-    Args:
-        path: JSON as in {"gpt": {"n_layer": 6}, "training": {"learning_rate": 1e-3}}; any field may be left out.
-        steps: optimiser updates.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no such JSON, or a field is unknown or out of range.
-    """
-    from workshop_utils.machine import profiles
-
-    given = read_json(path) if path is not None else {}
-    device = profiles.choose_device()
-    found = {"device": device, "dtype": profiles.choose_dtype(device)[0], "country": profiles.choose("pocket").country}
-    training = TRAINING | found | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
-    tenth = max(1, training["steps"] // 10) if isinstance(training["steps"], int) else 1
-    training = {"eval_every": tenth, "checkpoint_every": tenth, "log_every": min(10, tenth)} | training
-    return Settings(GPTConfig.from_dict(MODEL | given.get("gpt", {})), TrainConfig.from_dict(training))
+        values = {"gpt": self.gpt.to_dict(), "training": self.training.to_dict(), "text_sha256": self.text_sha256}
+        write_text_atomically(json.dumps(values, indent=2) + "\n", folder / CONFIG)
 
 
 def train_on_text(
@@ -101,7 +95,7 @@ def train_on_text(
 
     Args:
         text: the file, UTF-8; what the config names if None.
-        out: folder for everything that is made. A tokenizer that already lies in it is used. The config's if None.
+        out: folder for everything that is made; the config's if None.
         steps: optimiser updates; the config's if None.
         config: JSON file with fields of GPTConfig and TrainConfig, and more: see run_file.py.
         resume: go on with the run that was interrupted in out.
@@ -125,82 +119,48 @@ def train_on_text(
     from workshop_utils.training.train import train
 
     with together() as here:
-        found = here.from_main(lambda: RunFile.find(text, out, config, resume))
+        found = here.from_main(lambda: RunFile.find(text, out, config, resume, steps))
         with only_run(found.out, here.is_main):
-            run, settings = here.from_main(lambda: _lay_out(found, steps, config, resume))
+            run, settings = here.from_main(lambda: _lay_out(found, resume))
             train_data, val_data, _ = run.open_data(settings.gpt, settings.training)
             torch.manual_seed(settings.training.seed)  # the first weights
-            return train(
-                GPT(settings.gpt),
-                train_data,
-                val_data,
-                settings.training,
-                out_dir=run.out,
-                resume=resume,
-                parallel=run.parallel,
-            )
+            model, how = GPT(settings.gpt), {"resume": resume, "parallel": run.parallel}
+            return train(model, train_data, val_data, settings.training, out_dir=run.out, **how)
 
 
-def _lay_out(run: RunFile, steps: int | None, config: Path | None, resume: bool) -> tuple[RunFile, Settings]:
+def _lay_out(run: RunFile, resume: bool) -> tuple[RunFile, Settings]:
     """Make everything that the training needs, or find it made; the RunFile that comes back names no text."""
-    from workshop_utils.text.corpus import read_corpus
+    from workshop_utils.text.tokenizer import save_tokenizer
     from workshop_utils.training.loop import for_this_machine
     from workshop_utils.training.processes import restarted
 
-    out = run.out
-    again = resume or (restarted(out) and (out / CONFIG).is_file())
-    if not again:
-        _refuse_to_overwrite(run)
-        new = read_settings(config, steps)
-        for_this_machine(new.training, resume=False)  # refuses a GPU that is not there before anything is written
-    if run.text is None:
-        return run, _resumed(run, steps, config) if again else _lay_out_data(run, new)
-    content = read_corpus(run.text)
-    digest = hashlib.sha256(content).hexdigest()
+    again = resume or (restarted(run.out) and (run.out / CONFIG).is_file())
     if again:
-        settings = _settings_to_resume(run, digest, steps, config, by_hand=resume)
-        _mend(content, out, settings)
+        settings = Settings.load(run.out).overlaid(run)
     else:
-        settings = _prepare(content, digest, out, new, run.text)
-    run = replace(run, text=None, train=out / TRAIN, val=out / VAL, tokenizer=out / TOKENIZER)
+        _refuse_to_overwrite(run)
+        settings = Settings.new(run)
+        for_this_machine(settings.training, resume=False)  # refuses a GPU that is not there before anything is written
+    if run.text is not None:
+        return _lay_out_text(run, run.text, settings, again)
+    if not again:  # check token files or a stream, and keep their tokenizer and the settings beside the checkpoints
+        train, val, encoding = run.open_data(settings.gpt, settings.training)
+        _check_reach(train, settings)
+        if val is None:
+            print("no validation: the file names nothing for it")
+        if encoding is not None:
+            save_tokenizer(encoding, run.out / TOKENIZER)
+        settings = replace(settings, gpt=replace(settings.gpt, vocab_size=-(-train.vocab_size // 64) * 64))
+        settings.save(run.out)
     return run, settings
-
-
-def _lay_out_data(run: RunFile, settings: Settings) -> Settings:
-    """Check token files or a stream, and keep their tokenizer and the settings beside the checkpoints."""
-    from workshop_utils.text.tokenizer import save_tokenizer
-
-    train, val, encoding = run.open_data(settings.gpt, settings.training)
-    _check_reach(train, settings)
-    if val is None:
-        print("no validation: the file names nothing for it")
-    if encoding is not None:
-        save_tokenizer(encoding, run.out / TOKENIZER)
-    settings = replace(settings, gpt=replace(settings.gpt, vocab_size=-(-train.vocab_size // 64) * 64))
-    run.out.mkdir(parents=True, exist_ok=True)
-    settings.save(run.out)
-    return settings
-
-
-def _resumed(run: RunFile, steps: int | None, config: Path | None) -> Settings:
-    """The settings that a run was begun with, and over them what its file says now; train() compares the two."""
-    begun, given = Settings.load(run.out), read_json(config) if config is not None else {}
-    training = begun.training.to_dict() | given.get("training", {}) | ({"steps": steps} if steps is not None else {})
-    gpt = begun.gpt.to_dict() | given.get("gpt", {}) | {"vocab_size": begun.gpt.vocab_size}
-    return replace(begun, gpt=GPTConfig.from_dict(gpt), training=TrainConfig.from_dict(training))
 
 
 def _refuse_to_overwrite(run: RunFile) -> None:
     out = run.out
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file: give --out a folder")
-    written = [out / name for name in (CONFIG, "best.json", "run.json")]
-    if run.text is not None:
-        written += [out / TRAIN, out / VAL]
-    elif run.tokenizer is not None and run.tokenizer.resolve() != (out / TOKENIZER).resolve():
-        written.append(out / TOKENIZER)
-    found = [path for path in (*out.glob("step-*"), *written) if path.exists()]
-    if found:
+    names = [CONFIG, "best.json", "run.json", TOKENIZER, *([TRAIN, VAL] if run.text is not None else [])]
+    written = [*out.glob("step-*"), *(out / name for name in names)]
+    own = run.tokenizer.resolve() if run.tokenizer is not None else None
+    if found := [path for path in written if path.exists() and path.resolve() != own]:
         resume = "go on with the run there by --resume, or " if (out / CONFIG).is_file() else ""
         raise ValueError(
             f"{out} already holds {found[0].name}, which this run would write over: {resume}choose another folder "
@@ -208,46 +168,39 @@ def _refuse_to_overwrite(run: RunFile) -> None:
         )
 
 
-def _settings_to_resume(
-    run: RunFile, digest: str, steps: int | None, config: Path | None, by_hand: bool = True
-) -> Settings:
-    out = run.out
-    if config is not None and by_hand and not run.whole:
-        raise ValueError(f"--config and --resume exclude each other: a resumed run goes on with {out / CONFIG}")
-    settings = _resumed(run, steps, config) if run.whole or not by_hand else Settings.load(out)
-    if settings.text_sha256 != digest:
-        raise ValueError(
-            f"{run.text} is not the text that {out} was trained on: give that one, or start in another folder"
-        )
-    if steps not in (None, settings.training.steps):
-        raise ValueError(
-            f"the run in {out} was laid out for {settings.training.steps:,} steps, and its learning rate falls until "
-            "then: resume it without --steps, or start in another folder"
-        )
-    return settings
-
-
-def _prepare(content: bytes, digest: str, out: Path, settings: Settings, text: Path) -> Settings:
-    """Make tokenizer, token files and config.json; return the settings with the vocabulary's real size."""
-    from workshop_utils.text.corpus import TokenFile, split_text, write_token_file
+def _lay_out_text(run: RunFile, text: Path, settings: Settings, again: bool) -> tuple[RunFile, Settings]:
+    """Make tokenizer, token files and config.json of a text; of a resumed run, token files that miss or are damaged."""
+    from workshop_utils.text.corpus import TokenFile, read_corpus, split_text
     from workshop_utils.text.tokenizer import load_tokenizer, padded_vocab_size, save_tokenizer, train_bpe
 
-    parts, said = split_text(content, settings.gpt.block_size)
+    out, block_size, content = run.out, settings.gpt.block_size, read_corpus(text)
+    digest = hashlib.sha256(content).hexdigest()
+    run = replace(run, text=None, train=out / TRAIN, val=out / VAL, tokenizer=out / TOKENIZER)
+    parts, said = split_text(content, block_size)
+    if again:
+        if settings.text_sha256 != digest:
+            raise ValueError(f"{text} is not the text that {out} was trained on: give that one, or another folder")
+        for split, pieces in parts.items():
+            try:
+                TokenFile(out / f"{split}.tokens")
+            except (FileNotFoundError, ValueError):
+                print(f"{out / split}.tokens is missing or damaged: made again from the text")
+                _write_tokens(pieces, split, out, load_tokenizer(out / TOKENIZER))
+        return run, settings
     print(said)
-    if (out / TOKENIZER).is_file():
-        encoding = load_tokenizer(out / TOKENIZER)
-        print(f"tokenizer: {out / TOKENIZER}, {encoding.n_vocab:,} tokens, found there")
-    else:
-        learnt_from = _decoded(parts["train"], "learning the tokenizer")
-        encoding = train_bpe(learnt_from, settings.gpt.vocab_size, name="own", at_most=True)
-        print(f"tokenizer: {encoding.n_vocab:,} tokens, learnt from {text.name}")
-    _check_length(parts["val"], encoding, settings.gpt.block_size, text)
+    learnt_from = _decoded(parts["train"], "learning the tokenizer")
+    encoding = train_bpe(learnt_from, settings.gpt.vocab_size, name="own", at_most=True)
+    print(f"tokenizer: {encoding.n_vocab:,} tokens, learnt from {text.name}")
     settings = Settings(replace(settings.gpt, vocab_size=padded_vocab_size(encoding)), settings.training, digest)
     try:
         for split, pieces in parts.items():
-            made = write_token_file(_decoded(pieces, f"encoding {split}"), out / f"{split}.tokens", encoding)
-            print(f"{split + ':':<11}{made.n_tokens:,} tokens")
-        _check_reach(TokenFile(out / TRAIN), settings)  # before the tokenizer, which a later start would find
+            n_tokens = _write_tokens(pieces, split, out, encoding)
+            if n_tokens <= block_size:
+                raise ValueError(
+                    f"{text} is too short: its part for {split} has {n_tokens} tokens, and block_size {block_size} "
+                    f"needs {block_size + 1}; give more text, or a smaller block_size by --config"
+                )
+        _check_reach(TokenFile(out / TRAIN), settings)
     except BaseException:  # a later start would take them for somebody's own
         for name in (TRAIN, VAL):
             with suppress(OSError):
@@ -255,21 +208,17 @@ def _prepare(content: bytes, digest: str, out: Path, settings: Settings, text: P
         raise
     save_tokenizer(encoding, out / TOKENIZER)
     settings.save(out)  # last: where it is, everything is
-    return settings
+    return run, settings
 
 
-def _mend(content: bytes, out: Path, settings: Settings) -> None:
-    """Write the token files of a resumed run again where they are missing or damaged: its text is here."""
-    from workshop_utils.text.corpus import TokenFile, split_text, write_token_file
-    from workshop_utils.text.tokenizer import load_tokenizer
+def _write_tokens(pieces: list[bytes], split: str, out: Path, encoding: Any) -> int:
+    from workshop_utils.text.corpus import write_token_file
 
-    for split, path in {"train": out / TRAIN, "val": out / VAL}.items():
-        try:
-            TokenFile(path)
-        except (FileNotFoundError, ValueError):
-            print(f"{path} is missing or damaged: made again from the text")
-            pieces = split_text(content, settings.gpt.block_size)[0][split]
-            write_token_file(_decoded(pieces, f"encoding {split}"), path, load_tokenizer(out / TOKENIZER))
+    if not any(piece.strip() for piece in pieces):
+        return 0
+    made = write_token_file(_decoded(pieces, f"encoding {split}"), out / f"{split}.tokens", encoding)
+    print(f"{split + ':':<11}{made.n_tokens:,} tokens")
+    return made.n_tokens
 
 
 def _decoded(pieces: list[bytes], doing: str) -> Iterator[str]:
@@ -277,20 +226,6 @@ def _decoded(pieces: list[bytes], doing: str) -> Iterator[str]:
     from workshop_utils.text.corpus import progress
 
     return (piece.decode() for piece in progress(pieces, sum(map(len, pieces)), doing, len))
-
-
-def _check_length(val: list[bytes], encoding: tiktoken.Encoding, block_size: int, text: Path) -> None:
-    from workshop_utils.text.tokenise import encode
-
-    found = 0
-    for piece in val:
-        found += len(encode([piece.decode()], encoding)) if piece.strip() else 0  # with the end-of-text token
-        if found > block_size:
-            return
-    raise ValueError(
-        f"{text} is too short: the tenth of it that is held out for validation has {found} tokens, and block_size "
-        f"{block_size} needs {block_size + 1}; give more text, or a smaller block_size by --config"
-    )
 
 
 def _check_reach(data: Batches, settings: Settings) -> None:
@@ -314,9 +249,8 @@ def _check_reach(data: Batches, settings: Settings) -> None:
     drawn = training.steps * training.batch_size * training.grad_accum_steps * world().size  # rows or windows
     share = drawn / data.n_documents if training.rows == "rows" else drawn * size / data.n_tokens
     if share < 0.5:
-        print(
-            f"{training.steps:,} steps read {share:.1%} of the text; {training.steps / share:,.0f} would read it once"
-        )
+        once = training.steps / share
+        print(f"{training.steps:,} steps read {share:.1%} of the text; {once:,.0f} would read it once")
 
 
 def sample(
@@ -330,7 +264,7 @@ def sample(
         tokens: how many to add at most.
         temperature: above 1 bolder, below 1 more careful, 0 always the likeliest token.
         top_k: draw among the k likeliest tokens only.
-        seed: of the dice.
+        seed: of the sampling.
 
     Raises:
         FileNotFoundError: there is no run in that folder.
@@ -340,12 +274,8 @@ def sample(
     from workshop_utils.text.tokenizer import load_tokenizer
     from workshop_utils.training.checkpoints import load_model
 
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: check the path, or make it with workshop train")
     if not prompt:
         raise ValueError("the prompt is empty: give at least one character to write on from")
-    if not prompt.isascii() and prompt != prompt.encode(errors="replace").decode():
-        raise ValueError(f"the prompt {prompt!r} is no valid Unicode: type it again, or set the terminal to UTF-8")
     settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
     model = load_model(folder, "best", encoding=encoding)
     begins = settings.training.rows == "rows"  # windows start anywhere: there the model knows no beginnings

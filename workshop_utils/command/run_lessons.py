@@ -15,6 +15,8 @@ from workshop_utils.machine.hardware import checkout
 if TYPE_CHECKING:
     from workshop_utils.command.kernel import Outcome
 
+STOPPED = "stopped with Ctrl-C"
+
 
 def notebooks_folder() -> Path:
     """Return the folder of the lessons in the checkout that this package runs from.
@@ -25,8 +27,8 @@ def notebooks_folder() -> Path:
     root = checkout()
     if root is None:
         raise FileNotFoundError(
-            "there are no lessons here: they are files of the project's repository, not of the installed package. "
-            "Clone the repository and run `make workshop` in it, or give the path of a notebook."
+            "the lessons are files of the project's repository, not of the installed package: clone it and run "
+            "`make workshop` there, or give the path of a notebook"
         )
     return root / "notebooks"
 
@@ -66,7 +68,6 @@ def run(lessons: Sequence[str | Path] = (), profile: str | None = None, out: Pat
         ModuleNotFoundError: what runs notebooks is not installed.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     from workshop_utils.command import report
 
@@ -81,10 +82,10 @@ def run(lessons: Sequence[str | Path] = (), profile: str | None = None, out: Pat
     with console.status("") as status:
         for path in paths:
 
-            def at(number: int, cells: int, heading: str, lesson: str = path.stem) -> None:
-                status.update(escape(f"{lesson}  cell {number}/{cells}  {heading[:40]}"))
+            def show(number: int, cells: int, lesson: str = path.stem) -> None:
+                status.update(f"{lesson}  cell {number} of {cells}")
 
-            outcome = _run_one(path, profile, at)
+            outcome = _run_one(path, profile, show)
             outcomes.append(outcome)
             report.write_lesson(outcome, out)
             report.write_report(outcomes, out, profile)  # after each lesson, so that there is always one to look at
@@ -93,7 +94,7 @@ def run(lessons: Sequence[str | Path] = (), profile: str | None = None, out: Pat
             if outcome.error:
                 where = f"in cell {outcome.cell}: " if outcome.cell else ""
                 console.print(f"        {where}{outcome.error}", markup=False)
-            if outcome.interrupted:
+            if outcome.error == STOPPED:
                 break
     console.print(f"The lessons with their outputs: {out / 'index.html'}", soft_wrap=True)
     return 0 if [outcome.status for outcome in outcomes] == ["passed"] * len(paths) else 1
@@ -113,13 +114,13 @@ def _find_one(name: str) -> Path:
     raise ValueError(f"there is no lesson {name!r}: choose from {', '.join(notebook.stem for notebook in known)}")
 
 
-def _run_one(path: Path, profile: str | None, on_cell: Callable[[int, int, str], None]) -> Outcome:
+def _run_one(path: Path, profile: str | None, on_cell: Callable[[int, int], None]) -> Outcome:
     """Execute a lesson; Ctrl-C and a file that is no notebook end it like an error."""
     from workshop_utils.command.kernel import Outcome, execute
 
     try:
         return execute(path, profile, on_cell=on_cell)
     except KeyboardInterrupt:
-        return Outcome(path.stem, status="failed", error="stopped with Ctrl-C", interrupted=True)
+        return Outcome(path.stem, status="failed", error=STOPPED)
     except ValueError as error:  # what nbformat raises for broken JSON and for JSON that is no notebook
         return Outcome(path.stem, status="failed", error=f"no notebook: {' '.join(str(error).split())[:200]}")
