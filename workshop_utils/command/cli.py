@@ -57,10 +57,10 @@ def run(
     from workshop_utils.machine.profiles import asked
 
     if profile is not None:
-        os.environ["WORKSHOP_PROFILE"] = profile = asked(profile)  # the option goes before the variable
+        os.environ["WORKSHOP_PROFILE"] = asked(profile)  # for the kernels, too
     if wrong := wrong_settings():  # found before anything has run, and not by every lesson in turn
         raise ValueError("; ".join(wrong.values()))
-    return run_lessons(lessons or [], profile)
+    return run_lessons(lessons or [])
 
 
 @app.command()
@@ -91,9 +91,17 @@ def sample(
     seed: Seed = 0,
 ) -> int:
     """Let a trained model write on from a prompt."""
-    from workshop_utils.command import own_text
+    from workshop_utils.command.own_text import Settings
+    from workshop_utils.command.run_file import TOKENIZER
+    from workshop_utils.gpt.sampling import generate_text
+    from workshop_utils.text.tokenizer import load_tokenizer
+    from workshop_utils.training.checkpoints import load_model
 
-    print(own_text.sample(folder, prompt, tokens, temperature, top_k, seed))
+    settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
+    model = load_model(folder, "best", encoding=encoding)  # the checkpoint with the lowest validation loss
+    begins = settings.training.rows == "rows"  # windows start anywhere: there the model knows no beginnings
+    written = generate_text(model, encoding, prompt, tokens, temperature, top_k, seed=seed, document_start=begins)
+    print(written[0])
     return 0
 
 
@@ -138,14 +146,11 @@ def brand(
     root = checkout()
     if root is None:
         raise FileNotFoundError("brand rewrites the files of a checkout, and there is none: clone the repository first")
-    if not (repository or version):
-        raise ValueError("where shall the addresses lead? Give OWNER/REPO, or --version X.Y.Z")
     now = brand.home_of(root)
     home = brand.Home(repository or now.repository, version or now.version)
     changed = brand.rewrite(root, home)
-    print("\n".join(f"rewritten: {path}" for path in changed) or f"all lead to {home} already")
-    if changed:
-        print(f"Colab installs the tag {home.tag}: commit, then `git tag {home.tag}` and `git push --tags`")
+    print(*(f"rewritten: {path}" for path in changed), f"All lead to {home}. Colab installs that tag:", sep="\n")
+    print(f"commit what was rewritten, then `git tag {home.tag}` and `git push --tags`")
     return 0
 
 

@@ -96,9 +96,8 @@ def _looked_at(check: Callable[..., Iterable[Finding]], *arguments: Any) -> list
     """The findings of a check, or a problem where a broken package or folder keeps it from looking."""
     try:
         return list(check(*arguments))
-    except (ImportError, OSError, ValueError) as error:
-        what = check.__name__.removeprefix("check_").replace("_", " ")
-        return [Finding(what, "problem", f"could not be looked at: {error}", "cure the other problems first")]
+    except (ImportError, OSError, ValueError, RuntimeError) as error:
+        return [Finding(check.__name__.removeprefix("check_"), "problem", str(error), "correct this first")]
 
 
 def check_packages() -> Iterator[Finding]:
@@ -106,11 +105,8 @@ def check_packages() -> Iterator[Finding]:
 
     What a lesson cannot do without is a problem; on Colab it is not, since the lesson's first cell installs it.
     """
-    needed = _needed()
-    if not needed:
-        cure = f'{_pip()} install -c constraints.txt -e ".[dev]", in the folder of the project'
-        yield Finding("packages", "problem", f"{colab.PACKAGE} itself is not installed", cure)
-        return
+    extras = metadata.metadata(colab.PACKAGE).get_all("Provides-Extra") or []
+    needed = {extra: colab.needs([extra] if extra else []) for extra in ("", *extras)}
     tested = colab.tested_versions() if hardware.checkout() is not None else {}
     installed, on_colab = colab.installed(), "google.colab" in sys.modules
     every = {name: requirement for group in needed.values() for name, requirement in group.items()}
@@ -137,34 +133,17 @@ def check_packages() -> Iterator[Finding]:
     yield Finding("packages", "fine", f"{len(every) - len(wrong) - len(absent)} are here {how}{lack}")
 
 
-def _needed() -> dict[str, dict[str, Requirement]]:
-    """What the package needs, by extra ("" is the package alone), as it was installed; empty if it was not."""
-    try:
-        extras = metadata.metadata(colab.PACKAGE).get_all("Provides-Extra") or []
-    except metadata.PackageNotFoundError:
-        return {}
-    return {extra: colab.needs([extra] if extra else []) for extra in ("", *extras)}
-
-
-def _pip() -> str:
-    """The pip of this Python, as it is typed where this is read: in a notebook, in a checkout, or elsewhere."""
-    if "ipykernel" in sys.modules:
-        return "%pip"
-    root, pip = hardware.checkout(), Path(sys.executable).with_name("pip")
-    return str(pip.relative_to(root)) if root is not None and pip.is_relative_to(root) else "pip"
-
-
 def _install(requirements: dict[str, Requirement], options: str = "") -> str:
     """The command that installs packages, in the versions of CI; any shell of Windows, Linux or Colab takes it."""
+    pip = "%pip" if "ipykernel" in sys.modules else f"{hardware.short_path(Path(sys.executable))} -m pip"
     words = [exact if "==" in (exact := colab.best(r)) else f'"{exact}"' for r in requirements.values()]
-    return " ".join([_pip(), "install", *options.split(), *words])
+    return " ".join([pip, "install", *options.split(), *words])
 
 
 def check_imports() -> Iterator[Finding]:
     """Whether what every lesson needs can be imported: a package may be there and broken."""
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
-    installed = colab.installed()
-    base = _needed().get("") or {"torch": Requirement("torch")}
+    installed, base = colab.installed(), colab.needs()
     there = [name for name in base if name in installed or name == "torch"]  # that one is asked for further down
     broken = 0
     for name in there:
@@ -253,13 +232,9 @@ def check_hub(profile: Profile) -> Iterator[Finding]:
 
 def check_judge(profile: Profile) -> Iterator[Finding]:
     """The judge of lesson 09 behind an address, where the WORKSHOP_JUDGE_ variables name one; it is not called."""
-    from workshop_utils.evaluate.endpoint import JudgeError, judge_from_environment
+    from workshop_utils.evaluate.endpoint import judge_from_environment
 
-    try:
-        judge = judge_from_environment(profile)
-    except (ValueError, JudgeError) as error:
-        yield Finding("judge", "problem", str(error), "correct the WORKSHOP_JUDGE_ variables, or unset them")
-        return
+    judge = judge_from_environment(profile)
     if judge is not None:
         yield Finding("judge", "fine", f"{judge.model} at {judge.base_url}, not called")
 
@@ -289,6 +264,6 @@ def as_text(findings: Iterable[Finding]) -> str:
         lines.append(f"{mark[finding.status]:<9}{finding.name:<{width}}{finding.found}")
         if finding.cure and (after is None or after.cure != finding.cure):  # one cure for several is written once
             lines.append(f"{'':<{9 + width}}cure: {finding.cure}")
-    counts = {status: sum(f.status == status for f in findings) for status in ("problem", "note")}
-    worth = [f"{n} {status}{'s' if n > 1 else ''}" for status, n in counts.items() if n]
-    return "\n".join([*lines, "", f"{' and '.join(worth)}, see above" if worth else "everything is fine"])
+    problems, notes = (sum(finding.status == status for finding in findings) for status in ("problem", "note"))
+    verdict = f"problems: {problems}, notes: {notes}, see above" if problems or notes else "everything is fine"
+    return "\n".join([*lines, "", verdict])

@@ -1,7 +1,4 @@
-"""Execute one notebook in a clean kernel of the running Python, and measure its time and memory.
-
-Used by run_lessons.py, by tools/notebooks.py and by the tests of the lessons.
-"""
+"""Execute one notebook in a clean kernel of the running Python, and measure its time and memory."""
 
 from __future__ import annotations
 
@@ -15,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from workshop_utils.machine.sentences import one_line
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -61,11 +60,9 @@ def execute(
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
 
-    if isinstance(notebook, Path):
-        cwd = cwd or notebook.parent
-    content = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
-    outcome = Outcome(notebook.stem if isinstance(notebook, Path) else "notebook", notebook=content)
-    start = time.perf_counter()
+    path = notebook if isinstance(notebook, Path) else Path("notebook")
+    content = nbformat.read(path, as_version=4) if isinstance(notebook, Path) else notebook
+    outcome, start = Outcome(path.stem, notebook=content), time.perf_counter()
 
     def cell_starts(cell: Any, cell_index: int) -> None:
         outcome.cell = cell_index + 1
@@ -77,7 +74,7 @@ def execute(
         # without folders of kernels there is only the one of sys.executable, whatever the user has installed
         km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])),
         timeout_func=lambda _: max(0.001, min(CELL_SECONDS, start + seconds - time.perf_counter())),  # 0 is no limit
-        resources={"metadata": {"path": str(cwd or Path.cwd())}},
+        resources={"metadata": {"path": str(cwd or path.parent)}},
         extra_arguments=["--log-level=ERROR"],  # it warns about plain TCP, which stays on this machine
         on_cell_start=cell_starts,
     )
@@ -93,10 +90,7 @@ def execute(
     if error is None:
         outcome.cell = None
     else:
-        limit = f"it took longer than {CELL_SECONDS / 60:.0f} minutes"
-        if outcome.seconds >= seconds:
-            limit = f"the lesson took longer than {seconds:.0f} s"
-        outcome.status, outcome.error = "failed", _last_line(error, limit)
+        outcome.status, outcome.error = "failed", _last_line(error)
     return outcome
 
 
@@ -128,15 +122,14 @@ def _watched(client: Any, environment: dict[str, str]) -> tuple[BaseException | 
         return running.exception(), peak
 
 
-def _last_line(error: BaseException, limit: str) -> str:
+def _last_line(error: BaseException) -> str:
     """Put the error that ended a notebook into one line."""
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     if isinstance(error, CellTimeoutError):
-        return f"the cell was stopped: {limit}"
+        return "the cell was stopped, since its time was over"
     if isinstance(error, DeadKernelError):
         return "the kernel died: most often the machine ran out of memory"
-    name, said = type(error).__name__, str(error)
     if isinstance(error, CellExecutionError):
-        name, said = error.ename, error.evalue
-    return f"{name}: {' '.join(said.split())}"[:300]
+        return f"{error.ename}: {' '.join(error.evalue.split())}"[:300]
+    return one_line(error)

@@ -1,4 +1,4 @@
-"""Train on a text file of one's own, and write on from it: what `workshop train` and `workshop sample` do.
+"""Train on a text file of one's own: what `workshop train` does.
 
 A folder holds everything of such a run: tokenizer, token files, config.json and the checkpoints.
 """
@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from workshop_utils.command.run_file import TOKENIZER, TRAIN, VAL, RunFile, read
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 
 if TYPE_CHECKING:
+    import tiktoken
+
     from workshop_utils.training.batches import Batches
     from workshop_utils.training.train import Run
 
@@ -60,9 +62,9 @@ class Settings:
             ValueError: the file is damaged.
         """
         if not (folder / CONFIG).is_file():
-            lost = f"it has checkpoints, copy their {CONFIG} there again" if any(folder.glob("step-*")) else ""
             raise FileNotFoundError(
-                f"there is no run in {folder}: {lost or 'check the folder'}, or start one with workshop train"
+                f"there is no run in {folder}, since it has no {CONFIG}: check the folder, copy the file there, or "
+                "start a run with workshop train"
             )
         values = {"gpt": {}, "training": {}} | read_json(folder / CONFIG)
         gpt, training = GPTConfig.from_dict(values["gpt"]), TrainConfig.from_dict(values["training"])
@@ -78,16 +80,11 @@ class Settings:
         """Write config.json, whole or not at all."""
         from workshop_utils.machine.files import write_text_atomically
 
-        values = {"gpt": self.gpt.to_dict(), "training": self.training.to_dict(), "text_sha256": self.text_sha256}
-        write_text_atomically(json.dumps(values, indent=2) + "\n", folder / CONFIG)
+        write_text_atomically(json.dumps(asdict(self), indent=2) + "\n", folder / CONFIG)
 
 
 def train_on_text(
-    text: Path | None,
-    out: Path | None,
-    steps: int | None = None,
-    config: Path | None = None,
-    resume: bool = False,
+    text: Path | None, out: Path | None, steps: int | None = None, config: Path | None = None, resume: bool = False
 ) -> Run:
     """Train a GPT on a text file, cut into random windows; a tenth of it, as split_text chooses, is for validation.
 
@@ -124,8 +121,8 @@ def train_on_text(
             run, settings = here.from_main(lambda: _lay_out(found, resume))
             train_data, val_data, _ = run.open_data(settings.gpt, settings.training)
             torch.manual_seed(settings.training.seed)  # the first weights
-            model, how = GPT(settings.gpt), {"resume": resume, "parallel": run.parallel}
-            return train(model, train_data, val_data, settings.training, out_dir=run.out, **how)
+            model, how = GPT(settings.gpt), run.parallel
+            return train(model, train_data, val_data, settings.training, run.out, resume, parallel=how)
 
 
 def _lay_out(run: RunFile, resume: bool) -> tuple[RunFile, Settings]:
@@ -161,35 +158,26 @@ def _refuse_to_overwrite(run: RunFile) -> None:
     written = [*out.glob("step-*"), *(out / name for name in names)]
     own = run.tokenizer.resolve() if run.tokenizer is not None else None
     if found := [path for path in written if path.exists() and path.resolve() != own]:
-        resume = "go on with the run there by --resume, or " if (out / CONFIG).is_file() else ""
-        raise ValueError(
-            f"{out} already holds {found[0].name}, which this run would write over: {resume}choose another folder "
-            "for --out"
-        )
+        cure = "choose another folder for --out, or go on with the run there by --resume, if it is one"
+        raise ValueError(f"{out} already holds {found[0].name}, which this run would write over: {cure}")
 
 
 def _lay_out_text(run: RunFile, text: Path, settings: Settings, again: bool) -> tuple[RunFile, Settings]:
-    """Make tokenizer, token files and config.json of a text; of a resumed run, token files that miss or are damaged."""
+    """Make tokenizer, token files and config.json of a text, or make sure that a resumed run is of the same text."""
     from workshop_utils.text.corpus import TokenFile, read_corpus, split_text
-    from workshop_utils.text.tokenizer import load_tokenizer, padded_vocab_size, save_tokenizer, train_bpe
+    from workshop_utils.text.tokenizer import padded_vocab_size, save_tokenizer, train_bpe
 
     out, block_size, content = run.out, settings.gpt.block_size, read_corpus(text)
     digest = hashlib.sha256(content).hexdigest()
     run = replace(run, text=None, train=out / TRAIN, val=out / VAL, tokenizer=out / TOKENIZER)
-    parts, said = split_text(content, block_size)
     if again:
         if settings.text_sha256 != digest:
             raise ValueError(f"{text} is not the text that {out} was trained on: give that one, or another folder")
-        for split, pieces in parts.items():
-            try:
-                TokenFile(out / f"{split}.tokens")
-            except (FileNotFoundError, ValueError):
-                print(f"{out / split}.tokens is missing or damaged: made again from the text")
-                _write_tokens(pieces, split, out, load_tokenizer(out / TOKENIZER))
         return run, settings
+    parts, said = split_text(content, block_size)
     print(said)
-    learnt_from = _decoded(parts["train"], "learning the tokenizer")
-    encoding = train_bpe(learnt_from, settings.gpt.vocab_size, name="own", at_most=True)
+    learnt_from, n = _decoded(parts["train"], "learning the tokenizer"), settings.gpt.vocab_size
+    encoding = train_bpe(learnt_from, n, name="own", at_most=True)
     print(f"tokenizer: {encoding.n_vocab:,} tokens, learnt from {text.name}")
     settings = Settings(replace(settings.gpt, vocab_size=padded_vocab_size(encoding)), settings.training, digest)
     try:
@@ -211,7 +199,8 @@ def _lay_out_text(run: RunFile, text: Path, settings: Settings, again: bool) -> 
     return run, settings
 
 
-def _write_tokens(pieces: list[bytes], split: str, out: Path, encoding: Any) -> int:
+def _write_tokens(pieces: list[bytes], split: str, out: Path, encoding: tiktoken.Encoding) -> int:
+    """Write the token file of a split and return how many tokens it has; none is written where there is no text."""
     from workshop_utils.text.corpus import write_token_file
 
     if not any(piece.strip() for piece in pieces):
@@ -229,11 +218,7 @@ def _decoded(pieces: list[bytes], doing: str) -> Iterator[str]:
 
 
 def _check_reach(data: Batches, settings: Settings) -> None:
-    """Refuse settings under which most of the text can never be trained on, and say where few steps leave most of it.
-
-    Raises:
-        ValueError: most of the text lies behind the first block_size tokens of its documents.
-    """
+    """Refuse settings that never train on most of the text, and say where few steps leave most of it."""
     from workshop_utils.text.corpus import TokenFile
     from workshop_utils.training.processes import world
 
@@ -251,32 +236,3 @@ def _check_reach(data: Batches, settings: Settings) -> None:
     if share < 0.5:
         once = training.steps / share
         print(f"{training.steps:,} steps read {share:.1%} of the text; {once:,.0f} would read it once")
-
-
-def sample(
-    folder: Path, prompt: str, tokens: int = 200, temperature: float = 0.8, top_k: int | None = None, seed: int = 0
-) -> str:
-    """Let the model of a run write on from a prompt.
-
-    Args:
-        folder: the run's; its checkpoint with the lowest validation loss is used.
-        prompt: how the text begins.
-        tokens: how many to add at most.
-        temperature: above 1 bolder, below 1 more careful, 0 always the likeliest token.
-        top_k: draw among the k likeliest tokens only.
-        seed: of the sampling.
-
-    Raises:
-        FileNotFoundError: there is no run in that folder.
-        ValueError, CheckpointError: a file is damaged, or an argument is out of range.
-    """
-    from workshop_utils.gpt.sampling import generate_text
-    from workshop_utils.text.tokenizer import load_tokenizer
-    from workshop_utils.training.checkpoints import load_model
-
-    if not prompt:
-        raise ValueError("the prompt is empty: give at least one character to write on from")
-    settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
-    model = load_model(folder, "best", encoding=encoding)
-    begins = settings.training.rows == "rows"  # windows start anywhere: there the model knows no beginnings
-    return generate_text(model, encoding, prompt, tokens, temperature, top_k, seed=seed, document_start=begins)[0]

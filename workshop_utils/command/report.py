@@ -1,6 +1,6 @@
 """Write what a run of the lessons left: a page for each, index.html, and report.json.
 
-Called by run_lessons.run(). The pages stand alone: no script, no font, no picture is fetched from anywhere.
+The pages stand alone: no script, no font, no picture is fetched from anywhere.
 """
 
 from __future__ import annotations
@@ -26,73 +26,51 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 CURES = {
     "ModuleNotFoundError": "A package is missing: make workshop installs all of them, workshop doctor names it.",
     "the kernel died": "Close what else is running, or halve the batch size; workshop doctor shows the memory.",
-    "stopped with Ctrl-C": "Run the rest with workshop run, followed by the lessons' numbers.",
-    "no notebook": "The file is damaged: git checkout notebooks brings back the committed one.",
     "the cell was stopped": "The machine may be busy or slow: run this lesson alone, with workshop run and its number.",
     "": "Its page shows the cell and the whole error. workshop doctor says what this machine may lack.",
 }
 
 
 def write_lesson(outcome: Outcome, out: Path) -> None:
-    """Write <out>/<lesson>.ipynb with the outputs, and the same as <lesson>.html; nothing for a lesson never begun."""
+    """Write <out>/<lesson>.ipynb with the outputs, and the same as <lesson>.html; nothing for a lesson never begun.
+
+    The page is nbconvert's own for JupyterLab, without what it would fetch.
+    """
     if outcome.notebook is None:
         return
     import nbformat
-
-    nbformat.write(outcome.notebook, out / f"{outcome.lesson}.ipynb")
-    page = lesson_page(outcome.notebook, outcome.lesson)
-    (out / f"{outcome.lesson}.html").write_text(page, encoding="utf-8")
-
-
-def write_report(outcomes: Sequence[Outcome], out: Path, profile: str | None = None) -> None:
-    """Write index.html for people and report.json for programs.
-
-    Args:
-        outcomes: of the lessons that ran so far.
-        out: the folder that holds the lessons' pages.
-        profile: the profile that was asked for, if any.
-    """
-    rows = [{key: getattr(o, key) for key in ("lesson", "status", "seconds", "peak_mb")} for o in outcomes]
-    (out / "report.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    (out / "index.html").write_text(index_page(outcomes, profile), encoding="utf-8")
-
-
-def lesson_page(notebook: NotebookNode, name: str) -> str:
-    """Render an executed notebook with nbconvert's own template for JupyterLab, without what it would fetch.
-
-    Args:
-        notebook: with its outputs; left as it is.
-        name: the title, should the notebook have no heading.
-
-    Returns:
-        The page as HTML.
-    """
     from nbconvert import HTMLExporter
 
-    notebook = _for_the_page(notebook)
-    notebook.metadata["title"] = _title(notebook) or name
+    nbformat.write(outcome.notebook, out / f"{outcome.lesson}.ipynb")
+    notebook = _for_the_page(outcome.notebook)
+    notebook.metadata["title"] = _title(notebook) or outcome.lesson
     left_out = {f"exclude_{what}": True for what in ("anchor_links", "input_prompt", "output_prompt")}
     exporter = HTMLExporter(raw_template=_LESSON_PAGE, **left_out)
     # A training overwrites its line of progress: on the page, too, only the last state of it is read.
     exporter.register_preprocessor("nbconvert.preprocessors.CoalesceStreamsPreprocessor", enabled=True)
-    return str(exporter.from_notebook_node(notebook)[0])
+    (out / f"{outcome.lesson}.html").write_text(exporter.from_notebook_node(notebook)[0], encoding="utf-8")
 
 
-def index_page(outcomes: Sequence[Outcome], profile: str | None = None) -> str:
-    """Render the table of the lessons with their minutes, memory and status, and what to do about a failed one."""
+def write_report(outcomes: Sequence[Outcome], out: Path) -> None:
+    """Write report.json for programs, and index.html for people: minutes, memory and status, and what to do.
+
+    Args:
+        outcomes: of the lessons that ran so far.
+        out: the folder that holds the lessons' pages.
+    """
     from jinja2 import Environment
 
-    from workshop_utils.machine.profiles import hurried
-
-    asked = profile or os.environ.get("WORKSHOP_PROFILE") or "chosen by each lesson from the machine"
+    rows = [{key: getattr(o, key) for key in ("lesson", "status", "seconds", "peak_mb")} for o in outcomes]
+    (out / "report.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     facts = {
-        "Profile": f"{asked}, trainings cut to a few steps by WORKSHOP_HURRY=1" if hurried() else asked,
+        "Profile": os.environ.get("WORKSHOP_PROFILE") or "chosen by each lesson from the machine",
         "Machine": computer(),
         "Versions": versions(),
         "Date": f"{datetime.now().astimezone():%d %B %Y, %H:%M}",
     }
     template = Environment(autoescape=True).from_string(_INDEX_PAGE)
-    return template.render(outcomes=outcomes, facts=facts, title=_title, cure=cure)
+    page = template.render(outcomes=outcomes, facts=facts, title=_title, cure=cure)
+    (out / "index.html").write_text(page, encoding="utf-8")
 
 
 def cure(error: str) -> str:
@@ -110,11 +88,9 @@ def without_widgets(notebook: NotebookNode) -> None:
 
 def _title(notebook: NotebookNode | None) -> str:
     """Return the first heading of the notebook."""
-    for cell in notebook.cells if notebook is not None else ():
-        found = re.search(r"^#\s+(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
-        if found:
-            return found[1].strip()
-    return ""
+    cells = notebook.cells if notebook is not None else []
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return next(iter(re.findall(r"^#\s+(.+)$", prose, re.MULTILINE)), "").strip()
 
 
 def _for_the_page(notebook: NotebookNode) -> NotebookNode:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
     from workshop_utils.training.batches import Batches
 
+Kinds = Mapping[str, tuple[Any, str]]  # name -> the type of its values, and the words for it
 OBJECT, STRING = (dict, "an object, {...}"), (str, 'a string, "..."')
-PARTS = {"gpt": OBJECT, "training": OBJECT, "data": OBJECT, "out": STRING, "parallel": STRING, "text_sha256": STRING}
-DATA = {"text": STRING, "train": STRING, "val": STRING, "tokenizer": STRING, "stream": OBJECT}
+PARTS: Kinds = dict.fromkeys(("gpt", "training", "data"), OBJECT) | dict.fromkeys(("out", "parallel"), STRING)
+PARTS = {**PARTS, "text_sha256": STRING}  # so that a run's own config.json is such a file
+DATA: Kinds = dict.fromkeys(("text", "train", "val", "tokenizer"), STRING) | {"stream": OBJECT}
 PATHS = ("out", "text", "train", "val", "tokenizer")
 TOKENIZER, TRAIN, VAL = "tokenizer.json", "train.tokens", "val.tokens"  # what is made of a text, in the run's folder
 
@@ -66,8 +69,7 @@ def read_json(path: Path) -> dict[str, Any]:
             "comment, single quotes, and \\ in a path, which is written / or \\\\"
         ) from error
     _check_parts(values, PARTS, str(path))
-    data = values.get("data", {})
-    _check_parts(data, DATA, f'"data" of {path}')
+    _check_parts(data := values.get("data", {}), DATA, f'"data" of {path}')
     if data and sum(corpus in data for corpus in ("text", "train", "stream")) != 1:
         raise ValueError(f'"data" of {path} must have either "text", "train" or "stream": one corpus to learn from')
     if "stream" in data and ("tokenizer" not in data or "val" in data or "source" not in data["stream"]):
@@ -78,7 +80,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _check_parts(values: Any, kinds: dict[str, tuple[type, str]], where: str) -> None:
+def _check_parts(values: Any, kinds: Kinds, where: str) -> None:
     """Refuse unknown names, other kinds of values, and paths that are none on this machine."""
     if not isinstance(values, dict):
         raise ValueError(f'{where} is {json.dumps(values)[:60]}: write an object, {{"{next(iter(kinds))}": ...}}')
@@ -128,11 +130,10 @@ class RunFile:
         if out is None:
             raise ValueError('there is no folder to write to: give --out FOLDER, or "out" in the file of --config')
         training = given.get("training", {}) | ({"steps": steps} if steps is not None else {})
-        more = {"stream": StreamPart.from_dict(data["stream"])} if "stream" in data else {}
-        paths = {name: Path(value) for name, value in data.items() if name != "stream"}
-        return cls(
-            out, parallel=given.get("parallel", "ddp"), gpt=given.get("gpt", {}), training=training, **paths, **more
-        )
+        parts: dict[str, Any] = {name: given[name] for name in ("gpt", "parallel") if name in given}
+        for name, at in data.items():
+            parts[name] = StreamPart.from_dict(at) if name == "stream" else Path(at)
+        return cls(out, training=training, **parts)
 
     def open_data(
         self, gpt: GPTConfig, training: TrainConfig
@@ -148,7 +149,7 @@ class RunFile:
         from workshop_utils.text.tokenizer import load_tokenizer
 
         encoding = load_tokenizer(self.tokenizer) if self.tokenizer is not None else None
-        if self.stream is not None and encoding is not None:
+        if self.stream is not None:
             return *_open_stream(self.stream, encoding, gpt.block_size, training), encoding
         assert self.train is not None
         train = TokenFile(self.train, encoding)
@@ -158,21 +159,15 @@ class RunFile:
         return train, val, encoding
 
 
-def _open_stream(
-    part: StreamPart, encoding: tiktoken.Encoding, block_size: int, training: TrainConfig
-) -> tuple[Batches, Batches | None]:
+def _open_stream(part: StreamPart, encoding: Any, size: int, training: TrainConfig) -> tuple[Batches, Batches | None]:
     from workshop_utils.stream.dataset import StreamingTokenDataset
     from workshop_utils.training.processes import world
 
     if training.rows != "windows":
         raise ValueError(f'rows is {training.rows!r}, and a stream comes as "windows": set that in "training"')
-    here = world()
-    options = part.to_dict() | {"seed": training.seed, "rank": here.rank, "world_size": here.size}
-    source = list(options.pop("source"))
-    for name in ("val_blocks", "workers"):
-        del options[name]
+    options = part.to_dict() | {"seed": training.seed, "rank": world().rank, "world_size": world().size}
+    source, val_blocks, workers = (options.pop(name) for name in ("source", "val_blocks", "workers"))
     train, val = (
-        StreamingTokenDataset(source, encoding, block_size, split=split, **options) for split in ("train", "val")
+        StreamingTokenDataset(list(source), encoding, size, split=split, **options) for split in ("train", "val")
     )
-    held = val.held_out(part.val_blocks) if part.val_blocks and part.val_percent else None
-    return train.batches(part.workers), held
+    return train.batches(workers), val.held_out(val_blocks) if val_blocks and part.val_percent else None

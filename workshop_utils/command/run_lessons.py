@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,14 +50,13 @@ def find(names: Sequence[str | Path] = ()) -> list[Path]:
     return [_find_one(str(name)) for name in names] if names else sorted(notebooks_folder().glob("*.ipynb"))
 
 
-def run(lessons: Sequence[str | Path] = (), profile: str | None = None, out: Path | str | None = None) -> int:
+def run(lessons: Sequence[str | Path] = (), out: Path | None = None) -> int:
     """Run lessons one after the other and write their pages, index.html and report.json.
 
     A lesson that fails stops itself, not the others. Ctrl-C stops the run and writes the report so far.
 
     Args:
         lessons: names as find() takes them; all lessons if empty.
-        profile: "pocket", "t4" or "big"; what the machine suggests if None.
         out: folder for the report; build/workshop in the checkout unless told.
 
     Returns:
@@ -75,25 +75,24 @@ def run(lessons: Sequence[str | Path] = (), profile: str | None = None, out: Pat
         if find_spec(package) is None:
             raise ModuleNotFoundError(f"{package} is missing, which runs notebooks: pip install 'slm-workshop[lab]'")
     paths = find(lessons)
-    out = Path(out) if out else (checkout() or Path.cwd()) / "build" / "workshop"
+    out = out or (checkout() or Path.cwd()) / "build" / "workshop"
     out.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     console = Console(stderr=True, highlight=False)
     with console.status("") as status:
+
+        def show(lesson: str, number: int, cells: int) -> None:
+            status.update(f"{lesson}  cell {number} of {cells}")
+
         for path in paths:
-
-            def show(number: int, cells: int, lesson: str = path.stem) -> None:
-                status.update(f"{lesson}  cell {number} of {cells}")
-
-            outcome = _run_one(path, profile, show)
+            outcome = _run_one(path, partial(show, path.stem))
             outcomes.append(outcome)
             report.write_lesson(outcome, out)
-            report.write_report(outcomes, out, profile)  # after each lesson, so that there is always one to look at
-            how = f"{outcome.seconds / 60:.1f} min, {outcome.peak_mb:.0f} MB at most"
-            console.print(f"{outcome.status}  {outcome.lesson}  {how}", style="red" if outcome.error else "green")
+            report.write_report(outcomes, out)  # after each lesson, so that there is always one to look at
+            line = f"{outcome.status}  {path.stem}  {outcome.seconds / 60:.1f} min, {outcome.peak_mb:.0f} MB at most"
             if outcome.error:
-                where = f"in cell {outcome.cell}: " if outcome.cell else ""
-                console.print(f"        {where}{outcome.error}", markup=False)
+                line += f"\n        {f'in cell {outcome.cell}: ' if outcome.cell else ''}{outcome.error}"
+            console.print(line, style="red" if outcome.error else "green", markup=False)
             if outcome.error == STOPPED:
                 break
     console.print(f"The lessons with their outputs: {out / 'index.html'}", soft_wrap=True)
@@ -114,12 +113,12 @@ def _find_one(name: str) -> Path:
     raise ValueError(f"there is no lesson {name!r}: choose from {', '.join(notebook.stem for notebook in known)}")
 
 
-def _run_one(path: Path, profile: str | None, on_cell: Callable[[int, int], None]) -> Outcome:
+def _run_one(path: Path, on_cell: Callable[[int, int], None]) -> Outcome:
     """Execute a lesson; Ctrl-C and a file that is no notebook end it like an error."""
     from workshop_utils.command.kernel import Outcome, execute
 
     try:
-        return execute(path, profile, on_cell=on_cell)
+        return execute(path, on_cell=on_cell)
     except KeyboardInterrupt:
         return Outcome(path.stem, status="failed", error=STOPPED)
     except ValueError as error:  # what nbformat raises for broken JSON and for JSON that is no notebook

@@ -16,8 +16,6 @@ from workshop_utils.machine.files import forgiving
 if TYPE_CHECKING:
     from workshop_utils.chat.language_model import LanguageModel
 
-GREETING = "Say something. /new begins a new conversation, /bye (or Ctrl-D) ends it."
-
 
 @dataclass
 class Talk:
@@ -31,15 +29,8 @@ class Talk:
     said: list[str] = field(default_factory=list)  # user and model in turn
     forgotten: int = 0  # exchanges that no longer fitted
 
-    def new(self) -> None:
-        """Forget everything."""
-        self.said, self.forgotten = [], 0
-
     def ask(self, text: str) -> Iterator[str]:
         """Say something, and get the reply piece by piece; it is remembered when the last piece has come.
-
-        Args:
-            text: what the user says.
 
         Raises:
             ValueError: the text alone is longer than what the model sees.
@@ -80,14 +71,15 @@ def converse(talk: Talk) -> None:
     typing = sys.stdin.isatty()
     forgiving(sys.stdin)
     if typing:
-        print(f"{talk.model.name}, {talk.model.n_parameters:,} parameters. {GREETING}")
+        print(f"{talk.model.name}, {talk.model.n_parameters:,} parameters. Say something.")
+        print("/new begins a new conversation, /bye (or Ctrl-D) ends it.")
     while True:
         print("\nyou    " if typing else "", end="", flush=True)
         line = sys.stdin.readline()
         if not line or line.strip() == "/bye":
             return
         if line.strip() == "/new":
-            talk.new()
+            talk.said, talk.forgotten = [], 0
         elif line.strip():
             print("model  " if typing else "", end="")
             before = talk.forgotten

@@ -191,14 +191,7 @@ def _switch_hub(profile: Profile) -> None:
 
 
 def choose(name: str | None = None) -> Profile:
-    """Choose a profile without touching anything: setup() without its effects.
-
-    Args:
-        name: as for setup().
-
-    Raises:
-        ValueError: as for setup().
-    """
+    """Choose a profile without touching anything: setup() without its effects, with the same name and errors."""
     chosen, reason, gpu = asked(name), "you asked for it", find_gpu()
     if not chosen:
         chosen, reason = _fitting(gpu)
