@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from workshop_utils.command import kernel
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
-from workshop_utils.machine import profiles
+from workshop_utils.machine import hardware, profiles
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import peak_flops, peak_memory_bytes
 from workshop_utils.training.train import train
@@ -397,7 +397,7 @@ def throughput(job: Job) -> None:
             found = against_train(plain, config, settings, steps // 2, rounds, device)
             job.found(compared(f"training, {title}: train() (peer: our plain loop, eager), tokens/s", found))
         del plain
-        profiles.give_back_gpu_memory()
+        hardware.give_back_gpu_memory()
     t4_step(job, steps, rounds)
 
 

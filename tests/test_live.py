@@ -95,7 +95,7 @@ def test_an_executed_notebook_holds_exactly_one_picture(tmp_path):
         "live(draw, temperature=(0.0, 2.0, 0.1, 1.0), top_k=(1, 3, 1, 3))",
     ]
     notebook = v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells])
-    outcome = kernel.execute(notebook, cwd=tmp_path, timeout=120)
+    outcome = kernel.execute(notebook, cwd=tmp_path, seconds=120)
     assert outcome.status == "passed", outcome.error
     assert any("widget" in kind for output in notebook.cells[2].outputs for kind in output.data)
     form.normalise(notebook)

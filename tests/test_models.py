@@ -219,10 +219,10 @@ def test_gemma_2_gets_eager_attention_and_all_get_float32_on_a_cpu(tmp_path, mon
 
 
 def test_which_pair_a_profile_talks_to(tmp_path, monkeypatch):
-    monkeypatch.setattr("workshop_utils.machine.profiles.has_token", lambda: False)
+    monkeypatch.setattr("workshop_utils.machine.hub.has_token", lambda: False)
     assert profiles.pair("pocket") == ("pocket-base", "pocket-instruct")
     assert profiles.pair("t4") == (QWEN, QWEN_INSTRUCT)
-    monkeypatch.setattr("workshop_utils.machine.profiles.has_token", lambda: True)
+    monkeypatch.setattr("workshop_utils.machine.hub.has_token", lambda: True)
     assert profiles.pair("t4") == profiles.GEMMA
     assert profiles.pair("big") == profiles.PAIRS["big"]
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
@@ -305,7 +305,7 @@ def test_no_network_is_a_sentence_with_the_cure():
 
 
 def test_without_a_network_nothing_is_retried_and_what_is_on_this_machine_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
+    monkeypatch.setattr("workshop_utils.machine.hub.hub_reachable", lambda: (False, "the wifi is gone"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # else the libraries would not even try
     start = time.perf_counter()
@@ -332,7 +332,7 @@ def test_a_closed_model_explains_licence_and_token(monkeypatch, token):
         raise OSError("You are trying to access a gated repo") from GatedRepoError("restricted", response=answer)
 
     monkeypatch.setenv("HF_TOKEN", token)
-    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (True, "it answers"))
+    monkeypatch.setattr("workshop_utils.machine.hub.hub_reachable", lambda: (True, "it answers"))
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(models.ModelUnavailable) as refused:
         models.load(profiles.GEMMA[0], choose("pocket"))
@@ -356,7 +356,7 @@ def test_only_an_answer_of_the_hub_is_taken_for_a_licence(monkeypatch, error, st
     if status is not None:
         answer = httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co"))
         error.__cause__ = HfHubHTTPError("from the hub", response=answer)
-    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (True, "it answers"))
+    monkeypatch.setattr("workshop_utils.machine.hub.hub_reachable", lambda: (True, "it answers"))
     said = models._why("some/model", "some/model", error)
     assert ("make a token" in said) == licence
     assert ("check the name" in said) != licence

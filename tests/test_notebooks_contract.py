@@ -11,6 +11,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from workshop_utils import exercises
+from workshop_utils.command.brand import home_of
 from workshop_utils.exercises import checks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,7 @@ COLAB_CELL = """\
 import sys
 
 if "google.colab" in sys.modules:
-    !pip install -q --no-deps "slm-workshop @ git+https://github.com/{repository}@{tag}"
+    !pip install -q --no-deps "slm-workshop @ git+https://github.com/{home}"
     from workshop_utils.colab import install
     install({extras})"""
 EXERCISE_HEADING = r"^### Exercise (\d\d\.\d+): .+ +\(about \d+ minutes?, (?:easy|medium|hard)\)$"
@@ -69,12 +70,12 @@ def test_the_way_from_tokens_to_a_trained_gpt_is_there():
 
 
 def test_it_opens_with_title_and_a_colab_badge_that_leads_to_itself(lesson, path):
-    workshop = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["workshop"]
+    home = home_of(ROOT)
     first = lesson.cells[0].source
     assert re.match(r"# \S.+\n", first)
-    home = f"https://colab.research.google.com/github/{workshop['repository']}/blob/{workshop['tag']}"
+    leads = f"https://colab.research.google.com/github/{home.repository}/blob/{home.tag}"
     badge = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    assert f"{badge}({home}/notebooks/{path.name})" in first
+    assert f"{badge}({leads}/notebooks/{path.name})" in first
     assert len(re.findall(r"^# ", re.sub(r"```.*?```", "", prose(lesson), flags=re.DOTALL), re.MULTILINE)) == 1
 
 
@@ -107,9 +108,7 @@ def test_its_colab_cell_installs_only_on_colab_and_leaves_torch_alone(lesson):
     (cell,) = tagged(lesson, "colab")
     assert cell is next(cell for cell in lesson.cells if cell.cell_type == "code")
     extras = re.findall(r'"(\w+)"', cell.source.splitlines()[-1])
-    assert cell.source == COLAB_CELL.format(
-        **pyproject["tool"]["workshop"], extras=", ".join(f'"{extra}"' for extra in extras)
-    )
+    assert cell.source == COLAB_CELL.format(home=home_of(ROOT), extras=", ".join(f'"{extra}"' for extra in extras))
     assert set(extras) <= set(pyproject["project"]["optional-dependencies"])
 
 

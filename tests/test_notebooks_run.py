@@ -168,6 +168,6 @@ def test_the_report_of_the_first_lesson_fetches_nothing(tmp_path, monkeypatch, m
 
     for name, value in machine["env"].items():
         monkeypatch.setenv(name, value)
-    assert lessons.run(LESSONS[:1], profile="pocket", out=tmp_path, quiet=True) == 0
+    assert lessons.run(LESSONS[:1], out=tmp_path) == 0
     for page in tmp_path.glob("*.html"):
         assert report.external_requests(page.read_text()) == []

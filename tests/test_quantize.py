@@ -350,7 +350,7 @@ def test_a_method_that_cannot_run_says_why(pocket, profile, tmp_path, monkeypatc
     narrow = tiny(tmp_path / "narrow", hidden_size=48, num_attention_heads=3, num_key_value_heads=3)
     with pytest.raises(Unavailable, match="blocks of 64"):
         quantise("nf4", narrow, profile)
-    monkeypatch.setattr("workshop_utils.machine.profiles.free_memory_bytes", lambda device: 1000)
+    monkeypatch.setattr("workshop_utils.machine.hardware.free_memory_bytes", lambda device: 1000)
     with pytest.raises(Unavailable, match="GB and more"):
         quantise("int4-qat", pocket, profile, train=[[1, 2, 3]])
     monkeypatch.setattr(quantize_int8, "lack_of_kernel", lambda: "this is no x86")

@@ -30,7 +30,8 @@ from workshop_utils.chat import template as chat
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.files import write_text_atomically
-from workshop_utils.machine.profiles import choose_dtype, device_title, setup
+from workshop_utils.machine.profiles import choose_dtype, setup
+from workshop_utils.machine.record import computer
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.text.corpus import split_of
 from workshop_utils.text.tokenizer import fingerprint, load_tokenizer, save_tokenizer, to_transformers, train_bpe
@@ -212,7 +213,7 @@ def _write(
         "training": run.config.to_dict(),
         "run": {name: summary[name] for name in ("best_val_loss", "steps_done", "seconds", "tokens", "energy")},
         "command": " ".join(["python tools/build_pocket.py", *sys.argv[1:]]),
-        "machine": device_title(run.config.device),
+        "machine": computer(),
     }
     write_text_atomically(json.dumps(built, indent=1) + "\n", folder / card.BUILT)
     card.write(folder)

@@ -6,7 +6,6 @@ Used by tools/notebooks.py and the tests. Committed outputs are those of the poc
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import re
 import struct
@@ -18,6 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from workshop_utils.command.brand import digest
 from workshop_utils.command.report import without_widgets
 from workshop_utils.command.run_lessons import notebooks_folder
 
@@ -30,12 +30,6 @@ HINT_TO_EXECUTE = "run `python tools/notebooks.py execute` with the lesson's num
 def tags(cell: NotebookNode) -> set[str]:
     """Return the tags of a cell."""
     return set(cell.metadata.get("tags", []))
-
-
-def digest(notebook: NotebookNode) -> str:
-    """Return 16 hex digits of what was executed: the sources of the code cells, in order."""
-    sources = "\0".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    return hashlib.sha256(sources.encode()).hexdigest()[:16]
 
 
 def dump(notebook: NotebookNode) -> str:

@@ -19,8 +19,9 @@ from typing import Annotated
 import nbformat
 import typer
 from nbformat import NotebookNode
-from notebook_format import differences, digest, dump, normalise, problems, tags
+from notebook_format import differences, dump, normalise, problems, tags
 
+from workshop_utils.command.brand import digest
 from workshop_utils.command.run_lessons import find
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, rich_markup_mode=None)
@@ -116,11 +117,11 @@ def run_again(path: Path) -> NotebookNode:
     """
     from workshop_utils.command.kernel import execute
 
-    def show(number: int, cells: int, heading: str) -> None:
-        print(f"\r{path.stem}: cell {number}/{cells}  {heading[:40]:<40}", end="", file=sys.stderr)
+    def show(number: int, cells: int) -> None:
+        print(f"\r{path.stem}: cell {number} of {cells}", end="", file=sys.stderr)
 
     outcome = execute(path, profile="pocket", env={"WORKSHOP_HURRY": ""}, on_cell=show)
-    print(f"\r{path.stem}: {outcome.seconds:.0f} s, {outcome.peak_mb:.0f} MB at most{'':<40}", file=sys.stderr)
+    print(f"\r{path.stem}: {outcome.seconds:.0f} s, {outcome.peak_mb:.0f} MB at most", file=sys.stderr)
     if outcome.status != "passed" or outcome.notebook is None:
         print(f"{path}: cell {outcome.cell} failed with {outcome.error}; nothing was written", file=sys.stderr)
         raise typer.Exit(1)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import base64
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from workshop_utils.command.brand import home_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SLIDES = ROOT / "slides"
@@ -288,8 +289,8 @@ def _ways(deck: Deck, following: str | None) -> list[tuple[int, str, str]]:
 
 def repository() -> tuple[str, str]:
     """The project's OWNER/REPO and its tag, from pyproject.toml."""
-    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["workshop"]
-    return told["repository"], told["tag"]
+    home = home_of(ROOT)
+    return home.repository, home.tag
 
 
 def data_uri(path: Path) -> str:

@@ -1,13 +1,6 @@
 """What a lesson's first cell calls on Colab: install what is missing, and leave alone what Colab runs on.
 
-Only the standard library and packaging are used, so that nothing is loaded that is about to be installed. The cell:
-
-    import sys
-
-    if "google.colab" in sys.modules:
-        !pip install -q --no-deps "slm-workshop @ git+https://github.com/slm-workshop/slm-workshop@main"
-        from workshop_utils.colab import install
-        install("finetune")
+Only the standard library and packaging are used, so that nothing is loaded that is about to be installed.
 """
 
 from __future__ import annotations
@@ -37,6 +30,10 @@ PROTECTED = re.compile(
 FOUNDATION = ("torch", "numpy")  # not even installed where they are missing
 # peft looks at torchao wherever it is installed and raises ImportError for an old one; Colab brings an old one.
 LOOKS_AT = {"peft": "torchao"}
+CURE = (
+    "If this is about the network, run the cell again. If not, something was installed here before: Runtime > "
+    "Disconnect and delete runtime gives Colab's own packages back; then run this cell first."
+)
 RESTART = "Runtime > Restart session, then run the cells again from the top"
 
 
@@ -57,58 +54,49 @@ class RestartNeeded(_Stop):
 
 @dataclass(frozen=True)
 class Plan:
-    """What pip is to do.
+    """What pip is to do."""
 
-    Attributes:
-        install: requirements for pip's command line, such as "trl==1.14.2".
-        constraints: lines for pip's constraints file: what must stay, and exact versions for what may come along.
-        notes: sentences about what does not fit and stays nevertheless.
-    """
-
-    install: tuple[str, ...]
-    constraints: tuple[str, ...]
-    notes: tuple[str, ...]
+    install: tuple[str, ...]  # requirements for pip's command line, such as "trl==1.14.2"
+    constraints: tuple[
+        str, ...
+    ]  # lines of pip's constraints file: what must stay, and versions for what may come along
+    notes: tuple[str, ...]  # sentences about what does not fit and stays nevertheless
 
 
-def install(*extras: str, quiet: bool = False) -> None:
+def install(*extras: str) -> None:
     """Install what the package and some of its extras lack here, and change nothing else. Outside Colab, do nothing.
 
     Args:
         extras: groups of pyproject.toml that the lesson needs, such as "finetune"; none for the from-scratch lessons.
-        quiet: say only what somebody has to act on.
 
     Raises:
-        ValueError: the package has no such extra.
         InstallFailed: the package itself, torch or numpy is missing, or pip failed.
         RestartNeeded: what was replaced had been loaded by this kernel.
     """
     if "google.colab" not in sys.modules:
-        if not quiet:
-            print("This is not Colab, so nothing was installed: `make venv` in a checkout does it.")
+        print("This is not Colab, so nothing was installed: `make venv` in a checkout does it.")
         return
     before = installed()
     plan = make_plan(needs(extras), before, tested_versions())
     for note in plan.notes:
         print(note)
     if not plan.install:
-        if not quiet:
-            print("Everything that this lesson needs is there: nothing was installed.")
+        print("Everything that this lesson needs is there: nothing was installed.")
         return
-    if not quiet:
-        print(f"Installing {', '.join(plan.install)}. It takes about a minute; torch and numpy stay as they are.")
+    print(f"Installing {', '.join(plan.install)}. It takes about a minute; torch and numpy stay as they are.")
     _install(plan)
     importlib.invalidate_caches()  # or this process may not see what is new
     after = installed()
     if lacking := make_plan(needs(extras), after, tested_versions()).install:
-        raise InstallFailed(f"pip reported success, and yet {', '.join(lacking)} is not there. {_cure()}")
+        raise InstallFailed(f"pip reported success, and yet {', '.join(lacking)} is not there. {CURE}")
     changed = {name: version for name, version in after.items() if before.get(name) != version}
-    if not quiet:
-        print(f"Done: {'; '.join(_change(name, before.get(name), new) for name, new in sorted(changed.items()))}.")
+    old = {name: f"{before[name]} -> " if name in before else "new, " for name in changed}
+    changes = {name: f"{name} {old[name]}{new}" for name, new in sorted(changed.items())}
+    print(f"Done: {'; '.join(changes.values())}.")
     if stale := _loaded(changed):
-        changes = ", ".join(_change(name, before.get(name), changed[name]) for name in stale)
         raise RestartNeeded(
             f"Restart this session once: {RESTART}. This kernel had loaded another version of what was now installed "
-            f"({changes}), and keeps it until then. Nothing will be installed a second time."
+            f"({', '.join(changes[name] for name in stale)}), and keeps it until then. Nothing will be installed again."
         )
 
 
@@ -122,7 +110,6 @@ def needs(extras: Iterable[str] = ()) -> dict[str, Requirement]:
         Canonical name -> requirement; ranges of a package that is named twice are joined.
 
     Raises:
-        ValueError: the package has no such extra.
         InstallFailed: the package is not installed.
     """
     try:
@@ -132,13 +119,10 @@ def needs(extras: Iterable[str] = ()) -> dict[str, Requirement]:
             f"{PACKAGE} itself is not installed, so it cannot be known what it needs: the line with pip above this one "
             "failed. Run the cell again, and read what that line prints."
         ) from error
-    known = distribution.metadata.get_all("Provides-Extra") or []
     found: dict[str, Requirement] = {}
     waiting, seen = ["", *extras], set()
     while waiting:
         extra = waiting.pop()
-        if extra and extra not in known:
-            raise ValueError(f"{PACKAGE} has no extra {extra!r}: choose from {', '.join(sorted(known))}")
         seen.add(extra)
         for requirement in map(Requirement, distribution.requires or []):
             if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
@@ -174,6 +158,13 @@ def tested_versions() -> dict[str, str]:
     return {canonicalize_name(name): version.strip() for name, version in pairs}
 
 
+def best(requirement: Requirement, tested: Mapping[str, str] | None = None) -> str:
+    """The version that CI passed with, as in "trl==1.14.2", if the range admits it, else the range."""
+    exact = (tested_versions() if tested is None else tested).get(canonicalize_name(requirement.name))
+    fits = exact is not None and requirement.specifier.contains(exact, prereleases=True)
+    return f"{requirement.name}=={exact}" if fits else f"{requirement.name}{requirement.specifier}"
+
+
 def make_plan(needed: Mapping[str, Requirement], present: Mapping[str, str], tested: Mapping[str, str]) -> Plan:
     """Decide what pip installs, and what it may not touch.
 
@@ -203,9 +194,7 @@ def make_plan(needed: Mapping[str, Requirement], present: Mapping[str, str], tes
                 "another version under Runtime > Change runtime type."
             )
             continue
-        exact = tested.get(name)
-        fits = exact is not None and requirement.specifier.contains(exact, prereleases=True)
-        wanted[name] = f"{requirement.name}=={exact}" if fits else f"{requirement.name}{requirement.specifier}"
+        wanted[name] = best(requirement, tested)
     lines = {name: f"{name}=={version}" for name, version in tested.items() if name not in present}
     for name, version in present.items():
         if PROTECTED.match(name):
@@ -243,18 +232,7 @@ def _install(plan: Plan) -> None:
     if code != 0:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         last = [line for line in lines if line.startswith("ERROR")][-3:] or lines[-3:]
-        raise InstallFailed(f"pip could not install {', '.join(plan.install)}: {' '.join(last)} {_cure()}")
-
-
-def _cure() -> str:
-    return (
-        "If this is about the network, run the cell again. If not, something was installed here before: Runtime > "
-        "Disconnect and delete runtime gives Colab's own packages back; then run this cell first."
-    )
-
-
-def _change(name: str, old: str | None, new: str) -> str:
-    return f"{name} {new} (new)" if old is None else f"{name} {old} -> {new}"
+        raise InstallFailed(f"pip could not install {', '.join(plan.install)}: {' '.join(last)} {CURE}")
 
 
 def _loaded(names: Collection[str]) -> list[str]:

@@ -123,7 +123,7 @@ def attention(model_type: str) -> str:
 
 def release() -> str:
     """Give back the memory of models that nothing refers to any more (del them first), and say what is left in use."""
-    from workshop_utils.machine.profiles import give_back_gpu_memory, memory_in_use
+    from workshop_utils.machine.hardware import give_back_gpu_memory, memory_in_use
 
     gc.collect()
     give_back_gpu_memory()
@@ -131,7 +131,7 @@ def release() -> str:
 
 
 def _source(name: str) -> str:
-    from workshop_utils.machine.profiles import hub_folder
+    from workshop_utils.machine.hub import hub_folder
 
     if name in POCKET:
         return str(POCKET[name])
@@ -160,7 +160,7 @@ def _at_hand(source: str) -> str:
     """
     from transformers.utils.hub import cached_file
 
-    from workshop_utils.machine.profiles import hub_reachable
+    from workshop_utils.machine.hub import hub_reachable
 
     if Path(source).is_dir() or hub_reachable()[0]:
         return source
@@ -180,7 +180,7 @@ def _why(name: str, source: str, error: Exception) -> str:
 
     from huggingface_hub.errors import GatedRepoError
 
-    from workshop_utils.machine.profiles import hub_reachable
+    from workshop_utils.machine.hub import hub_reachable
 
     pocket = "or take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network"
     if Path(source).is_dir():

@@ -5,8 +5,6 @@ Whatever goes wrong by the user's hand is one line on stderr and exit code 2, ne
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import re
 import sys
@@ -17,6 +15,8 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from workshop_utils.machine.files import forgiving
+
 
 def _path(value: str) -> Path:
     """A path as it was typed; "" would be taken for the current folder."""
@@ -25,22 +25,24 @@ def _path(value: str) -> Path:
     return Path(value)
 
 
-app = typer.Typer(
-    help="Tools of the workshop on small language models.",
-    add_completion=False,
-    rich_markup_mode=None,
-)
+app = typer.Typer(help="Tools of the workshop on small language models.", add_completion=False, rich_markup_mode=None)
+Tokens = Annotated[int, typer.Option(min=1, help="tokens to write at most")]
+Temperature = Annotated[float, typer.Option(min=0, help="0 is always the likeliest token")]
+TopK = Annotated[int | None, typer.Option(min=1, help="draw among the K likeliest tokens only")]
+TopP = Annotated[float | None, typer.Option(help="draw among the likeliest with this probability together")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="of the sampling")]
+Text = Annotated[Path | None, typer.Option(parser=_path, metavar="FILE", help="UTF-8; <|endoftext|> ends a document")]
+Out = Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="folder for all that a run makes")]
+Config = Annotated[Path | None, typer.Option(parser=_path, metavar="FILE", help='JSON, {"gpt": {...}, ...}')]
 
 
 @app.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="print the findings as JSON, for bug reports")] = False,
-) -> int:
+def doctor() -> int:
     """Look for what would stop a lesson, and name the cure."""
     from workshop_utils.command import doctor
 
     findings = doctor.diagnose()
-    print(json.dumps(doctor.as_dict(findings), indent=2) if as_json else doctor.as_text(findings))
+    print(doctor.as_text(findings))
     return int(any(finding.status == "problem" for finding in findings))
 
 
@@ -54,31 +56,19 @@ def run(
     from workshop_utils.command.run_lessons import run as run_lessons
     from workshop_utils.machine.profiles import asked
 
-    wrong = wrong_settings()  # found before anything has run, and not by every lesson in turn
     if profile is not None:
-        profile = asked(profile)
-        wrong.pop("WORKSHOP_PROFILE", None)  # the option goes before it
-    if wrong:
+        os.environ["WORKSHOP_PROFILE"] = asked(profile)  # for the kernels, too
+    if wrong := wrong_settings():  # found before anything has run, and not by every lesson in turn
         raise ValueError("; ".join(wrong.values()))
-    return run_lessons(lessons or [], profile)
+    return run_lessons(lessons or [])
 
 
 @app.command()
 def train(
-    text: Annotated[
-        Path | None,
-        typer.Option(
-            parser=_path, metavar="FILE", help="text file to learn from, UTF-8; <|endoftext|> ends a document"
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(parser=_path, metavar="DIR", help="folder for tokenizer, token files, config, checkpoints"),
-    ] = None,
+    text: Text = None,
+    out: Out = None,
     steps: Annotated[int | None, typer.Option(min=1, help="optimiser updates [default: 1000]")] = None,
-    config: Annotated[
-        Path | None, typer.Option(parser=_path, metavar="FILE", help='JSON: {"gpt": {...}, "training": {...}, ...}')
-    ] = None,
+    config: Config = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run in that folder")] = False,
 ) -> int:
     """Train a GPT on a text of your own. Ctrl-C saves; --resume goes on.
@@ -95,15 +85,23 @@ def train(
 def sample(
     folder: Annotated[Path, typer.Argument(parser=_path, metavar="DIR", help="folder that workshop train made")],
     prompt: Annotated[str, typer.Option(help="how the text begins")],
-    tokens: Annotated[int, typer.Option(min=1, help="tokens to add at most")] = 200,
-    temperature: Annotated[float, typer.Option(min=0, help="0 is always the likeliest token")] = 0.8,
-    top_k: Annotated[int | None, typer.Option(min=1, help="draw among the K likeliest tokens only")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="of the dice")] = 0,
+    tokens: Tokens = 200,
+    temperature: Temperature = 0.8,
+    top_k: TopK = None,
+    seed: Seed = 0,
 ) -> int:
     """Let a trained model write on from a prompt."""
-    from workshop_utils.command import own_text
+    from workshop_utils.command.own_text import Settings
+    from workshop_utils.command.run_file import TOKENIZER
+    from workshop_utils.gpt.sampling import generate_text
+    from workshop_utils.text.tokenizer import load_tokenizer
+    from workshop_utils.training.checkpoints import load_model
 
-    print(own_text.sample(folder, prompt, tokens, temperature, top_k, seed))
+    settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
+    model = load_model(folder, "best", encoding=encoding)  # the checkpoint with the lowest validation loss
+    begins = settings.training.rows == "rows"  # windows start anywhere: there the model knows no beginnings
+    written = generate_text(model, encoding, prompt, tokens, temperature, top_k, seed=seed, document_start=begins)
+    print(written[0])
     return 0
 
 
@@ -112,54 +110,47 @@ def chat(
     prompt: Annotated[str, typer.Argument(help="say this, print the reply and end; a conversation if left out")] = "",
     model: Annotated[str, typer.Option(help="pocket-instruct, or a name of the hub")] = "pocket-instruct",
     system: Annotated[str, typer.Option(help='an instruction for all replies, such as "Talk like a pirate."')] = "",
-    temperature: Annotated[float, typer.Option(min=0, help="0 is always the likeliest token")] = 0.7,
-    top_k: Annotated[int | None, typer.Option(min=1, help="draw among the K likeliest tokens only")] = None,
-    top_p: Annotated[float | None, typer.Option(help="draw among the likeliest with this probability together")] = None,
-    tokens: Annotated[int, typer.Option(min=1, help="tokens of a reply at most")] = 200,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="of the dice")] = 0,
+    temperature: Temperature = 0.7,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    tokens: Tokens = 200,
+    seed: Seed = 0,
 ) -> int:
     """Talk with a small language model, the pocket one if none is named. It needs no network."""
     from workshop_utils.chat import models
     from workshop_utils.command import talk
-    from workshop_utils.machine.files import forgiving
     from workshop_utils.machine.profiles import choose, setup
 
     # setup() closes the hub for the pocket profile; a model of the hub needs it open, on whatever machine.
     profile = setup("pocket", quiet=True) if model in models.POCKET else choose()
-    conversation = talk.Talk(models.load(model, profile), system, tokens, temperature, top_k, top_p, seed)
+    sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    conversation = talk.Talk(models.load(model, profile), system, tokens, sampling, seed)
     if prompt:
-        out = forgiving(sys.stdout)
         for piece in conversation.ask(prompt):
-            print(piece, end="", file=out, flush=True)
-        print(file=out)
+            print(piece, end="", flush=True)
+        print()
     else:
-        talk.converse(conversation, sys.stdin, sys.stdout, sys.stdin.isatty())
+        talk.converse(conversation)
     return 0
 
 
 @app.command()
 def brand(
-    name: Annotated[
-        str, typer.Argument(metavar="[OWNER/REPO[@TAG]]", help="on GitHub; the tag stays if left out")
-    ] = "",
-    check: Annotated[bool, typer.Option("--check", help="write nothing, say which addresses lead elsewhere")] = False,
+    repository: Annotated[str, typer.Argument(metavar="[OWNER/REPO]", help="on GitHub; stays if left out")] = "",
+    version: Annotated[str, typer.Option(help="of a release, such as 0.2.0 for the tag v0.2.0; stays too")] = "",
 ) -> int:
-    """Make badges, links and install lines lead to a repository, such as a fork; or check that they do."""
+    """Make badges, links and install lines lead to a repository, such as a fork, and to a release."""
     from workshop_utils.command import brand
     from workshop_utils.machine.hardware import checkout
 
     root = checkout()
     if root is None:
         raise FileNotFoundError("brand rewrites the files of a checkout, and there is none: clone the repository first")
-    if not (name or check):
-        raise ValueError("which repository? Give OWNER/REPO or OWNER/REPO@TAG, or --check")
-    home = brand.parse(name, brand.home_of(root).tag) if name else brand.home_of(root)
-    if check:
-        strays = brand.strays(root, home)
-        print("\n".join(f"{stray.path}:{stray.line}: {stray.text}" for stray in strays) or f"all lead to {home}")
-        return int(bool(strays))
+    now = brand.home_of(root)
+    home = brand.Home(repository or now.repository, version or now.version)
     changed = brand.rewrite(root, home)
-    print("\n".join(f"rewritten: {path}" for path in changed) or f"all lead to {home} already")
+    print(*(f"rewritten: {path}" for path in changed), f"All lead to {home}. Colab installs that tag:", sep="\n")
+    print(f"commit what was rewritten, then `git tag {home.tag}` and `git push --tags`")
     return 0
 
 
@@ -183,15 +174,13 @@ def execute(arguments: Sequence[str]) -> int:
     except TyperException as error:
         context = getattr(error, "ctx", None)
         return _fail(f"{error.format_message()} ({context.command_path if context else 'workshop'} --help says more)")
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        if os.environ.get("WORKSHOP_DEBUG"):
+    except (ValueError, OSError, ModuleNotFoundError, RuntimeError) as error:
+        # Of RuntimeErrors the package's own are sentences for people; any other is a bug and wants its traceback.
+        ours = not isinstance(error, RuntimeError) or type(error).__module__.startswith("workshop_utils.")
+        if os.environ.get("WORKSHOP_DEBUG") or not ours:
             raise
-        return _fail(re.sub(r"^\[(?:Errno|WinError) -?\d+\] ", "", str(error)))
-    except RuntimeError as error:
-        # The package's own errors are sentences for people; anything else is a bug and wants its traceback.
-        if os.environ.get("WORKSHOP_DEBUG") or not type(error).__module__.startswith("workshop_utils."):
-            raise
-        return _fail(str(error), 1 if type(error).__name__ == "TrainingStopped" else 2)
+        said = re.sub(r"^\[(?:Errno|WinError) -?\d+\] ", "", str(error))
+        return _fail(said, 1 if type(error).__name__ == "TrainingStopped" else 2)
 
 
 def _fail(message: str, code: int = 2) -> int:
@@ -201,8 +190,7 @@ def _fail(message: str, code: int = 2) -> int:
 
 def main() -> None:
     """Entry point of the `workshop` command."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a console or pipe that knows few characters shows ? for the others
-        sys.stdout.reconfigure(errors="replace")
+    forgiving(sys.stdout)
     code = execute(sys.argv[1:])
     if os.environ.get("WORLD_SIZE", "1") != "1":
         from workshop_utils.training.processes import leave

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 
     from workshop_utils.training.batches import Batches
 
-PARTS = ("gpt", "training", "data", "out", "parallel", "text_sha256")
-CORPORA = ("text", "train", "stream")
-JSON_KINDS = {list: "list", str: "string", int: "number", float: "number", bool: "true or false", type(None): "null"}
-DATA = (*CORPORA, "val", "tokenizer")
+Kinds = Mapping[str, tuple[Any, str]]  # name -> the type of its values, and the words for it
+OBJECT, STRING = (dict, "an object, {...}"), (str, 'a string, "..."')
+PARTS: Kinds = dict.fromkeys(("gpt", "training", "data"), OBJECT) | dict.fromkeys(("out", "parallel"), STRING)
+PARTS = {**PARTS, "text_sha256": STRING}  # so that a run's own config.json is such a file
+DATA: Kinds = dict.fromkeys(("text", "train", "val", "tokenizer"), STRING) | {"stream": OBJECT}
+PATHS = ("out", "text", "train", "val", "tokenizer")
 TOKENIZER, TRAIN, VAL = "tokenizer.json", "train.tokens", "val.tokens"  # what is made of a text, in the run's folder
 
 
@@ -44,10 +47,8 @@ class StreamPart(Config):
     def __post_init__(self) -> None:
         if isinstance(self.source, str):
             object.__setattr__(self, "source", (self.source,))
-        if not self.source or not isinstance(self.source, list | tuple):
-            raise ValueError(
-                f"source is {self.source!r}: name a file, a folder, a pattern or a URL, or a list of these"
-            )
+        if not self.source:
+            raise ValueError("source is empty: name a file, a folder, a pattern or a URL, or a list of these")
         super().__post_init__()
 
 
@@ -67,64 +68,37 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is no valid JSON ({error}): correct it there. The usual slips are a comma behind the last item, a "
             "comment, single quotes, and \\ in a path, which is written / or \\\\"
         ) from error
-    if not isinstance(values, dict):
-        raise ValueError(f'{path} is a JSON {JSON_KINDS[type(values)]}: write an object, {{"gpt": {{...}}, ...}}')
-    unknown = unknown_names(values, PARTS)
-    if unknown:
-        raise ValueError(
-            f'{path} must be {{"gpt": {{...}}, "training": {{...}}}}, with "data", "out" and "parallel" if you like'
-            f", and has {unknown}: move its fields into these"
-        )
-    if not all(isinstance(values.get(part, {}), dict) for part in ("gpt", "training", "data")):
-        raise ValueError(f'"gpt", "training" and "data" of {path} must be objects, as in {{"gpt": {{"n_layer": 6}}}}')
-    for part in ("out", "parallel", "text_sha256"):
-        if not isinstance(values.get(part, ""), str):
-            raise ValueError(f'"{part}" of {path} is {json.dumps(values[part])}: write a string, as in "out": "run"')
-    for part, kind, other in (("gpt", GPTConfig, "training"), ("training", TrainConfig, "gpt")):
-        strays = [name for name in values.get(other, {}) if name in {field.name for field in fields(kind)}]
-        if strays:
-            raise ValueError(f'"{strays[0]}" stands in "{other}" of {path}: move it into "{part}"')
-    data = values.get("data", {})
-    kinds = {name: dict if name == "stream" else str for name in DATA}
-    if set(data) - set(DATA) or not all(isinstance(value, kinds[name]) for name, value in data.items()):
-        raise ValueError(
-            f'"data" of {path} is {data}: name a text, {{"text": "book.txt"}}, or token files, {{"train": '
-            '"train.tokens", "val": "val.tokens", "tokenizer": "tokenizer.json"}, or a stream, {"stream": '
-            '{"source": "corpus/*.parquet"}, "tokenizer": "tokenizer.json"}'
-        )
-    for name, value in ({"out": values.get("out")} | data).items():
-        if isinstance(value, str):
-            _check_path(name, value, path)
-    if data and sum(corpus in data for corpus in CORPORA) != 1:
+    _check_parts(values, PARTS, str(path))
+    _check_parts(data := values.get("data", {}), DATA, f'"data" of {path}')
+    if data and sum(corpus in data for corpus in ("text", "train", "stream")) != 1:
         raise ValueError(f'"data" of {path} must have either "text", "train" or "stream": one corpus to learn from')
-    if "stream" in data and ("tokenizer" not in data or "val" in data):
-        raise ValueError(
-            f'"data" of {path} must have "tokenizer" beside "stream", a file of save_tokenizer, and no "val": '
-            "validation text comes from the stream itself, as val_percent and val_blocks say"
-        )
+    if "stream" in data and ("tokenizer" not in data or "val" in data or "source" not in data["stream"]):
+        what = '"tokenizer" beside "stream", and no "val"; and "stream" must have a "source", as in "corpus/*.parquet"'
+        raise ValueError(f'"data" of {path} must have {what}')
+    if values.get("parallel", "ddp") not in ("ddp", "fsdp"):
+        raise ValueError(f'"parallel" of {path} is {values["parallel"]!r}: choose one of ddp, fsdp')
     return values
 
 
-def _check_path(name: str, value: str, config: Path) -> None:
-    """Refuse what is no path here: a folder would get a strange name, and be looked for in vain."""
-    if not value.strip() or "\0" in value:
-        raise ValueError(f'"{name}" of {config} is {value!r}: name a file or folder')
-    if os.name != "nt" and ("\\" in value or PureWindowsPath(value).drive):
-        raise ValueError(
-            f'"{name}" of {config} is {value!r}, a path of Windows: write where it lies on this machine, with "/", as '
-            f'in "{PureWindowsPath(value).name}", which works on Windows, too'
-        )
-
-
-def _stream_part(values: dict[str, Any], path: Path | None) -> StreamPart:
-    if "source" not in values:
-        raise ValueError(f'"stream" of {path} has no "source": say where the .parquet or .jsonl files are')
-    return StreamPart.from_dict(values)
+def _check_parts(values: Any, kinds: Kinds, where: str) -> None:
+    """Refuse unknown names, other kinds of values, and paths that are none on this machine."""
+    if not isinstance(values, dict):
+        raise ValueError(f'{where} is {json.dumps(values)[:60]}: write an object, {{"{next(iter(kinds))}": ...}}')
+    if unknown := unknown_names(values, list(kinds)):
+        raise ValueError(f"{where} has {unknown}: it may have {', '.join(kinds)}")
+    for name, value in values.items():
+        kind, words = kinds[name]
+        if not isinstance(value, kind):
+            raise ValueError(f'"{name}" of {where} is {json.dumps(value)[:60]}: write {words}')
+        if name in PATHS and (not value.strip() or "\0" in value):
+            raise ValueError(f'"{name}" of {where} is {value!r}: name a file or folder')
+        if name in PATHS and os.name != "nt" and ("\\" in value or PureWindowsPath(value).drive):
+            raise ValueError(f'"{name}" of {where} is {value!r}, a path of Windows: write where it lies here, with "/"')
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """Where a run learns from and writes to: the command line's --text and --out, then the file's "data" and "out"."""
+    """What a run learns from and writes to, and what is given of its settings: command line and file together."""
 
     out: Path
     text: Path | None = None  # a text; or else
@@ -133,42 +107,40 @@ class RunFile:
     val: Path | None = None
     tokenizer: Path | None = None  # of token files or stream, kept beside the checkpoints for `workshop sample`
     parallel: str = "ddp"
-    whole: bool = False  # whether the file names data and out: then it can be resumed by itself
+    gpt: dict[str, Any] = field(default_factory=dict)  # fields of GPTConfig
+    training: dict[str, Any] = field(default_factory=dict)  # fields of TrainConfig
 
     @classmethod
-    def find(cls, text: Path | None, out: Path | None, config: Path | None, resume: bool = False) -> RunFile:
+    def find(
+        cls, text: Path | None, out: Path | None, config: Path | None, resume: bool = False, steps: int | None = None
+    ) -> RunFile:
         """Put command line and file together; a run that is resumed has token files, if nothing else is named.
 
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: the file makes no sense, or data or out is named nowhere.
         """
-        from workshop_utils.training.processes import HOW
-
         given = read_json(config) if config is not None else {}
-        data: dict[str, Any] = given.get("data", {}) if text is None else {"text": str(text)}
+        data: dict[str, Any] = given.get("data", {}) if text is None else {"text": text}
+        out = out or (Path(given["out"]) if "out" in given else None)
         if not data and resume and out is not None and (out / TRAIN).is_file():
             data = {"train": out / TRAIN, "val": out / VAL, "tokenizer": out / TOKENIZER}
         if not data:
             raise ValueError('there is nothing to learn from: give --text FILE, or "data" in the file of --config')
-        if out is None and "out" not in given:
+        if out is None:
             raise ValueError('there is no folder to write to: give --out FOLDER, or "out" in the file of --config')
-        parallel = given.get("parallel", "ddp")
-        if parallel not in HOW:
-            raise ValueError(f'"parallel" of {config} is {parallel!r}: choose one of {", ".join(HOW)}')
-        paths = {name: Path(value) for name, value in data.items() if name != "stream"}
-        stream = _stream_part(data["stream"], config) if "stream" in data else None
-        whole = "data" in given and "out" in given
-        return cls(out or Path(given["out"]), stream=stream, parallel=parallel, whole=whole, **paths)
+        training = given.get("training", {}) | ({"steps": steps} if steps is not None else {})
+        parts: dict[str, Any] = {name: given[name] for name in ("gpt", "parallel") if name in given}
+        for name, at in data.items():
+            parts[name] = StreamPart.from_dict(at) if name == "stream" else Path(at)
+        return cls(out, training=training, **parts)
 
     def open_data(
         self, gpt: GPTConfig, training: TrainConfig
     ) -> tuple[Batches, Batches | None, tiktoken.Encoding | None]:
         """What the run learns from and is measured on, and the tokenizer of both; of a stream, this process's share.
 
-        Args:
-            gpt: its block_size is that of a stream.
-            training: its seed is that of a stream's order.
+        A stream takes the block_size of gpt, and its order the seed of training.
 
         Raises:
             FileNotFoundError, ValueError: as TokenFile, StreamingTokenDataset and load_tokenizer say.
@@ -176,48 +148,26 @@ class RunFile:
         from workshop_utils.text.token_file import TokenFile
         from workshop_utils.text.tokenizer import load_tokenizer
 
-        if self.stream is not None:
-            return self._open_stream(self.stream, gpt.block_size, training)
-        assert self.train is not None
         encoding = load_tokenizer(self.tokenizer) if self.tokenizer is not None else None
+        if self.stream is not None:
+            return *_open_stream(self.stream, encoding, gpt.block_size, training), encoding
+        assert self.train is not None
         train = TokenFile(self.train, encoding)
         val = TokenFile(self.val, encoding) if self.val is not None else None
         if val is not None and val.fingerprint != train.fingerprint:
-            raise ValueError(
-                f"{self.val} was made with the tokenizer {val.tokenizer!r} ({val.fingerprint}) and {self.train} with "
-                f"{train.tokenizer!r} ({train.fingerprint}): make both with the same one"
-            )
+            raise ValueError(f"{self.val} was made with another tokenizer than {self.train}: make both with the same")
         return train, val, encoding
 
-    def _open_stream(
-        self, part: StreamPart, block_size: int, training: TrainConfig
-    ) -> tuple[Batches, Batches | None, tiktoken.Encoding]:
-        from workshop_utils.stream.dataset import StreamingTokenDataset
-        from workshop_utils.text.tokenizer import load_tokenizer
-        from workshop_utils.training.processes import world
 
-        if training.rows != "windows":
-            raise ValueError(
-                f'rows is {training.rows!r}, and a stream comes as "windows", without ends: set it in "training", or '
-                "write token files"
-            )
-        assert self.tokenizer is not None
-        here, encoding = world(), load_tokenizer(self.tokenizer)
-        train, val = (
-            StreamingTokenDataset(
-                list(part.source),
-                encoding,
-                block_size,
-                split=split,
-                rank=here.rank,
-                world_size=here.size,
-                shuffle_buffer=part.shuffle_buffer,
-                seed=training.seed,
-                text_column=part.text_column,
-                storage_options=part.storage_options or None,
-                val_percent=part.val_percent,
-            )
-            for split in ("train", "val")
-        )
-        held = val.held_out(part.val_blocks) if part.val_blocks and part.val_percent else None
-        return train.batches(part.workers), held, encoding
+def _open_stream(part: StreamPart, encoding: Any, size: int, training: TrainConfig) -> tuple[Batches, Batches | None]:
+    from workshop_utils.stream.dataset import StreamingTokenDataset
+    from workshop_utils.training.processes import world
+
+    if training.rows != "windows":
+        raise ValueError(f'rows is {training.rows!r}, and a stream comes as "windows": set that in "training"')
+    options = part.to_dict() | {"seed": training.seed, "rank": world().rank, "world_size": world().size}
+    source, val_blocks, workers = (options.pop(name) for name in ("source", "val_blocks", "workers"))
+    train, val = (
+        StreamingTokenDataset(list(source), encoding, size, split=split, **options) for split in ("train", "val")
+    )
+    return train.batches(workers), val.held_out(val_blocks) if val_blocks and part.val_percent else None

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from workshop_utils.machine.hardware import checkout
 
 if TYPE_CHECKING:
     from workshop_utils.command.kernel import Outcome
+
+STOPPED = "stopped with Ctrl-C"
 
 
 def notebooks_folder() -> Path:
@@ -27,8 +28,8 @@ def notebooks_folder() -> Path:
     root = checkout()
     if root is None:
         raise FileNotFoundError(
-            "there are no lessons here: they are files of the project's repository, not of the installed package. "
-            "Clone the repository and run `make workshop` in it, or give the path of a notebook."
+            "the lessons are files of the project's repository, not of the installed package: clone it and run "
+            "`make workshop` there, or give the path of a notebook"
         )
     return root / "notebooks"
 
@@ -49,18 +50,14 @@ def find(names: Sequence[str | Path] = ()) -> list[Path]:
     return [_find_one(str(name)) for name in names] if names else sorted(notebooks_folder().glob("*.ipynb"))
 
 
-def run(
-    lessons: Sequence[str | Path] = (), profile: str | None = None, out: Path | str | None = None, quiet: bool = False
-) -> int:
+def run(lessons: Sequence[str | Path] = (), out: Path | None = None) -> int:
     """Run lessons one after the other and write their pages, index.html and report.json.
 
     A lesson that fails stops itself, not the others. Ctrl-C stops the run and writes the report so far.
 
     Args:
         lessons: names as find() takes them; all lessons if empty.
-        profile: "pocket", "t4" or "big"; what the machine suggests if None.
         out: folder for the report; build/workshop in the checkout unless told.
-        quiet: print nothing.
 
     Returns:
         0 if every lesson passed, else 1.
@@ -70,26 +67,35 @@ def run(
         FileNotFoundError: there is no folder of lessons.
         ModuleNotFoundError: what runs notebooks is not installed.
     """
+    from rich.console import Console
+
     from workshop_utils.command import report
 
     for package in ("nbclient", "nbconvert", "ipykernel"):
         if find_spec(package) is None:
             raise ModuleNotFoundError(f"{package} is missing, which runs notebooks: pip install 'slm-workshop[lab]'")
     paths = find(lessons)
-    out = Path(out) if out else (checkout() or Path.cwd()) / "build" / "workshop"
+    out = out or (checkout() or Path.cwd()) / "build" / "workshop"
     out.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
-    with _progress(quiet) as progress:
+    console = Console(stderr=True, highlight=False)
+    with console.status("") as status:
+
+        def show(lesson: str, number: int, cells: int) -> None:
+            status.update(f"{lesson}  cell {number} of {cells}")
+
         for path in paths:
-            outcomes.append(_run_one(path, profile, progress))
-            report.write_lesson(outcomes[-1], out)
-            report.write_report(outcomes, out, profile)  # after each lesson, so that there is always one to look at
-            progress.ends(outcomes[-1])
-            if outcomes[-1].interrupted:
+            outcome = _run_one(path, partial(show, path.stem))
+            outcomes.append(outcome)
+            report.write_lesson(outcome, out)
+            report.write_report(outcomes, out)  # after each lesson, so that there is always one to look at
+            line = f"{outcome.status}  {path.stem}  {outcome.seconds / 60:.1f} min, {outcome.peak_mb:.0f} MB at most"
+            if outcome.error:
+                line += f"\n        {f'in cell {outcome.cell}: ' if outcome.cell else ''}{outcome.error}"
+            console.print(line, style="red" if outcome.error else "green", markup=False)
+            if outcome.error == STOPPED:
                 break
-    report.write_report(outcomes, out, profile)
-    if not quiet:
-        print(f"The lessons with their outputs: {out / 'index.html'}", file=sys.stderr)
+    console.print(f"The lessons with their outputs: {out / 'index.html'}", soft_wrap=True)
     return 0 if [outcome.status for outcome in outcomes] == ["passed"] * len(paths) else 1
 
 
@@ -99,7 +105,7 @@ def _find_one(name: str) -> Path:
         if not path.is_file():
             raise FileNotFoundError(f"there is no notebook at {path}: check the path, or give a lesson's number")
         return path.resolve()
-    known = sorted(notebooks_folder().glob("*.ipynb"))
+    known = find()
     number = f"{int(name):02d}" if name.isdecimal() else name
     for notebook in known:
         if name == notebook.stem or number == notebook.stem.split("_")[0]:
@@ -107,56 +113,13 @@ def _find_one(name: str) -> Path:
     raise ValueError(f"there is no lesson {name!r}: choose from {', '.join(notebook.stem for notebook in known)}")
 
 
-def _run_one(path: Path, profile: str | None, progress: _Watcher) -> Outcome:
+def _run_one(path: Path, on_cell: Callable[[int, int], None]) -> Outcome:
     """Execute a lesson; Ctrl-C and a file that is no notebook end it like an error."""
     from workshop_utils.command.kernel import Outcome, execute
 
     try:
-        return execute(path, profile, on_cell=lambda *where: progress.at(path.stem, *where))
+        return execute(path, on_cell=on_cell)
     except KeyboardInterrupt:
-        return Outcome(path.stem, status="failed", error="stopped with Ctrl-C", interrupted=True)
+        return Outcome(path.stem, status="failed", error=STOPPED)
     except ValueError as error:  # what nbformat raises for broken JSON and for JSON that is no notebook
         return Outcome(path.stem, status="failed", error=f"no notebook: {' '.join(str(error).split())[:200]}")
-
-
-class _Watcher(Protocol):
-    def at(self, lesson: str, number: int, cells: int, heading: str) -> None:
-        """A cell begins."""
-
-    def ends(self, outcome: Outcome) -> None:
-        """A lesson has ended."""
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[_Watcher]:
-    """Show a bar for the lesson that runs, with the cell it is at, and a line for each that has ended."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.fields[lesson]}"),
-        BarColumn(24),
-        TextColumn("cell"),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet), transient=True) as bars:
-
-        class Watcher:
-            def at(self, lesson: str, number: int, cells: int, heading: str) -> None:
-                if not bars.tasks:
-                    bars.add_task("", total=cells, lesson=lesson)
-                bars.update(bars.task_ids[0], completed=number, description=heading[:40])
-
-            def ends(self, outcome: Outcome) -> None:
-                for task in bars.task_ids:
-                    bars.remove_task(task)
-                how = f"{outcome.seconds / 60:.1f} min, {outcome.peak_mb:.0f} MB at most"
-                where = f"in cell {outcome.cell}: " if outcome.cell else ""
-                colour = "green" if outcome.status == "passed" else "red"
-                bars.console.print(f"[{colour}]{outcome.status}[/]  {outcome.lesson}  {how}", highlight=False)
-                if outcome.error:
-                    bars.console.print(f"        {where}{outcome.error}", markup=False, highlight=False)
-
-        yield Watcher()

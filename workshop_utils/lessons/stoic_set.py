@@ -59,7 +59,7 @@ def load(path: str | Path | None = None) -> list[Pair]:
         FileNotFoundError: there is no such file.
         ValueError: it is empty, or not UTF-8, or a row is not as it should be; file, line and field are named.
     """
-    from workshop_utils.machine.profiles import short_path
+    from workshop_utils.machine.hardware import short_path
     from workshop_utils.text.corpus import read_text
 
     path = FILE if path is None else Path(path)

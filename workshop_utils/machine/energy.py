@@ -27,9 +27,7 @@ class Energy:
     kwh: float = 0.0  # kilowatt-hours
     kg_co2e: float = 0.0  # kilograms of CO2 equivalent, at the country's average electricity
     seconds: float = 0.0
-    kind: str = (
-        "unavailable"  # "measured" (the larger part comes from a meter in the chip), "estimated" or "unavailable"
-    )
+    kind: str = "unavailable"  # or "measured" (the larger part comes from a meter in the chip) or "estimated"
     note: str = "nothing was tracked"  # where the figures come from, or why there are none
     country: str = ""
 
@@ -41,19 +39,11 @@ class Energy:
 
     def __add__(self, other: Energy) -> Energy:
         """Two stretches of one run, such as before and after an interruption."""
-        if self.kind == "unavailable":
-            return other
-        if other.kind == "unavailable":
-            return self
-        kind = "measured" if self.kind == other.kind == "measured" else "estimated"
-        return Energy(
-            self.kwh + other.kwh,
-            self.kg_co2e + other.kg_co2e,
-            self.seconds + other.seconds,
-            kind,
-            other.note,
-            other.country,
-        )
+        if "unavailable" in (self.kind, other.kind):
+            return other if self.kind == "unavailable" else self
+        kind = self.kind if self.kind == other.kind else "estimated"
+        kwh, kg_co2e, seconds = self.kwh + other.kwh, self.kg_co2e + other.kg_co2e, self.seconds + other.seconds
+        return Energy(kwh, kg_co2e, seconds, kind, other.note, other.country)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, for JSON."""
@@ -73,8 +63,8 @@ def track_energy(country: str = "GBR") -> Iterator[Energy]:
     Raises:
         ValueError: the country code is not known.
 
-    Source: CodeCarbon's OfflineEmissionsTracker. Without a country it would silently assume one that may be
-        sixty times too clean, so a code is required and checked here.
+    Source: CodeCarbon's OfflineEmissionsTracker. Without a country it would assume one that may be sixty times too
+        clean, so a code is required.
     """
     country = known_country(country)
     energy = Energy(country=country) if country else Energy(note='switched off by country ""')
@@ -93,12 +83,9 @@ def track_energy(country: str = "GBR") -> Iterator[Energy]:
 def _start(country: str, energy: Energy) -> Any:
     """A running tracker, or None with the reason in energy.note."""
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")  # read at import: it is chatty otherwise
-    try:
-        from codecarbon import OfflineEmissionsTracker
-    except ImportError as error:
-        energy.note = f"codecarbon cannot be imported ({error}): pip install codecarbon"
-        return None
     with _never_breaking(energy):
+        from codecarbon import OfflineEmissionsTracker
+
         tracker = OfflineEmissionsTracker(
             country_iso_code=country,
             tracking_mode="process",

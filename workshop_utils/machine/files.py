@@ -39,22 +39,19 @@ def written_atomically(path: str | Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except BaseException as error:  # Ctrl-C too must leave nothing behind
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            cure = "choose another folder, or, on Windows, close the program that has the file open"
+            said = f"{path.name} cannot be written to {path.parent} ({error.strerror}): {cure}"
+            raise OSError(error.errno, said) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            cure = "free some space, or point WORKSHOP_HOME at a larger disk"
+            said = f"no space left for {path.name} in {path.parent}: nothing was changed there; {cure}"
+            raise OSError(error.errno, said) from error
+        raise
+    finally:  # Ctrl-C too must leave nothing behind
         with suppress(OSError):
             partial.unlink()
-        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise OSError(
-                error.errno,
-                f"{path.name} cannot be written to {path.parent} ({error.strerror}): choose "
-                "another folder, or, on Windows, close the program that has the file open",
-            ) from error
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(
-                error.errno,
-                f"no space left for {path.name} in {path.parent}: nothing was changed there; free some space, "
-                "or point WORKSHOP_HOME at a larger disk",
-            ) from error
-        raise
 
 
 def write_text_atomically(text: str, path: str | Path) -> None:

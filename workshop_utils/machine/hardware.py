@@ -1,10 +1,7 @@
-"""What the machine has: GPU, CPU, memory, folders, the way to the hub. Facts only: profiles.py draws conclusions."""
+"""What the machine has: GPU, CPU, memory and folders. Facts only: profiles.py draws the conclusions."""
 
 from __future__ import annotations
 
-import http.client
-import importlib
-import logging
 import math
 import os
 import platform
@@ -12,15 +9,11 @@ import re
 import shutil
 import sys
 import tempfile
-import threading
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-HUB = "https://huggingface.co"
 CGROUP = Path("/sys/fs/cgroup")  # a container's own limits (version 2)
 
 # Peak FLOP/s of dense matrix products, from the vendors' data sheets. The first that occurs in a device's name counts.
@@ -41,19 +34,12 @@ PEAKS: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Gpu:
-    """The first CUDA device.
+    """The first CUDA device."""
 
-    Attributes:
-        name: as its driver calls it.
-        capability: major and minor, as in (7, 5).
-        bytes: its memory.
-        problem: why it cannot compute, "" if it can.
-    """
-
-    name: str
-    capability: tuple[int, int]
-    bytes: int
-    problem: str = ""
+    name: str  # as its driver calls it
+    capability: tuple[int, int]  # major and minor, as in (7, 5)
+    bytes: int  # its memory
+    problem: str = ""  # why it cannot compute, "" if it can
 
 
 def find_gpu() -> Gpu | None:
@@ -62,13 +48,8 @@ def find_gpu() -> Gpu | None:
 
     if not torch.cuda.is_available():
         return None
-    properties = torch.cuda.get_device_properties(0)
-    return Gpu(
-        torch.cuda.get_device_name(0),
-        torch.cuda.get_device_capability(0),
-        properties.total_memory,
-        _gpu_problem(),
-    )
+    memory = torch.cuda.get_device_properties(0).total_memory
+    return Gpu(torch.cuda.get_device_name(0), torch.cuda.get_device_capability(0), memory, _gpu_problem())
 
 
 @cache
@@ -147,9 +128,8 @@ def peak_flops(device_name: str, dtype: str) -> float | None:
     Returns:
         FLOP/s of dense products, None where it is not known (as for CPUs).
     """
-    if device_name == "cuda":
-        gpu = find_gpu()
-        device_name = gpu.name if gpu is not None else ""
+    if device_name == "cuda" and (gpu := find_gpu()) is not None:
+        device_name = gpu.name
     for name, peaks in PEAKS.items():
         if re.search(rf"\b{name}\b", device_name):
             return peaks.get(dtype)
@@ -157,51 +137,31 @@ def peak_flops(device_name: str, dtype: str) -> float | None:
 
 
 def home() -> Path:
-    """Return the folder for everything that is made or downloaded, and make it.
+    """Name the folder for everything that is made or downloaded; setup() makes it.
 
     Returns:
         WORKSHOP_HOME; else build/home of the checkout that the package runs from; else ~/slm-workshop.
+    """
+    if named := os.environ.get("WORKSHOP_HOME"):
+        return Path(os.path.expanduser(named)).absolute()
+    root = checkout()
+    return root / "build" / "home" if root is not None else Path.home() / "slm-workshop"
+
+
+def make_home() -> Path:
+    """Make the folder of home(), and write into it once: permissions do not tell, least of all on Windows.
 
     Raises:
         ValueError: the folder cannot be made, or nothing can be written into it.
     """
-    root = checkout()
-    if named := os.environ.get("WORKSHOP_HOME"):
-        folder = _as_path(named, "WORKSHOP_HOME")
-    else:
-        folder = root / "build" / "home" if root is not None else Path.home() / "slm-workshop"
+    folder = home()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"the folder {folder} cannot be made ({error.strerror}): set WORKSHOP_HOME to one that you may write to"
-        ) from error
-    if problem := _write_problem(folder):
-        raise ValueError(
-            f"nothing can be written into the folder {folder} ({problem}): set WORKSHOP_HOME to one of your own"
-        )
-    return folder
-
-
-def _as_path(named: str, variable: str) -> Path:
-    """The absolute path that a variable names.
-
-    Raises:
-        ValueError: it begins with the home folder of somebody unknown.
-    """
-    try:
-        return Path(named).expanduser().absolute()
-    except RuntimeError as error:
-        raise ValueError(f"{variable} is {named}, and nobody knows that home folder: write the whole path") from error
-
-
-def _write_problem(folder: Path) -> str:
-    """Why nothing can be written into a folder, "" if it can: permissions do not tell, least of all on Windows."""
-    try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        return error.strerror or str(error)
-    return ""
+        said = f"nothing can be written into the folder {folder} ({error.strerror or error})"
+        raise ValueError(f"{said}: set WORKSHOP_HOME to one of your own") from error
+    return folder
 
 
 def checkout() -> Path | None:
@@ -252,13 +212,11 @@ def memory_in_use() -> str:
     import psutil
     import torch
 
-    held = f"{psutil.Process().memory_info().rss / 1e9:.1f} GB of memory in use by this process"
-    if not torch.cuda.is_available() or not torch.cuda.is_initialized():
-        return held
-    free, total = torch.cuda.mem_get_info()
-    return (
-        f"{held}, {torch.cuda.memory_allocated() / 1e9:.1f} GB on the GPU ({free / 1e9:.1f} of {total / 1e9:.1f} free)"
-    )
+    said = f"{psutil.Process().memory_info().rss / 1e9:.1f} GB of memory in use by this process"
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        free, total = (size / 1e9 for size in torch.cuda.mem_get_info())
+        said += f", {torch.cuda.memory_allocated() / 1e9:.1f} GB on the GPU ({free:.1f} of {total:.1f} free)"
+    return said
 
 
 def peak_memory_bytes(device: str) -> int:
@@ -285,102 +243,8 @@ def give_back_gpu_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def device_title(device: str) -> str:
-    """Name what computes, for people: the GPU, or the processor and its cores."""
-    gpu = find_gpu() if device == "cuda" else None
-    return gpu.name if gpu is not None else f"{cpu_name()}, {cores()} cores"
-
-
 def _cgroup(name: str) -> str:
     try:
         return (CGROUP / name).read_text().strip()
     except OSError:
         return ""
-
-
-def offline() -> str:
-    """Return the variable that closes the hub, as in "HF_HUB_OFFLINE=1", or "" when it is open."""
-    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        value = os.environ.get(variable, "")
-        if value.strip().upper() in ("1", "ON", "YES", "TRUE"):
-            return f"{variable}={value}"
-    return ""
-
-
-def quiet_libraries() -> None:
-    """Silence what libraries report on machines without a GPU, where it is no news and nobody can cure it.
-
-    torchao, which transformers imports, names the kernels that it cannot load and upsets torch's pytree; bitsandbytes
-    looks on the hub for a faster kernel and tells that there is none.
-    """
-    for name in ("torchao", "torch.utils._pytree", "bitsandbytes.backends.cpu.ops"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def has_token() -> bool:
-    """Say whether there is a token for the hub, in HF_TOKEN or where `hf auth login` puts it."""
-    if os.environ.get("HF_TOKEN"):
-        return True
-    cache = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
-    return (Path(cache) / "token").is_file()
-
-
-def take_colab_secrets() -> None:
-    """Copy HF_TOKEN and OPENAI_API_KEY from Colab's secrets into the environment: only the kernel can read them."""
-    if "google.colab" not in sys.modules:
-        return
-    userdata = importlib.import_module("google.colab.userdata")
-    for name in ("HF_TOKEN", "OPENAI_API_KEY"):
-        if os.environ.get(name):
-            continue
-        try:
-            os.environ[name] = userdata.get(name).strip()  # a line end that was pasted along makes a bad header
-        except (userdata.SecretNotFoundError, userdata.NotebookAccessError):
-            if name == "HF_TOKEN":  # few need the other one
-                print(f"note     no secret {name} in this notebook (the key on the left): licensed models stay closed")
-
-
-def hub_reachable(timeout: float = 3.0) -> tuple[bool, str]:
-    """Ask whether the Hugging Face hub answers, and never wait longer than told.
-
-    Args:
-        timeout: seconds.
-
-    Returns:
-        True and which address answered, or False and what is wrong, as a clause.
-    """
-    if closed := offline():
-        return False, f"{closed} closes the hub"
-    url = os.environ.get("HF_ENDPOINT", HUB)
-    answers: list[tuple[bool, str]] = []
-
-    def ask() -> None:
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout):
-                answers.append((True, f"{url} answers"))
-        except urllib.error.HTTPError as error:
-            answers.append((False, f"{url} answers with {error.code} {error.reason}"))
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            answers.append((False, f"{url} cannot be reached ({getattr(error, 'reason', error)})"))
-
-    waiter = threading.Thread(target=ask, daemon=True)  # looking up a name knows no timeout, a thread does
-    waiter.start()
-    waiter.join(timeout)
-    return answers[0] if answers else (False, f"{url} did not answer within {timeout:g} s")
-
-
-def hub_folder() -> Path | None:
-    """Return the local copy of hub files that WORKSHOP_HUB names, laid out like the hub; None if it is not set.
-
-    Raises:
-        ValueError: it is set, and there is no such folder.
-    """
-    named = os.environ.get("WORKSHOP_HUB")
-    if not named:
-        return None
-    folder = _as_path(named, "WORKSHOP_HUB")
-    if not folder.is_dir():
-        raise ValueError(
-            f"WORKSHOP_HUB is {named}, but there is no such folder: correct it, or unset it to use the hub itself"
-        )
-    return folder

@@ -6,61 +6,26 @@ looking, this module does the choosing.
 
 from __future__ import annotations
 
+import logging
 import os
-import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workshop_utils.gpt.config import GPTConfig, TrainConfig
+from workshop_utils.gpt.config import GPTConfig, TrainConfig, known_country
+from workshop_utils.machine import hub
 from workshop_utils.machine.hardware import (
     Gpu,
     cores,
     cpu_bf16_speedup,
     cpu_name,
-    device_title,
     find_gpu,
-    free_disk_bytes,
-    free_memory_bytes,
-    give_back_gpu_memory,
-    has_token,
     home,
-    hub_folder,
-    hub_reachable,
-    memory_in_use,
-    peak_flops,
-    peak_memory_bytes,
-    quiet_libraries,
+    make_home,
     share_cores,
     short_path,
-    take_colab_secrets,
 )
-
-__all__ = [
-    "NAMES",
-    "Profile",
-    "choose",
-    "choose_device",
-    "choose_dtype",
-    "cores",
-    "cpu_bf16_speedup",
-    "device_title",
-    "free_disk_bytes",
-    "free_memory_bytes",
-    "give_back_gpu_memory",
-    "has_token",
-    "home",
-    "hub_folder",
-    "hub_reachable",
-    "hurried",
-    "memory_in_use",
-    "peak_flops",
-    "peak_memory_bytes",
-    "quiet_libraries",
-    "setup",
-    "short_path",
-]
 
 NAMES = ("pocket", "t4", "big")
 T4_BYTES, BIG_BYTES = 12e9, 40e9  # GPU memory that a profile asks for
@@ -86,53 +51,21 @@ SOURCES: dict[str, dict[str, Any]] = {
 MODELS: dict[str, dict[str, Any]] = {
     # Names and pronouns must be carried through a whole story: RoPE and this initialisation bind them much sooner. The
     # exact GELU and no biases are a sixth faster on a CPU.
-    "pocket": {
-        "block_size": 256,
-        "n_layer": 4,
-        "n_head": 4,
-        "n_embd": 144,
-        "position": "rope",
-        "init": "fan_in",
-        "activation": "gelu",
-        "bias": False,
-    },
+    "pocket": {"block_size": 256, "n_layer": 4, "n_head": 4, "n_embd": 144}
+    | {"position": "rope", "init": "fan_in", "activation": "gelu", "bias": False},
     "t4": {"block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384},
     "big": {"block_size": 1024, "n_layer": 12, "n_head": 12, "n_embd": 768},  # GPT-2 124M
 }
 TRAININGS: dict[str, dict[str, Any]] = {
     # Many small steps teach more than few large ones when the model is tiny, and Muon more than AdamW alone.
-    "pocket": {
-        "steps": 2500,
-        "batch_size": 8,
-        "optimizer": "muon",
-        "muon_lr": 0.015,
-        "learning_rate": 8e-3,
-        "weight_decay": 0.05,
-        "rows": "rows",
-        "eval_every": 250,
-        "checkpoint_every": 250,
-        "milestones": (0.1, 0.3),
-    },
-    # 2,400 updates of 64 stories: about 30M tokens, 10 to 15 minutes on a T4 at an expected 40,000 tokens/s.
-    "t4": {
-        "steps": 2400,
-        "batch_size": 32,  # the logits alone, 32 x 256 x 50,304 in float32, are 1.6 GB
-        "grad_accum_steps": 2,
-        "learning_rate": 1e-3,
-        "rows": "rows",
-        "milestones": (0.1, 0.3),
-    },
+    "pocket": {"steps": 2500, "batch_size": 8, "rows": "rows", "eval_every": 250, "checkpoint_every": 250}
+    | {"optimizer": "muon", "muon_lr": 0.015, "learning_rate": 8e-3, "weight_decay": 0.05},
+    # 2,400 updates of 64 stories: about 30M tokens, 10 to 15 minutes on a T4 at an expected 40,000 tokens/s. The logits
+    # of a batch alone, 32 x 256 x 50,304 in float32, are 1.6 GB.
+    "t4": {"steps": 2400, "batch_size": 32, "grad_accum_steps": 2, "rows": "rows", "learning_rate": 1e-3},
     # 524,288 tokens an update, as GPT-2 and GPT-3 Small were trained; about 0.5B tokens in all.
-    "big": {
-        "steps": 1000,
-        "batch_size": 16,
-        "grad_accum_steps": 32,
-        "learning_rate": 6e-4,
-        "schedule": "cosine",
-        "min_lr_ratio": 0.1,
-        "rows": "windows",
-        "milestones": (0.1, 0.3),
-    },
+    "big": {"steps": 1000, "batch_size": 16, "grad_accum_steps": 32, "rows": "windows"}
+    | {"learning_rate": 6e-4, "schedule": "cosine", "min_lr_ratio": 0.1},
 }
 # WORKSHOP_HURRY: enough to see that every cell runs, not enough to learn anything.
 HURRY: dict[str, Any] = {"steps": 20, "grad_accum_steps": 1, "eval_every": 10, "eval_batches": 2, "log_every": 1}
@@ -146,31 +79,18 @@ _set_here: set[str] = set()  # offline switches that setup() set, to be taken ba
 
 @dataclass(frozen=True)
 class Profile:
-    """What the lessons need to know about this machine.
+    """What the lessons need to know about this machine."""
 
-    Attributes:
-        name: "pocket", "t4" or "big".
-        reason: why it was chosen, as a clause.
-        device: "cpu" or "cuda".
-        device_name: of the processor or GPU, for people.
-        dtype: what matrices are multiplied in: "float32", "bfloat16" or "float16".
-        dtype_reason: why, as a clause.
-        text: what is trained on: "stories" from the package, or a data set of the hub.
-        n_documents: how many documents of it.
-        tokenizer: "pocket" or "gpt2".
-        country: three-letter code of where the electricity comes from (WORKSHOP_COUNTRY).
-    """
-
-    name: str
-    reason: str
-    device: str
-    device_name: str
-    dtype: str
-    dtype_reason: str
-    text: str
-    n_documents: int
-    tokenizer: str
-    country: str = "GBR"
+    name: str  # "pocket", "t4" or "big"
+    reason: str  # why it was chosen, as a clause
+    device: str  # "cpu" or "cuda"
+    device_name: str  # of the processor or GPU, for people
+    dtype: str  # what matrices are multiplied in: "float32", "bfloat16" or "float16"
+    dtype_reason: str  # why, as a clause
+    text: str  # what is trained on: "stories" from the package, or a data set of the hub
+    n_documents: int  # how many documents of it
+    tokenizer: str  # "pocket" or "gpt2"
+    country: str = "GBR"  # three-letter code of where the electricity comes from (WORKSHOP_COUNTRY)
 
     @property
     def gpt(self) -> GPTConfig:
@@ -181,11 +101,10 @@ class Profile:
     @property
     def training(self) -> TrainConfig:
         """How it is trained; a few steps only where WORKSHOP_HURRY=1 is set."""
-        config = TrainConfig(device=self.device, dtype=self.dtype, country=self.country, **TRAININGS[self.name])
-        if not hurried():
-            return config
-        batch_size = config.batch_size if self.name == "pocket" else HURRY_GPU_BATCH
-        return replace(config, batch_size=batch_size, **HURRY)
+        chosen = TRAININGS[self.name] | {"milestones": (0.1, 0.3)}
+        if hurried():
+            chosen |= HURRY | ({} if self.name == "pocket" else {"batch_size": HURRY_GPU_BATCH})
+        return TrainConfig(device=self.device, dtype=self.dtype, country=self.country, **chosen)
 
     @property
     def models(self) -> tuple[str, str]:
@@ -194,13 +113,13 @@ class Profile:
 
     @property
     def home(self) -> Path:
-        """The folder for everything that is made or downloaded."""
+        """The folder for everything that is made or downloaded; setup() has made it."""
         return home()
 
     def describe(self) -> str:
         """The lines that setup() prints."""
         source = "made by the package, nothing is downloaded" if self.text == "stories" else "from the hub"
-        if self.text != "stories" and hub_folder() is not None:
+        if self.text != "stories" and hub.hub_folder() is not None:
             source = "from WORKSHOP_HUB"
         lines = {
             "profile": f"{self.name}, because {self.reason}",
@@ -228,6 +147,7 @@ def setup(name: str | None = None, quiet: bool = False) -> Profile:
     """
     share_cores()
     profile = choose(name)
+    make_home()
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet_libraries()
@@ -242,18 +162,26 @@ def setup(name: str | None = None, quiet: bool = False) -> Profile:
     return profile
 
 
+def quiet_libraries() -> None:
+    """Silence what libraries report on machines without a GPU, where it is no news and nobody can cure it.
+
+    torchao, which transformers imports, names the kernels that it cannot load and upsets torch's pytree; bitsandbytes
+    looks on the hub for a faster kernel and says that there is none.
+    """
+    for name in ("torchao", "torch.utils._pytree", "bitsandbytes.backends.cpu.ops"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 def _switch_hub(profile: Profile) -> None:
     """Close the hub for the pocket profile and beside a WORKSHOP_HUB, so that nothing ever waits for a network.
 
     For the others it is opened again. Beside a WORKSHOP_HUB, datasets would report each file that it opens.
     """
     if profile.name != "pocket":
-        take_colab_secrets()
-    if profile.name == "pocket" or hub_folder() is not None:
-        for variable, value in OFFLINE.items():
-            if variable not in os.environ:
-                os.environ[variable] = value
-                _set_here.add(variable)
+        hub.take_colab_secrets()
+    if profile.name == "pocket" or hub.hub_folder() is not None:
+        _set_here.update(OFFLINE.keys() - os.environ.keys())
+        os.environ.update({variable: OFFLINE[variable] for variable in _set_here})
         return
     if _set_here and "huggingface_hub" in sys.modules:
         print("note     the hub was closed earlier in this kernel: restart it to open the hub again")
@@ -263,24 +191,14 @@ def _switch_hub(profile: Profile) -> None:
 
 
 def choose(name: str | None = None) -> Profile:
-    """Choose a profile without touching anything: setup() without its effects.
-
-    Args:
-        name: as for setup().
-
-    Raises:
-        ValueError: as for setup().
-    """
-    wanted = asked(name)
-    gpu = find_gpu()
-    if wanted:
-        chosen, reason = wanted, "you asked for it"
-        if wanted != "pocket" and gpu is None:
-            reason += "; without a CUDA device it will take hours, pocket is made for this machine"
-        elif wanted != "pocket" and (lack := _missing(wanted, gpu)):
-            reason += f", although {lack}"
-    else:
+    """Choose a profile without touching anything: setup() without its effects, with the same name and errors."""
+    chosen, reason, gpu = asked(name), "you asked for it", find_gpu()
+    if not chosen:
         chosen, reason = _fitting(gpu)
+    elif chosen != "pocket" and gpu is None:
+        reason += "; without a CUDA device it will take hours, pocket is made for this machine"
+    elif chosen != "pocket" and gpu is not None and (lack := _missing(chosen, gpu)):
+        reason += f", although {lack}"
     # The pocket profile stays on the CPU even beside a GPU: everybody gets the same figures from it.
     usable = gpu is not None and not gpu.problem and chosen != "pocket"
     dtype, dtype_reason = choose_dtype("cuda" if usable else "cpu", gpu.capability if gpu is not None else None)
@@ -305,8 +223,7 @@ def asked(name: str | None = None) -> str:
     """
     wanted = (name or os.environ.get("WORKSHOP_PROFILE", "")).strip().lower()
     if wanted and wanted not in NAMES:
-        where = "" if name else ", which WORKSHOP_PROFILE asks for"
-        raise ValueError(f"there is no profile {wanted!r}{where}: choose {_listed(NAMES)}")
+        raise ValueError(f"there is no profile {wanted!r}: choose pocket, t4 or big, in setup() or WORKSHOP_PROFILE")
     return wanted
 
 
@@ -316,23 +233,19 @@ def _fitting(gpu: Gpu | None) -> tuple[str, str]:
         return "pocket", "there is no CUDA device here"
     if lack := _missing("t4", gpu):
         return "pocket", f"{lack}, which the t4 profile needs"
-    if hub_folder() is None:
-        reachable, problem = hub_reachable()
+    if hub.hub_folder() is None:
+        reachable, problem = hub.hub_reachable()
         if not reachable:
-            return "pocket", (
-                f"{problem}, and the other profiles fetch from the hub; go online and call setup() again, "
-                "or point WORKSHOP_HUB at a local copy"
-            )
-    lack = _missing("big", gpu)
-    if lack:
-        return "t4", f"{gpu.name} has {gpu.bytes / 1e9:.0f} GB"
-    return "big", f"{gpu.name} has {gpu.bytes / 1e9:.0f} GB and capability {gpu.capability[0]}.{gpu.capability[1]}"
+            cure = "go online and call setup() again, or point WORKSHOP_HUB at a local copy"
+            return "pocket", f"{problem}, and the other profiles fetch from the hub; {cure}"
+    has = f"{gpu.name} has {gpu.bytes / 1e9:.0f} GB"
+    if _missing("big", gpu):
+        return "t4", has
+    return "big", f"{has} and capability {gpu.capability[0]}.{gpu.capability[1]}"
 
 
-def _missing(name: str, gpu: Gpu | None) -> str:
+def _missing(name: str, gpu: Gpu) -> str:
     """What a GPU lacks for a profile, "" if nothing."""
-    if gpu is None:
-        return "there is no CUDA device here"
     if gpu.problem:
         return f"{gpu.name} cannot compute ({gpu.problem})"
     needed = T4_BYTES if name == "t4" else BIG_BYTES
@@ -352,8 +265,8 @@ def pair(profile_name: str) -> tuple[str, str]:
     """
     if profile_name != "t4":
         return PAIRS[profile_name]
-    local = hub_folder()
-    gemma = has_token() if local is None else all((local / name).is_dir() for name in GEMMA)
+    local = hub.hub_folder()
+    gemma = hub.has_token() if local is None else all((local / name).is_dir() for name in GEMMA)
     return GEMMA if gemma else PAIRS["t4"]
 
 
@@ -403,17 +316,6 @@ def country() -> str:
     """The three letters of the country that the electricity comes from: WORKSHOP_COUNTRY, or else GBR.
 
     Raises:
-        ValueError: they are not three letters.
+        ValueError: no electricity mix is known for it.
     """
-    given = os.environ.get("WORKSHOP_COUNTRY", "GBR")
-    code = given.strip().upper()
-    if not re.fullmatch("[A-Z]{3}", code):
-        raise ValueError(
-            f"WORKSHOP_COUNTRY is {given!r}: use the three letters of your country, such as GBR, DEU or IND, since "
-            "electricity is not equally clean everywhere"
-        )
-    return code
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:-1]) + " or " + names[-1]
+    return known_country(os.environ.get("WORKSHOP_COUNTRY") or "GBR")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 from datetime import date
-from importlib import metadata
 
+from workshop_utils.colab import installed
 from workshop_utils.machine.hardware import cores, cpu_name
 from workshop_utils.machine.profiles import Profile, setup
 
@@ -13,11 +13,7 @@ PACKAGES = ("torch", "numpy", "tiktoken", "tokenizers", "transformers", "slm-wor
 
 
 def stamp(profile: Profile | None = None) -> None:
-    """Print on what and when a lesson ran: profile, processor, versions, date. Every lesson's last cell calls it.
-
-    Args:
-        profile: what setup() returned; asked for again if None.
-    """
+    """Print on what and when a lesson ran: profile (asked for again if None), processor, versions, date."""
     profile = profile or setup(quiet=True)
     print(f"profile   {profile.name}, {profile.device}, {profile.dtype}")
     print(f"machine   {computer()}")
@@ -34,10 +30,6 @@ def computer() -> str:
 
 def versions() -> str:
     """Name the versions of Python and of the packages that the lessons stand on, where they are installed."""
-    found = [f"Python {platform.python_version()}"]
-    for package in PACKAGES:
-        try:
-            found.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            continue
-    return ", ".join(found)
+    there = installed()
+    packages = (f"{name} {there[name]}" for name in PACKAGES if name in there)
+    return ", ".join([f"Python {platform.python_version()}", *packages])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """An error's kind and the first line of what it says."""
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
 
@@ -19,11 +19,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def http_status(error: BaseException) -> int | None:
-    """The status code of the answer that an error is about, such as 403; None if no server answered.
-
-    Args:
-        error: of httpx, huggingface_hub or aiohttp, or made of one of these.
-    """
+    """The status code of the answer that an error of httpx, huggingface_hub or aiohttp is about; None without one."""
     for part in causes(error):
         status = getattr(getattr(part, "response", None), "status_code", getattr(part, "status", None))
         if isinstance(status, int):
@@ -32,14 +28,9 @@ def http_status(error: BaseException) -> int | None:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between the settings of an earlier run and those of today, as "steps: 20 then, 21 now".
+    """What differs between the settings of an earlier run (then) and of today (now), as ["steps: 20 then, 21 now"].
 
-    Args:
-        then: as they were written down.
-        now: as they are.
-
-    Returns:
-        one text for each name with another value, in the order of `now`; a name that is missing on one side is None.
+    A name that is missing on one side is None there.
     """
     names = [*now, *(name for name in then if name not in now)]
     return [f"{name}: {then.get(name)} then, {now.get(name)} now" for name in names if then.get(name) != now.get(name)]

@@ -122,7 +122,7 @@ def lack_of(name: str, source: str | LanguageModel, profile: Profile) -> str:
         source: the model in floats; of one that is only named, what depends on the model is not looked at.
         profile: says where.
     """
-    from workshop_utils.machine.profiles import free_memory_bytes
+    from workshop_utils.machine.hardware import free_memory_bytes
     from workshop_utils.quantize import int8 as quantize_int8
 
     if name == "fp32" and profile.device != "cpu":

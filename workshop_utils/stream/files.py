@@ -97,14 +97,14 @@ def _is_hub_name(named: str) -> bool:
 
 
 def _hub_files(name: str) -> Listing:
-    from workshop_utils.machine import profiles
+    from workshop_utils.machine import hub
 
     folder = HUB_SETS[name][1]
-    local = profiles.hub_folder()
+    local = hub.hub_folder()
     if local is not None:
         root = local / name
         return _expanded(str(root / folder if (root / folder).is_dir() else root), {})
-    reachable, reason = profiles.hub_reachable()
+    reachable, reason = hub.hub_reachable()
     if not reachable:
         raise ConnectionError(f"{name} cannot be streamed from the hub ({reason}): {CURE}")
     return _expanded(f"hf://datasets/{name}/{folder}".removesuffix("/."), {})

@@ -64,12 +64,12 @@ def documents(profile: Profile, limit: int | None = None) -> Iterator[str]:
 
 def _hub_texts(name: str) -> Iterator[str]:
     """The texts of a data set, from WORKSHOP_HUB's copy if that is set, else streamed from the hub."""
-    from workshop_utils.machine import profiles
+    from workshop_utils.machine import hub
 
     configuration, folder = HUB_SETS[name]
-    local = profiles.hub_folder()
+    local = hub.hub_folder()
     if local is None:
-        reachable, reason = profiles.hub_reachable()
+        reachable, reason = hub.hub_reachable()
         if not reachable:
             raise ConnectionError(f"{name} cannot be streamed from the hub ({reason}): {CURE}")
     files = _copied_files(local / name, folder) if local is not None else None
@@ -140,7 +140,7 @@ def prepare(profile: Profile) -> tuple[TokenFile, TokenFile, tiktoken.Encoding]:
     from filelock import FileLock
     from tqdm import tqdm
 
-    from workshop_utils.machine.profiles import home
+    from workshop_utils.machine.hardware import home
 
     encoding = for_profile(profile)
     settings = {

@@ -126,7 +126,7 @@ def _encoded(
     batches: Iterable[tuple[str, list[str]]], encoding: tiktoken.Encoding, workers: int | None
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Encode batches in threads (tiktoken works without the GIL) and give them back in their order."""
-    from workshop_utils.machine.profiles import cores
+    from workshop_utils.machine.hardware import cores
 
     workers = workers or cores()
     running: deque[tuple[str, Future[np.ndarray]]] = deque()

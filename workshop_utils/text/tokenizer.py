@@ -212,7 +212,7 @@ def pocket_tokenizer(vocab_size: int = 1024) -> tiktoken.Encoding:
     Args:
         vocab_size: number of tokens.
     """
-    from workshop_utils.machine.profiles import home
+    from workshop_utils.machine.hardware import home
     from workshop_utils.pocket import stories
 
     # Other stories make another tokenizer: a sample of them is part of the file's name.
@@ -238,7 +238,7 @@ def gpt2(seconds: float = 60) -> tiktoken.Encoding:
         ConnectionError: the ranks are not on this machine and cannot be downloaded.
         ValueError: the copy is damaged.
     """
-    from workshop_utils.machine.profiles import hub_folder
+    from workshop_utils.machine.hub import hub_folder
 
     local = hub_folder()
     if local is not None and (local / GPT2 / "vocab.json").is_file():

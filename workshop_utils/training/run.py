@@ -60,7 +60,7 @@ class Run:
 
 def run_dir(name: str, gpt: GPTConfig, training: TrainConfig, fingerprint: str = "") -> Path:
     """A folder for exactly this run: the same settings find their checkpoints again, other settings never do."""
-    from workshop_utils.machine.profiles import home
+    from workshop_utils.machine.hardware import home
 
     settings = json.dumps([gpt.to_dict(), training.to_dict(), fingerprint], sort_keys=True)
     return home() / "runs" / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
@@ -174,7 +174,7 @@ class Progress:
 
     def line(self, loss: float, rate: float) -> str:
         """How far, how good, how fast, how long still."""
-        from workshop_utils.machine.profiles import peak_flops
+        from workshop_utils.machine.hardware import peak_flops
 
         run, config = self.run, self.run.config
         speed = run.tokens / max(run.seconds, 1e-9)

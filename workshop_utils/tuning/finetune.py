@@ -17,7 +17,7 @@ from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.gpt.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size, known_country
 from workshop_utils.machine.energy import Energy, track_energy
 from workshop_utils.machine.files import write_text_atomically
-from workshop_utils.machine.profiles import peak_memory_bytes
+from workshop_utils.machine.hardware import peak_memory_bytes
 from workshop_utils.machine.sentences import differences
 from workshop_utils.tuning import backends, lora
 from workshop_utils.tuning import trainer as sft

@@ -236,7 +236,7 @@ def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
     from peft import PeftModel
     from safetensors import SafetensorError
 
-    from workshop_utils.machine.profiles import short_path
+    from workshop_utils.machine.hardware import short_path
 
     folder = Path(folder)
     try:

@@ -3,15 +3,9 @@
 from workshop_utils.machine.sentences import differences, one_line
 
 
-def test_an_error_is_one_line():
+def test_an_error_is_one_line_and_a_difference_names_both_sides():
     assert one_line(ValueError("first\nsecond")) == "ValueError: first"
     assert one_line(KeyError()) == "KeyError: no reason given"
-
-
-def test_what_differs_between_then_and_now():
     assert differences({"a": 1, "b": 2}, {"b": 2, "a": 1}) == []
-    assert differences({"a": 1, "gone": 3}, {"new": 4, "a": 2}) == [
-        "new: None then, 4 now",
-        "a: 1 then, 2 now",
-        "gone: 3 then, None now",
-    ]
+    found = differences({"a": 1, "gone": 3}, {"new": 4, "a": 2})
+    assert found == ["new: None then, 4 now", "a: 1 then, 2 now", "gone: 3 then, None now"]

@@ -18,7 +18,7 @@ import torch
 from workshop_utils import colab
 from workshop_utils.command import doctor
 from workshop_utils.machine import hardware as machine
-from workshop_utils.machine import profiles
+from workshop_utils.machine import hub, profiles
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_every_lesson_of_the_repository_is_known():
 
 
 def test_pocket_never_asks_the_hub(profile, monkeypatch):
-    monkeypatch.setattr(profiles, "hub_reachable", lambda timeout=3.0: pytest.fail("asked"))
+    monkeypatch.setattr(hub, "hub_reachable", lambda timeout=3.0: pytest.fail("asked"))
     assert by_name(doctor.check_hub(profile))["hub"].status == "fine"
 
 

@@ -97,7 +97,7 @@ def test_a_killed_kernel_is_told_from_an_error(tmp_path):
 
 
 def test_a_cell_that_never_ends_is_stopped(tmp_path):
-    outcome = kernel.execute(write(tmp_path / "04_slow.ipynb", "while True: pass"), timeout=1)
+    outcome = kernel.execute(write(tmp_path / "04_slow.ipynb", "while True: pass"), seconds=1)
     assert outcome.status == "failed"
     assert "longer than" in outcome.error
 
