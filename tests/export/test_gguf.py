@@ -12,38 +12,28 @@ import torch
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 from workshop_utils.chat import models
-from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.export import gguf
 from workshop_utils.machine.profiles import choose
 
 PROMPT = "What colour is a banana?"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
+@pytest.fixture(scope="module")
+def pocket():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    yield models.load("pocket-instruct", choose("pocket"), dtype=torch.float32)
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def pocket():
-    return models.load("pocket-instruct", choose("pocket"), dtype=torch.float32)
-
-
-def tiny(folder, family, **changes) -> LanguageModel:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tiny_models.save(folder, family, **changes)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    if family == "qwen2":  # its biases start at 0, which would hide that they were lost
-        torch.manual_seed(1)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if name.endswith("bias"):
-                    parameter.normal_(std=0.3)
-    return LanguageModel(family, model, AutoTokenizer.from_pretrained(folder), str(folder))
+def tiny(folder, family, **changes):
+    model = tiny_models.loaded(folder, family, **changes)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.model.named_parameters():
+            if name.endswith("bias"):  # those of Qwen2 start at 0, which would hide that they were lost
+                parameter.normal_(std=0.3)
+    return model
 
 
 def server_of(path, context) -> gguf.LlamaCpp:
@@ -125,12 +115,9 @@ AWKWARD = [
     "one\n\ntwo\n\n\n three\r\n",
     "def f():\n    if x:\n\t\treturn  1\n",
     "  two   three    four ",
-    "12 345 6789 1,000,000.50",
-    "I'm, you're, WE'LL, it's, don't 'tis",
+    "12 345 6789 1,000,000.50 I'm, you're, WE'LL, it's, don't 'tis",
     "caf\u00e9 na\u00efve \U0001f600\U0001f44d\U0001f3fd \u4f60\u597d",
-    "<start_of_turn>user\nHello<end_of_turn>\n<start_of_turn>model\n",
-    "a<end_of_turn>\n\n  b",
-    "",
+    "<start_of_turn>user\nHello<end_of_turn>\n\n  <start_of_turn>model\n",
 ]
 
 
@@ -161,44 +148,41 @@ def test_the_file_knows_its_tokenizer_and_template(pocket, tmp_path):
     assert types[300] == 1
 
 
-def other_tokenizer(pocket, pre_tokenizer=None, normalizer=None):
-    made = splitting(pocket.tokenizer, "gpt-2")
-    if pre_tokenizer is not None:
-        made.backend_tokenizer.pre_tokenizer = pre_tokenizer
-    if normalizer is not None:
-        made.backend_tokenizer.normalizer = normalizer
-    return made
-
-
-def changed(model, **generation):
-    made = copy.deepcopy(model)
-    made.generation_config.update(**generation)
-    made.register_parameter("surprise", None if generation else torch.nn.Parameter(torch.ones(2, 32)))
+def other(tokenizer, **changes):
+    made = splitting(tokenizer, "gpt-2")
+    for name, part in changes.items():
+        setattr(made.backend_tokenizer, name, part)
     return made
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("changes", "words"),
     [
-        (lambda one: (one.model, one.tokenizer), r"its pattern is '\(\?:s\|d.*tokenizer=None"),
-        (lambda one: (one.model, other_tokenizer(one, None, normalizers.Lowercase())), "it changes the text first"),
-        (
-            lambda one: (one.model, other_tokenizer(one, pre_tokenizers.ByteLevel(add_prefix_space=True))),
-            "it changes the text first",
-        ),
-        (
-            lambda one: (one.model, other_tokenizer(one, pre_tokenizers.ByteLevel(False, use_regex=False))),
-            "its pattern is none",
-        ),
-        (lambda one: (one.model, other_tokenizer(one, pre_tokenizers.Whitespace())), "not byte-level BPE"),
-        (lambda one: (one.model, None, "q5_k"), "q8_0"),
-        (lambda one: (tiny_models.model("gemma2"), None), "gemma2.*convert_hf_to_gguf"),
-        (lambda one: (changed(one.model, eos_token_id=None), None), "no end-of-text token"),
-        (lambda one: (changed(one.model), None), "no name for its weight surprise"),
+        ({"pre_tokenizer": pre_tokenizers.ByteLevel(add_prefix_space=True)}, "it changes the text first"),
+        ({"pre_tokenizer": pre_tokenizers.ByteLevel(False, use_regex=False)}, "its pattern is none.*tokenizer=None"),
+        ({"pre_tokenizer": pre_tokenizers.Whitespace()}, "not byte-level BPE"),
+        ({"normalizer": normalizers.Lowercase()}, "it changes the text first"),
+        (None, r"its pattern is '\(\?:s\|d"),  # the pocket world's own
     ],
 )
-def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(make, words, pocket, tmp_path):
-    model, tokenizer, *kind = make(pocket)
+def test_a_tokenizer_that_llama_cpp_would_split_otherwise_is_refused(changes, words, pocket, tmp_path):
+    tokenizer = pocket.tokenizer if changes is None else other(pocket.tokenizer, **changes)
     with pytest.raises(ValueError, match=words):
-        gguf.write_gguf(model, tokenizer, tmp_path / "m.gguf", *kind)
+        gguf.write_gguf(pocket.model, tokenizer, tmp_path / "m.gguf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(pocket, tmp_path):
+    endless, odd = (copy.deepcopy(pocket.model) for _ in range(2))
+    endless.generation_config.eos_token_id = None
+    odd.register_parameter("surprise", torch.nn.Parameter(torch.ones(2, 32)))
+    gemma = tiny_models.model("gemma2")
+    for model, kind, words in (
+        (pocket.model, "q5_k", "q8_0"),
+        (gemma, "q8_0", "gemma2.*convert_hf_to_gguf"),
+        (endless, "q8_0", "no end-of-text token"),
+        (odd, "q8_0", "no name for its weight surprise"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            gguf.write_gguf(model, None, tmp_path / "m.gguf", kind)
     assert not list(tmp_path.iterdir())

@@ -45,14 +45,6 @@ def rows(pocket):
     return [prompt + made.ids for prompt, made in zip(prompts, pocket.generate(prompts, 40), strict=True)]
 
 
-def tiny(folder, family="llama", **changes) -> LanguageModel:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tiny_models.save(folder, family, **changes)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    return LanguageModel("tiny", model, AutoTokenizer.from_pretrained(folder), str(folder))
-
-
 def logits(model, ids) -> torch.Tensor:
     with torch.inference_mode():
         return model.model(input_ids=torch.tensor([ids])).logits.float()
@@ -62,8 +54,14 @@ def logits(model, ids) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("fine", "least", "most"), [(False, 4e-3, 2e-2), (True, 0, 4e-4)])
-def test_integer_products_lose_no_more_than_the_rounding_of_weights_and_inputs(bias, fine, least, most):
+@pytest.mark.parametrize(
+    ("fine", "narrow", "least", "most"),
+    [(False, False, 4e-3, 9e-3), (False, True, 9e-3, 2e-2), (True, False, 0, 1e-4), (True, True, 0, 3e-4)],
+)
+def test_integer_products_lose_no_more_than_the_rounding_of_weights_and_inputs(
+    bias, fine, narrow, least, most, monkeypatch
+):
+    monkeypatch.setattr(int8, "overflows", lambda: narrow)  # only another CPU would tell
     torch.manual_seed(0)
     layer, x = nn.Linear(192, 96, bias=bias), torch.randn(2, 5, 192)
     x[0, 0] *= 100  # an outlier must not cost its neighbours
@@ -71,23 +69,11 @@ def test_integer_products_lose_no_more_than_the_rounding_of_weights_and_inputs(b
     codes, scales = absmax_int8(layer.weight.detach())
     exact = nn.functional.linear(x, dequantise(codes, scales), layer.bias)
     made = int8.Int8Linear(layer.weight, layer.bias, fine)
-    error = (made(x) - exact).norm(dim=-1) / exact.norm(dim=-1).clamp_min(1e-9)
-    assert least <= error.max() < most
-    one_by_one = torch.cat([made(row[None]) for row in x.flatten(0, 1)]).view_as(exact)
-    assert (one_by_one - made(x)).abs().max() < 0.02 * exact.norm(dim=-1).max()  # zero may get another code
+    for got in (made(x), torch.cat([made(row[None]) for row in x.flatten(0, 1)]).view_as(exact)):
+        error = (got - exact).norm(dim=-1) / exact.norm(dim=-1).clamp_min(1e-9)
+        assert least <= error.max() < most
     assert torch.equal(made.unpacked()[0], codes)
     assert torch.allclose(made.unpacked()[1], scales)
-
-
-def test_inputs_get_seven_bits_where_the_kernel_would_overflow(monkeypatch):
-    layer, x, made = torch.randn(96, 192), torch.randn(5, 192), []
-    exact = x @ dequantise(*absmax_int8(layer)).T
-    for overflows in (True, False):  # only another CPU would tell
-        monkeypatch.setattr(int8, "overflows", lambda overflows=overflows: overflows)
-        made.append(int8.Int8Linear(layer))
-    for some in (x, x[:1]):
-        errors = [(one(some) - exact[: len(some)]).norm() for one in made]
-        assert 1.5 < errors[0] / errors[1] < 2.6
 
 
 def test_gpt2_with_its_transposed_layers_is_quantised_whole(profile):
@@ -115,8 +101,8 @@ def test_gpt2_with_its_transposed_layers_is_quantised_whole(profile):
         ("int8-dynamic", 0.06, 0.34),
         ("int8-fast", 0.06, 0.30),
         ("int8-static", 0.40, 0.34),
-        ("nf4", 0.30, 0.25),
-        ("nf4-double", 0.30, 0.24),
+        ("nf4", 0.30, 0.235),
+        ("nf4-double", 0.30, 0.228),  # its scales are quantised, too
         ("gguf-q8_0", 0.03, 0.27),
         ("gguf-q4_0", 0.30, 0.16),
     ],
@@ -132,11 +118,6 @@ def test_a_method_keeps_its_promise(method, largest_error, largest_share, pocket
     assert 0.85 < weight_bytes(tmp_path) / made.bytes_in_memory < 1.06
     assert torch.equal(logits(pocket, rows[0]), before)  # the source stays as it is
     assert made.model.reply(PROMPT, 12)
-
-
-def test_double_quantisation_saves_bytes(pocket, profile):
-    one, two = (quantise(method, pocket, profile).bytes_in_memory for method in ("nf4", "nf4-double"))
-    assert 0.2 < (one - two) * 8 / IN_BLOCKS < 0.373  # bits a weight; 0.373 for large matrices
 
 
 def test_int4_learns_to_live_with_its_rounding_and_packs_two_codes_in_a_byte(pocket, profile, rows, tmp_path):
@@ -163,7 +144,7 @@ def test_static_scales_are_the_largest_inputs_of_any_row(pocket, rows):
 def test_what_is_tied_is_counted_and_saved_once(tmp_path, profile):
     held, saved = [], []
     for tied in (True, False):
-        model, folder = tiny(tmp_path / f"{tied}", tie_word_embeddings=tied), tmp_path / f"{tied}-saved"
+        model, folder = tiny_models.loaded(tmp_path / f"{tied}", tie_word_embeddings=tied), tmp_path / f"{tied}-saved"
         folder.mkdir()
         held.append(bytes_in_memory(model.model))
         int8.save(quantise("int8-fast", model, profile), folder)
@@ -174,7 +155,7 @@ def test_what_is_tied_is_counted_and_saved_once(tmp_path, profile):
 
 
 def test_an_adapter_is_merged_into_floats_first(tmp_path, profile):
-    tuned = lora.attach(tiny(tmp_path), rank=4)
+    tuned = lora.attach(tiny_models.loaded(tmp_path), rank=4)
     with torch.no_grad():
         for parameter in lora.trained_parameters(tuned.model):
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) * 0.05)
@@ -208,7 +189,7 @@ def test_an_adapter_is_merged_into_floats_first(tmp_path, profile):
 )
 def test_a_method_that_cannot_run_says_why(method, options, shape, words, profile, tmp_path):
     with pytest.raises(Unavailable, match=words):
-        quantise(method, tiny(tmp_path, **shape), profile, **options)
+        quantise(method, tiny_models.loaded(tmp_path, **shape), profile, **options)
 
 
 def test_a_machine_that_lacks_something_says_what(pocket, profile, monkeypatch):
@@ -234,7 +215,7 @@ def test_lesson_09_has_a_reference_first_and_no_row_that_cannot_be_had(
     device, family, left_out, profile, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1000, 15_800_000_000))
-    model = tiny(tmp_path, family)
+    model = tiny_models.loaded(tmp_path, family)
     capsys.readouterr()
     found = stoic_run.precisions_for(replace(profile, device=device), model)
     assert set(METHODS) - set(found) == left_out
@@ -247,24 +228,12 @@ def test_lesson_09_has_a_reference_first_and_no_row_that_cannot_be_had(
 # --- the table
 
 
-class Louder(nn.Module):
-    """A model with its logits times a factor."""
-
-    device = torch.device("cpu")
-
-    def __init__(self, model, factor):
-        super().__init__()
-        self.model, self.factor = model, factor
-
-    def forward(self, input_ids):
-        out = self.model(input_ids=input_ids)
-        out.logits = out.logits * self.factor
-        return out
-
-
 def test_the_error_of_logits_is_what_it_says(pocket, rows):
-    louder = {factor: LanguageModel("-", Louder(pocket.model, factor), None) for factor in (1.0, 1.1, -1.0)}
-    found = {factor: logit_error(pocket, model, rows[:1]) for factor, model in louder.items()}
+    found = {}
+    for factor in (1.0, 1.1, -1.0):
+        louder = floats.copied(pocket, torch.float32)
+        louder.model.model.norm.weight.mul_(factor)  # in front of the head
+        found[factor] = logit_error(pocket, louder, rows[:1])
     assert (found[1.0].relative, found[1.0].kl) == (0, 0)
     assert found[1.1].relative == pytest.approx(0.1, rel=1e-3)
     assert found[-1.0].relative == pytest.approx(2, rel=1e-3)
@@ -327,15 +296,13 @@ def test_a_table_tells_what_was_measured_and_a_second_one_the_same(pocket, profi
     assert len({len(line) for line in text[1:6]}) == 1
 
 
-@pytest.mark.parametrize("method", ["bf16", "nf4", "int8", "int4-qat"])
-def test_a_method_that_runs_out_of_gpu_memory_is_a_row_without_figures(method, pocket, profile, monkeypatch):
+def test_a_method_that_runs_out_of_gpu_memory_is_a_row_without_figures(pocket, profile, monkeypatch):
     def full(*args):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(floats.copy, "deepcopy", full)  # no GPU here could be filled
-    (row,) = quantize.table([method], pocket, profile, [[1, 2, 3]], train=[[1, 2, 3]], quiet=True)
-    assert "needs more memory than there is" in row.reason
-    assert row.memory_bytes is None
+    found = quantize.table(["bf16", "nf4", "int8"], pocket, profile, [[1, 2, 3]], quiet=True)
+    assert all("needs more memory than there is" in row.reason and row.memory_bytes is None for row in found)
 
 
 def test_the_first_row_of_a_gpus_table_is_what_the_others_are_compared_with(pocket, profile):
