@@ -110,13 +110,10 @@ def test_trouble_that_passes_is_tried_again_and_a_broken_comparison_goes_on_wher
     [
         (None, "nothing answers there"),
         (fails(429, "you have no credit"), "allows no more requests.*you have no credit"),
-        (fails(500, "out of memory"), "fails itself.*out of memory"),
         (fails(401), "refuses the key in OPENAI_API_KEY"),
-        (fails(403), "is not allowed some-model"),
         (fails(404, "not here"), "no model 'some-model', or the address is wrong.*not here"),
         (fails(400, "temperature must be 1"), "change base_url, options.*temperature must be 1"),
         ((301, b""), "change base_url"),
-        ((200, b"<html>Welcome</html>"), "not with a chat completion"),
         ((200, {"error": "this is a 200"}), "not with a chat completion"),
     ],
 )
@@ -128,7 +125,7 @@ def test_lasting_trouble_is_a_sentence_that_names_the_address(scene, words, serv
 
 
 @pytest.mark.parametrize(
-    "scene", [says(f"Your key is {KEY}"), fails(401, f"{KEY[:8]}***{KEY[-4:]}"), fails(400, KEY), (200, KEY.encode())]
+    "scene", [says(f"Your key is {KEY}"), fails(401, f"{KEY[:8]}***{KEY[-4:]}"), fails(500, KEY), (200, KEY.encode())]
 )
 def test_the_key_never_shows(server, monkeypatch, scene):
     echoes, judge, caught = server(scene), EndpointJudge(REMOTE, "m", T4, (0, 0)), None
@@ -176,13 +173,15 @@ def test_only_y_or_yes_at_the_keyboard_is_a_yes(monkeypatch):
         (ValueError, "WORKSHOP_JUDGE_MODEL does not say", {"MODEL": ""}),
         (ValueError, "'cheap': write what a million", {"PRICES": "cheap"}),
         (ValueError, "WORKSHOP_JUDGE_URL, _MODEL or _PRICES: prices are", {"PRICES": "-1,0"}),
-        (JudgeError, "the pocket profile opens no connection", {"URL": REMOTE, "PRICES": "0,0"}),
-        (JudgeError, "no connection", {"URL": "https://127.0.0.1.example.org", "PRICES": "0,0"}),
+        (
+            JudgeError,
+            "the pocket profile opens no connection",
+            {"URL": "https://127.0.0.1.example.org", "PRICES": "0,0"},
+        ),
         (JudgeError, "OPENAI_API_KEY is empty.*Colab", {"URL": REMOTE, "PRICES": "0,0", "profile": T4}),
         (ValueError, "prices are None", {"URL": REMOTE, "profile": T4}),
         (ValueError, "read the key; write https", {"URL": "http://judge.example.org/v1", "profile": T4}),
         (ValueError, "base_url is no address", {"URL": "127.0.0.1:8080"}),
-        (ValueError, "base_url is no address", {"URL": "http://a:99999999/v1"}),
         (ValueError, "put the key into OPENAI_API_KEY", {"URL": f"https://{KEY}@example.org/v1", "profile": T4}),
         (ValueError, "put the key into OPENAI_API_KEY", {"URL": f"https://e.org?k={KEY}", "profile": T4}),
     ],

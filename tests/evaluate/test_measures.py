@@ -1,18 +1,16 @@
 """Perplexity is exact and that of the replies alone; variety, right answers and leaks are counted as they say."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import tiny_models
 import torch
 
-from workshop_utils.chat import models, template
+from workshop_utils.chat import template
 from workshop_utils.chat.language_model import Generated, LanguageModel
 from workshop_utils.chat.template import conversation
 from workshop_utils.evaluate import distinct, leakage, questions_right, repetition, reply_perplexity
 from workshop_utils.lessons.stoic_set import Pair
-from workshop_utils.machine.profiles import choose
 from workshop_utils.pocket import quality
 from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
@@ -22,11 +20,7 @@ TURNS = [conversation("hello", "A banana is yellow."), conversation("What colour
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> LanguageModel:
-    hub = tmp_path_factory.mktemp("hub")
-    tiny_models.save(hub / "some" / "model")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKSHOP_HUB", str(hub))
-        return models.load("some/model", choose("pocket"))
+    return tiny_models.loaded(tmp_path_factory.mktemp("tiny"))
 
 
 def test_every_reply_is_measured_with_its_end_and_nothing_else(model):
@@ -45,19 +39,6 @@ def test_every_reply_is_measured_with_its_end_and_nothing_else(model):
     assert found.bits_per_byte == pytest.approx(nats / math.log(2) / found.bytes, rel=1e-5)
     alone = reply_perplexity(model, TURNS, batch_size=1)
     assert (alone.perplexity, alone.bits_per_byte) == pytest.approx((found.perplexity, found.bits_per_byte), rel=1e-5)
-
-
-def test_the_bytes_of_replies_are_those_of_the_mask(model, monkeypatch):
-    encode = template.encode
-    monkeypatch.setattr(model.tokenizer, "chat_template", template.GEMMA_TEMPLATE.replace("| trim", ""))
-    assert reply_perplexity(model, [conversation("hello", "yellow  ")]).bytes == len("yellow  ")  # is trained
-
-    def everything(*args, **options):
-        row = encode(*args, **options)
-        return replace(row, trained=[False] + [True] * (len(row.ids) - 1))
-
-    monkeypatch.setattr(template, "encode", everything)
-    assert reply_perplexity(model, [conversation("hello", "yellow")]).bytes == len("user\nhello\nmodel\nyellow\n")
 
 
 def test_bits_per_byte_compare_tokenizers_where_perplexity_cannot():

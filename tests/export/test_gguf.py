@@ -65,16 +65,6 @@ def test_transformers_reads_it_back_without_a_difference(family, tied, tmp_path)
     assert os.listdir(path.parent) == ["model.gguf"]
 
 
-@pytest.mark.parametrize(("kind", "bits"), [("q8_0", 8.5), ("q4_0", 4.5)])
-def test_quantised_files_have_the_bits_that_they_promise(kind, bits, pocket, tmp_path):
-    written = gguf.write_gguf(pocket.model, None, tmp_path / "m.gguf", kind)
-    table = pocket.model.get_input_embeddings().weight.numel()
-    norms = sum(p.numel() for p in pocket.model.parameters() if p.dim() == 1)
-    blocks = pocket.n_parameters - table - norms
-    assert written == blocks * bits / 8 + table * 8.5 / 8 + norms * 4
-    assert written < (tmp_path / "m.gguf").stat().st_size < written + 100_000
-
-
 @pytest.mark.parametrize("family", ["llama", "qwen2", "pocket"])
 def test_llama_cpp_goes_on_with_the_same_tokens(family, pocket, tmp_path):
     model = pocket if family == "pocket" else tiny(tmp_path / family, family)
@@ -133,7 +123,7 @@ def test_llama_cpp_makes_the_same_tokens_of_any_text(name, pocket, tmp_path):
         assert theirs != [pocket.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
 
 
-def test_the_file_knows_its_tokenizer_and_template(pocket, tmp_path):
+def test_the_file_knows_its_template_and_special_tokens(pocket, tmp_path):
     from gguf import GGUFReader
 
     gguf.write_gguf(pocket.model, splitting(pocket.tokenizer, "gpt-2"), tmp_path / "m.gguf", name="a name")
@@ -141,11 +131,8 @@ def test_the_file_knows_its_tokenizer_and_template(pocket, tmp_path):
     assert fields["general.name"].contents() == "a name"
     assert fields["tokenizer.chat_template"].contents() == pocket.tokenizer.chat_template
     assert fields["tokenizer.ggml.eot_token_id"].contents() == pocket.tokenizer.convert_tokens_to_ids("<end_of_turn>")
-    tokens, types = (fields[f"tokenizer.ggml.{what}"].contents() for what in ("tokens", "token_type"))
-    assert len(tokens) == len(types) == pocket.model.config.vocab_size
-    assert tokens[pocket.tokenizer.bos_token_id] == pocket.tokenizer.bos_token
+    types = fields["tokenizer.ggml.token_type"].contents()
     assert types[pocket.tokenizer.bos_token_id] == 3  # control: never shown, never made from text
-    assert types[300] == 1
 
 
 def other(tokenizer, **changes):
