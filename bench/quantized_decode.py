@@ -12,17 +12,15 @@ from torch import nn
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.machine.profiles import choose
-from workshop_utils.quantize.compare import bytes_in_memory, logit_error, quantise
+from workshop_utils.quantize import quantise
 from workshop_utils.quantize.int8 import weight_and_bias
+from workshop_utils.quantize.measure import bytes_in_memory, logit_error
 
 # GPT-2's shape, 256 positions, random weights: name -> layers, width, heads, vocabulary
 SHAPES = {"29.5M": (8, 512, 8, 8192), "123.8M": (12, 768, 12, 50257)}
 QUICK = {"0.1M": (2, 64, 2, 256)}
-ROUTES = ("int8-fast", "int8-fine", "int8-pack", "bf16")
-GOALS = {
-    "int8-fast": ("ratio >= 3", "ours <= 0.03", "ours <= 0.45"),
-    "int8-fine": ("ratio >= 1.8", "ours <= 0.03", "ours <= 0.45"),
-}
+METHODS = ("int8-fast", "bf16")
+GOALS = {"int8-fast": ("ratio >= 3", "ours <= 0.03", "ours <= 0.45")}
 
 
 def gpt2(layers: int, width: int, heads: int, vocab: int) -> LanguageModel:
@@ -90,23 +88,23 @@ def main() -> None:
         texts = torch.randint(shape[3], (4, 64), generator=torch.Generator().manual_seed(1)).tolist()
         plain, floats = writer(model, new), bytes_in_memory(model.model)
         old = torch_ao(model)
-        for route in ROUTES:
-            print(f"{size}, {route}", flush=True)
-            made = quantise(route, model, profile)
-            speed, error, share = GOALS.get(route, ("", "", "")) if size == "123.8M" else ("", "", "")
+        for method in METHODS:
+            print(f"{size}, {method}", flush=True)
+            made = quantise(method, model, profile)
+            speed, error, share = GOALS.get(method, ("", "", "")) if size == "123.8M" else ("", "", "")
             ours, theirs = take_turns(writer(made.model, new), plain, rounds)
-            rows.append(rounds_row(f"{size}, {route}: tokens a CPU second (peer: float32)", ours, theirs, goal=speed))
+            rows.append(rounds_row(f"{size}, {method}: tokens a CPU second (peer: float32)", ours, theirs, goal=speed))
             lost = logit_error(model, made.model, texts).relative
-            rows.append(row(f"{size}, {route}: relative error of the logits", lost, goal=error))
+            rows.append(row(f"{size}, {method}: relative error of the logits", lost, goal=error))
             held = made.bytes_in_memory / floats
-            rows.append(row(f"{size}, {route}: bytes, of those of float32", held, goal=share))
-            if route == "int8-fast" and old is not None:
+            rows.append(row(f"{size}, {method}: bytes, of those of float32", held, goal=share))
+            if method == "int8-fast" and old is not None:
                 ours, theirs = take_turns(writer(made.model, new), writer(old, new), rounds)
-                rows.append(rounds_row(f"{size}, {route}: tokens a CPU second (peer: torch.ao)", ours, theirs))
+                rows.append(rounds_row(f"{size}, {method}: tokens a CPU second (peer: torch.ao)", ours, theirs))
                 theirs_lost = logit_error(model, old, texts).relative
-                what = f"{size}, {route}: relative error of the logits (peer: torch.ao)"
+                what = f"{size}, {method}: relative error of the logits (peer: torch.ao)"
                 rows.append(row(what, lost, theirs_lost, better="lower"))
-                what = f"{size}, {route}: bytes, of those of float32 (peer: torch.ao)"
+                what = f"{size}, {method}: bytes, of those of float32 (peer: torch.ao)"
                 rows.append(row(what, held, torch_ao_bytes(old.model) / floats, better="lower"))
     notes = (
         f"GPT-2-shaped models with random weights, 256 positions; {new} tokens after a prompt of 2, one text, "

@@ -513,7 +513,7 @@ def figure_09_scores() -> Figure:
 @drawing
 def figure_09_errors() -> Figure:
     """What rounding to eight bits does to the weights of one matrix, with three sizes of a group."""
-    from workshop_utils.quantize.by_hand import absmax_int8, dequantise
+    from workshop_utils.quantize import absmax_int8, dequantise
 
     A, B = weights("stoic", "layers.0.self_attn.v_proj.lora_A"), weights("stoic", "layers.0.self_attn.v_proj.lora_B")
     config = json.loads((POCKET / "stoic" / "adapter_config.json").read_text())
@@ -531,7 +531,7 @@ def figure_09_errors() -> Figure:
 
 
 def table_09() -> list[dict[str, Any]]:
-    """The table of twelve precisions, as lesson 09 has printed it, a dictionary a row."""
+    """The table of precisions, as lesson 09 has printed it, a dictionary a row."""
     head, *lines = printed("09", "table = quantize.table(").splitlines()
     columns = re.split(r"  +", head.strip())
     rows: list[dict[str, Any]] = []
@@ -565,7 +565,7 @@ def figure_09_sizes() -> Figure:
 @drawing
 def figure_09_speeds() -> Figure:
     """How many times as fast as float32 the larger model of bench/quantized_decode.py writes."""
-    from workshop_utils.quantize.methods import METHODS
+    from workshop_utils.quantize import METHODS
 
     line = re.compile(
         r"\| 123\.8M, (\S+): tokens a CPU second \(peer: float32\) \|.*?\|.*?\| (\S+) \| (\S+) to (\S+) \|"

@@ -121,3 +121,14 @@ def save(
     made.save_pretrained(folder)
     made.chat_template = chat_template
     return folder
+
+
+def loaded(folder: Path, family: str = "llama", **changes: Any) -> Any:
+    """The same as a LanguageModel in float32, whatever the profile; the arguments are those of save."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from workshop_utils.chat.language_model import LanguageModel
+
+    save(folder, family, **changes)
+    made = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return LanguageModel(family, made, AutoTokenizer.from_pretrained(folder), str(folder))

@@ -1,7 +1,8 @@
 """A language model behind an address as a judge: OpenAI's, or any server that speaks its protocol.
 
 llama.cpp's server, Ollama and vLLM on this machine need no key and cost nothing. For the others the key comes from the
-environment, is read anew for every request and kept nowhere, and nothing is spent before somebody has said yes.
+environment and is kept nowhere, and nothing is spent before somebody has said yes. Retries, growing pauses and timeouts
+are the openai client's.
 """
 
 from __future__ import annotations
@@ -9,55 +10,30 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
-import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from workshop_utils.evaluate.judges import Rubric, Verdict, parse
+from workshop_utils.evaluate.judges import Judgement, Rubric, parse
 
 if TYPE_CHECKING:
-    import openai
-
     from workshop_utils.machine.profiles import Profile
 
+KEY = "OPENAI_API_KEY"
 OPTIONS: dict[str, Any] = {"temperature": 0, "max_tokens": 16}
+TIMEOUT, RETRIES = 60.0, 3  # seconds for one reply; further attempts after a timeout, a lost connection, 429 or 5xx
 BYTES_PER_TOKEN = 2  # of English it is 4 and more in a large vocabulary: the estimate should rather be too high
 TOKENS_OF_TEMPLATE = 20  # what a server puts around a question
-NO_KEY = "none"  # the client insists on one
 
 
 class JudgeError(RuntimeError):
     """A judge cannot be asked; the message says what is wrong, why, and what to do."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a comparison takes, or took.
-
-    Attributes:
-        requests: questions to the server.
-        tokens_in: tokens of the questions.
-        tokens_out: tokens of the replies.
-        money: in the currency of the prices.
-    """
-
-    requests: int
-    tokens_in: int
-    tokens_out: int
-    money: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.requests:,} requests, {self.tokens_in:,} tokens in and {self.tokens_out:,} out: {self.money:.4f} "
-            "in the currency of the prices"
-        )
-
-
 def ask_person(question: str) -> bool:
-    """Ask whoever sits at the keyboard; anything but y or yes is a no, and so is a notebook that nobody watches."""
+    """Ask the person at the keyboard; anything but y or yes is a no, and so is a notebook that nobody watches."""
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except (EOFError, OSError, NotImplementedError):  # what input() raises where there is no keyboard
@@ -69,10 +45,6 @@ class EndpointJudge:
 
     What it has once been asked is remembered: a comparison that broke off goes on where it stopped, and costs nothing
     twice.
-
-    Attributes:
-        name: the model's, in tables and pictures.
-        used: what the server says was used so far.
     """
 
     def __init__(
@@ -80,12 +52,7 @@ class EndpointJudge:
         base_url: str,
         model: str,
         profile: Profile,
-        key_variable: str | None = None,
-        price_in: float | None = None,
-        price_out: float | None = None,
-        rubric: Rubric | None = None,
-        timeout: float = 60.0,
-        retries: int = 3,
+        prices: tuple[float, float] | None = None,
         options: dict[str, Any] | None = None,
         confirm: Callable[[str], bool] = ask_person,
     ) -> None:
@@ -93,62 +60,40 @@ class EndpointJudge:
 
         Args:
             base_url: such as "http://127.0.0.1:8080/v1" or "https://api.openai.com/v1".
-            model: as the server calls it.
+            model: as the server calls it; its name in tables and pictures, too.
             profile: pocket opens no connection to other machines.
-            key_variable: the environment variable that holds the key; None sends no key to a server on this machine
-                and OPENAI_API_KEY to others, "" sends none.
-            price_in: of a million tokens that are sent; 0 for free. Needed for every server on another machine.
-            price_out: of a million tokens that come back.
-            rubric: what is asked; the usual question if None.
-            timeout: seconds to wait for one reply.
-            retries: further attempts after a timeout, a lost connection, 429 or 5xx, at growing distances.
+            prices: of a million tokens, in and out; (0, 0) for free. Needed for every server on another machine.
             options: further arguments of a request, over OPTIONS; None takes one away. Models that think first want
                 {"temperature": None, "max_tokens": None, "max_completion_tokens": 2000}.
             confirm: gets a question about money; only True spends it.
 
         Raises:
             ValueError: the address, a price or an option makes no sense.
-            JudgeError: the profile forbids the connection, or the key is not there.
+            JudgeError: the profile forbids the connection, or there is no key in OPENAI_API_KEY.
         """
         self.base_url, self.local = _checked_url(base_url)
         self.name = self.model = model
+        host = urlsplit(self.base_url).netloc
         if not self.local and profile.name == "pocket":
             raise JudgeError(
-                f"the pocket profile opens no connection to other machines, and {self._host} is one: take a server on "
-                "this machine (http://127.0.0.1:...), ClassifierJudge or LocalJudge, or another profile"
+                f"the pocket profile opens no connection to other machines, and {host} is one: take a server on this "
+                "machine (http://127.0.0.1:...), ClassifierJudge or LocalJudge, or another profile"
             )
-        self.key_variable = key_variable if key_variable is not None else "" if self.local else "OPENAI_API_KEY"
-        if self.key_variable and not self.local and self.base_url.startswith("http:"):
-            raise ValueError(
-                f"base_url is {self.base_url!r}: over http everybody on the way can read the key. Write https, or "
-                'key_variable="" where no key is needed'
-            )
-        self.price_in, self.price_out = (self._price(price) for price in (price_in, price_out))
-        self.rubric, self.timeout, self.retries, self.confirm = rubric or Rubric(), timeout, retries, confirm
+        if (prices is None and not self.local) or any(not 0 <= price < math.inf for price in prices or ()):
+            raise ValueError(f"prices are {prices}: {host} may cost money, so give those of a million tokens, or 0, 0")
+        self.prices = prices or (0.0, 0.0)
         self.options = {name: value for name, value in {**OPTIONS, **(options or {})}.items() if value is not None}
-        self._most = self.options.get("max_completion_tokens", self.options.get("max_tokens"))
-        if self._most is None and self.price_out:
+        self._most = int(self.options.get("max_completion_tokens", self.options.get("max_tokens", 0)))
+        if self.prices[1] and not self._most:
             raise ValueError("options limit neither max_tokens nor max_completion_tokens, so it could cost any sum")
-        self._key()
-        self.used = Estimate(0, 0, 0, 0.0)
-        self._verdicts: dict[str, Verdict] = {}
-        self._allowed = 0
-        self._http: Any = None
-
-    def __repr__(self) -> str:
-        return f"EndpointJudge({self.base_url!r}, {self.model!r})"
-
-    def estimate(self, prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> Estimate:
-        """What compare(judge, prompts, a, b) takes at most, without what was asked already; retries are not in it.
-
-        Args:
-            prompts: what was asked.
-            a: one answer to each.
-            b: the other answer to each.
-        """
-        rows = zip(prompts, a, b, strict=True)
-        both = (self.rubric.asked(*row) for p, x, y in rows for row in ((p, x, y), (p, y, x)))
-        return self._estimate({question for question in both if question not in self._verdicts})
+        if not self.local and not self._key():
+            raise JudgeError(
+                f"{host} wants a key and the environment variable {KEY} is empty: set it before Jupyter starts, or put "
+                "it into Colab's secrets (the key on the left); never write it into a cell"
+            )
+        self.rubric, self.confirm = Rubric(), confirm
+        self._judgements: dict[str, Judgement] = {}
+        self._paid: set[str] = set()  # questions that somebody has agreed to pay for
 
     def prepare(self, prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> None:
         """Ask for the money of a whole comparison at once; compare calls it before the first question.
@@ -161,9 +106,10 @@ class EndpointJudge:
         Raises:
             JudgeError: it was not confirmed.
         """
-        self._confirm(self.estimate(prompts, a, b))
+        rows = list(zip(prompts, a, b, strict=True))
+        self._pay(self.rubric.asked(p, *pair) for p, x, y in rows for pair in ((x, y), (y, x)))
 
-    def judge(self, prompt: str, first: str, second: str) -> Verdict:
+    def judge(self, prompt: str, first: str, second: str) -> Judgement:
         """Ask the model once.
 
         Args:
@@ -172,167 +118,89 @@ class EndpointJudge:
             second: shown as B.
 
         Returns:
-            its verdict; with winner None if it said something else than A, B or tie, or nothing at all.
+            its judgement; with winner None if it said something else than A, B or tie, or nothing at all.
 
         Raises:
             JudgeError: it cannot be asked, or its cost was not confirmed.
         """
         question = self.rubric.asked(prompt, first, second)
-        if question not in self._verdicts:
-            if self._costs and self._allowed < 1:
-                self._confirm(self._estimate({question}))
-            self._allowed -= 1
-            self._verdicts[question] = self._read(self._ask(question))
-        return self._verdicts[question]
+        if question not in self._judgements:
+            self._pay([question])
+            said, problem = self._ask(question)
+            if problem:  # outside of any except: an error of the client knows its request, and that knows the key
+                raise JudgeError(f"{self.base_url}: {self._shown(problem)}")
+            self._judgements[question] = Judgement(parse(said), self._shown(said) or "(no text)")
+        return self._judgements[question]
 
-    # --- money
-
-    @property
-    def _costs(self) -> bool:
-        return self.price_in > 0 or self.price_out > 0
-
-    def _price(self, price: float | None) -> float:
-        if price is None and self.local:
-            return 0.0
-        if price is None or not 0 <= price < math.inf:
-            raise ValueError(
-                f"a price is {price}: give price_in and price_out of a million tokens, as the price list of "
-                f"{self._host} says (0 where it is free), so that the cost can be estimated before it is spent"
-            )
-        return price
-
-    def _money(self, tokens_in: int, tokens_out: int) -> float:
-        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
-
-    def _estimate(self, questions: set[str]) -> Estimate:
-        sizes = (math.ceil(len(question.encode()) / BYTES_PER_TOKEN) for question in questions)
-        tokens_in, tokens_out = sum(size + TOKENS_OF_TEMPLATE for size in sizes), len(questions) * int(self._most or 0)
-        return Estimate(len(questions), tokens_in, tokens_out, self._money(tokens_in, tokens_out))
-
-    def _confirm(self, cost: Estimate) -> None:
-        self._allowed = 0
-        if (
-            self._costs
-            and cost.requests
-            and self.confirm(f"{self.model} at {self._host}: at most about {cost}. Spend it?") is not True
-        ):
+    def _pay(self, questions: Iterable[str]) -> None:
+        """Ask for the money of what is new among questions; retries are not in the estimate."""
+        new = set(questions) - self._judgements.keys() - self._paid
+        tokens_in = sum(-(-len(text.encode()) // BYTES_PER_TOKEN) + TOKENS_OF_TEMPLATE for text in new)
+        tokens_out = len(new) * self._most
+        money = (tokens_in * self.prices[0] + tokens_out * self.prices[1]) / 1e6
+        cost = (
+            f"{len(new):,} requests, {tokens_in:,} tokens in and {tokens_out:,} out: {money:.4f} in the currency of "
+            "the prices"
+        )
+        if money and self.confirm(f"{self.model} at {self.base_url}: at most about {cost}. Spend it?") is not True:
             raise JudgeError(
                 f"{cost}: that was not confirmed, so nothing was sent. Run the cell again and answer y, or pass "
                 "confirm=lambda question: True where nobody can be asked"
             )
-        self._allowed = cost.requests
+        self._paid |= new
 
-    # --- the connection
+    @cached_property
+    def _http(self) -> Any:
+        """Connections, without the key: openai's own client would hold it."""
+        import openai
 
-    @property
-    def _host(self) -> str:
-        return urlsplit(self.base_url).netloc
+        # No proxy stands between this machine and itself, and nobody may send a key on to another address.
+        return openai.DefaultHttpxClient(trust_env=not self.local, follow_redirects=False)
+
+    def _ask(self, question: str) -> tuple[str, str]:
+        """What the model said, and, where it cannot be asked, why."""
+        import openai
+
+        settings = {"timeout": TIMEOUT, "max_retries": RETRIES, "http_client": self._http}
+        client = openai.OpenAI(api_key=self._key() or "none", base_url=self.base_url, **settings)  # it insists on a key
+        messages: Any = [{"role": "user", "content": question}]
+        try:
+            answer: Any = client.chat.completions.create(model=self.model, messages=messages, **self.options)
+        except (openai.OpenAIError, TypeError) as error:
+            return "", self._why(error)
+        except ValueError:  # JSON that is none
+            answer = None
+        choices = getattr(answer, "choices", None)
+        if not isinstance(choices, list) or not choices:
+            return "", "it answers, but not with a chat completion: most addresses end in /v1; look at base_url"
+        return choices[0].message.content or choices[0].message.refusal or "", ""
 
     def _key(self) -> str:
-        """The key, straight from the environment."""
-        if not self.key_variable:
-            return NO_KEY
-        key = os.environ.get(self.key_variable, "").strip()
-        if not key:
-            raise JudgeError(
-                f"{self._host} wants a key and the environment variable {self.key_variable} is empty: set it before "
-                "Jupyter starts, or put it into Colab's secrets (the key on the left); never write it into a cell"
-            )
-        return key
+        return "" if self.local else os.environ.get(KEY, "").strip()
 
-    def _scrubbed(self, text: str) -> str:
+    def _shown(self, text: str) -> str:
         """A text of the server without the key, should it repeat that."""
-        key = os.environ.get(self.key_variable, "").strip() if self.key_variable else ""
-        return shorten(text.replace(key, "***") if key else text, 300, placeholder=" ...")
+        key = self._key()
+        return shorten(text.replace(key, "***") if key else text, 400, placeholder=" ...")
 
-    def _client(self) -> openai.OpenAI:
+    def _why(self, error: Exception) -> str:
+        """What to do about an error of the client, with what the server said."""
         import openai
 
-        if self._http is None:
-            # No proxy stands between this machine and itself, and nobody may send a key on to another address.
-            self._http = openai.DefaultHttpxClient(trust_env=not self.local, follow_redirects=False)
-            weakref.finalize(self, self._http.close)
-        return openai.OpenAI(
-            api_key=self._key(),
-            base_url=self.base_url,
-            timeout=self.timeout,
-            max_retries=self.retries,
-            http_client=self._http,
-        )
-
-    def _ask(self, question: str) -> Any:
-        """The server's answer.
-
-        Raises:
-            JudgeError: outside of the except, so that no error which knows the request with its key hangs on to it.
-        """
-        import openai
-
-        problem, client = "", self._client()
-        try:
-            messages: Any = [{"role": "user", "content": question}]
-            return client.chat.completions.create(model=self.model, messages=messages, **self.options)
-        except openai.OpenAIError as error:
-            problem = self._why(error)
-        except ValueError:  # JSON that is none
-            problem = self._no_json()
-        except TypeError as error:
-            problem = f"options are {self.options}, and the openai client refuses them ({error}): take one away"
-        raise JudgeError(problem)
-
-    def _read(self, answer: Any) -> Verdict:
-        choices = getattr(answer, "choices", None)
-        if not isinstance(choices, list):
-            raise JudgeError(self._no_json())
-        if answer.usage is not None:
-            spent = (answer.usage.prompt_tokens or 0, answer.usage.completion_tokens or 0)
-            tokens_in, tokens_out = self.used.tokens_in + spent[0], self.used.tokens_out + spent[1]
-            self.used = Estimate(self.used.requests + 1, tokens_in, tokens_out, self._money(tokens_in, tokens_out))
-        message = choices[0].message if choices else None
-        if message is None or not isinstance(message.content, str) or not message.content.strip():
-            reason = choices[0].finish_reason if choices else "no choices"
-            return Verdict(None, self._scrubbed(f"(no text: {getattr(message, 'refusal', None) or reason})"))
-        return Verdict(parse(message.content), self._scrubbed(message.content))
-
-    def _no_json(self) -> str:
-        return (
-            f"{self.base_url} answers, but not with a chat completion: it is no OpenAI-compatible address. Most end in "
-            "/v1; look at base_url"
-        )
-
-    def _why(self, error: openai.OpenAIError) -> str:
-        """One sentence for a learner. What a server writes about a refused key is left out: it may hold the key."""
-        import openai
-
-        server, attempts = self.base_url, f"{self.retries + 1} attempts"
-        said = self._scrubbed(str(getattr(error, "message", error)))
-        if isinstance(error, openai.APITimeoutError):
-            return (
-                f"{server} did not answer within {self.timeout:g} s in {attempts}: raise timeout, or take a smaller "
-                "model; what was answered so far is kept, so run the comparison again"
-            )
-        if isinstance(error, openai.APIConnectionError):
-            start = "start the server and look at the port" if self.local else "look at the address and the network"
-            return f"nothing answers at {server} in {attempts}: {start}, then run the comparison again"
+        again = "what was answered so far is kept, so run the comparison again"
+        advice = {
+            openai.APITimeoutError: f"no answer in {TIMEOUT:g} s, {RETRIES + 1} times: take a smaller model; {again}",
+            openai.APIConnectionError: f"nothing answers there: start the server, look at port and network; {again}",
+            openai.AuthenticationError: f"it refuses the key in {KEY} (no key is sent to a server on this machine)",
+            openai.PermissionDeniedError: f"the key in {KEY} is not allowed {self.model}",
+            openai.NotFoundError: f"it knows no model {self.model!r}, or the address is wrong: most end in /v1",
+            openai.RateLimitError: f"it allows no more requests for now, or the credit is used up: wait; {again}",
+            openai.InternalServerError: f"it fails itself: look at its log, or try it later; {again}",
+        }
+        found = next((text for kind, text in advice.items() if isinstance(error, kind)), "")
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            key = (
-                f"the key in {self.key_variable}" if self.key_variable else "a request without a key (see key_variable)"
-            )
-            return (
-                f"{server} refuses {key} ({error.status_code}): check that it is whole, valid and allowed {self.model}"
-            )
-        if isinstance(error, openai.NotFoundError):
-            return (
-                f"{server} knows no model {self.model!r}, or the address is wrong (404: {said}): look up the model's "
-                "name there, and end base_url in /v1"
-            )
-        if isinstance(error, openai.RateLimitError):
-            return f"{server} allows no more requests for now, or the credit is used up (429, {attempts}: {said}): wait"
-        if isinstance(error, openai.InternalServerError):
-            return f"{server} fails itself ({error.status_code}, {attempts}: {said}): look at its log, or try it later"
-        if isinstance(error, openai.APIStatusError):
-            return f"{server} refuses the request ({error.status_code}: {said}): change base_url, options or the texts"
-        return f"{server} cannot be asked ({type(error).__name__}: {said}): look at base_url and options"
+            return f"{found} ({error.status_code})"  # what it says itself may repeat parts of the key
+        return f"{found or 'it cannot be asked: change base_url, options or the texts'} ({error})"
 
 
 def judge_from_environment(profile: Profile) -> EndpointJudge | None:
@@ -348,32 +216,27 @@ def judge_from_environment(profile: Profile) -> EndpointJudge | None:
         ValueError: the model is missing, or the prices are no two numbers; or as in EndpointJudge.
         JudgeError: as in EndpointJudge.
     """
-    url, model = os.environ.get("WORKSHOP_JUDGE_URL", ""), os.environ.get("WORKSHOP_JUDGE_MODEL", "")
+    url, model, prices = (os.environ.get(f"WORKSHOP_JUDGE_{name}", "") for name in ("URL", "MODEL", "PRICES"))
     if not url:
         return None
     if not model:
-        raise ValueError(
-            f"WORKSHOP_JUDGE_URL is {url!r}, and WORKSHOP_JUDGE_MODEL does not say which model to ask there"
-        )
-    prices = os.environ.get("WORKSHOP_JUDGE_PRICES", "")
+        raise ValueError(f"WORKSHOP_JUDGE_URL is {url!r}, and WORKSHOP_JUDGE_MODEL does not say which model to ask")
     try:
-        price_in, price_out = (float(part) for part in prices.split(",")) if prices else (None, None)
+        parts = [float(part) for part in prices.split(",")] if prices else None
+        if parts is not None and len(parts) != 2:
+            raise ValueError
     except ValueError:
         raise ValueError(
             f"WORKSHOP_JUDGE_PRICES is {prices!r}: write what a million tokens cost, in and out, as in 0.15,0.60"
         ) from None
     try:
-        return EndpointJudge(url, model, profile, price_in=price_in, price_out=price_out)
+        return EndpointJudge(url, model, profile, (parts[0], parts[1]) if parts else None)
     except (ValueError, JudgeError) as error:  # which knows nothing of the variables
         raise type(error)(f"WORKSHOP_JUDGE_URL, _MODEL or _PRICES: {error}") from None
 
 
 def _checked_url(url: str) -> tuple[str, bool]:
-    """The address without a slash at the end, and whether it is this machine's.
-
-    Raises:
-        ValueError: it is no address, or holds a password or a key.
-    """
+    """The address without a slash at the end, and whether it is this machine's; ValueError where it is none."""
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
@@ -384,10 +247,12 @@ def _checked_url(url: str) -> tuple[str, bool]:
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ValueError(
             f"base_url has more than an address in it (at {host}): a name, a password or a key there would be printed; "
-            "put the key into an environment variable and name that in key_variable"
+            f"put the key into {KEY}"
         )
     try:
         local = ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name
         local = host == "localhost"
+    if parts.scheme == "http" and not local:
+        raise ValueError(f"base_url is {url!r}: over http everybody on the way can read the key; write https")
     return url.strip().rstrip("/"), local

@@ -1,4 +1,4 @@
-"""How far a measured share can be trusted."""
+"""How far a measured share or mean can be trusted."""
 
 from __future__ import annotations
 
@@ -29,13 +29,7 @@ def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Difference:
-    """What a change did, over the same items before and after.
-
-    Attributes:
-        mean: of the differences.
-        low: lower end of the 95% interval.
-        high: upper end.
-    """
+    """What a change did, over the same items before and after: the mean, and its 95% interval from low to high."""
 
     mean: float
     low: float
@@ -45,13 +39,12 @@ class Difference:
         return f"{self.mean:+.3g} ({self.low:+.3g} to {self.high:+.3g})"
 
 
-def bootstrap(values: Sequence[float], seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float]:
+def bootstrap(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
     """The 95% interval of a mean, from drawing the same values again and again with replacement.
 
     Args:
         values: one for each item, such as a score for each prompt.
         seed: of the draws.
-        resamples: how often.
 
     Returns:
         low and high; both are the value itself where all are the same.
@@ -69,18 +62,17 @@ def bootstrap(values: Sequence[float], seed: int = 0, resamples: int = RESAMPLES
     data = np.asarray(values, np.float64)
     if np.ptp(data) == 0:
         return float(data[0]), float(data[0])
-    found = stats.bootstrap((data,), np.mean, n_resamples=resamples, method="percentile", rng=seed)
+    found = stats.bootstrap((data,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=seed)
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def paired(before: Sequence[float], after: Sequence[float], seed: int = 0, resamples: int = RESAMPLES) -> Difference:
+def paired(before: Sequence[float], after: Sequence[float], seed: int = 0) -> Difference:
     """How much a change did, with its 95% interval; if that holds no 0, the change is no accident of these items.
 
     Args:
         before: a value for each item.
         after: of the same items, in the same order.
         seed: of the draws.
-        resamples: how many of them.
 
     Raises:
         ValueError: there are no items, or not equally many.
@@ -88,4 +80,4 @@ def paired(before: Sequence[float], after: Sequence[float], seed: int = 0, resam
     if len(before) != len(after) or not len(before):
         raise ValueError(f"{len(before)} values before and {len(after)} after: both sides need the same items")
     differences = [b - a for a, b in zip(before, after, strict=True)]
-    return Difference(sum(differences) / len(differences), *bootstrap(differences, seed, resamples))
+    return Difference(sum(differences) / len(differences), *bootstrap(differences, seed))

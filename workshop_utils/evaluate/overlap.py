@@ -1,10 +1,11 @@
-"""Runs of words that stand on both sides of a split: what a model may have seen before it is tested."""
+"""Runs of words that occur on both sides of a split: what a model may have seen before it is tested."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from textwrap import shorten
 from typing import Protocol
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
@@ -25,6 +26,11 @@ class Exchange(Protocol):
 def words(text: str) -> list[str]:
     """The words of a text in small letters, without punctuation."""
     return _WORD.findall(text.replace("’", "'").lower())
+
+
+def runs_of(text: list[str], n: int) -> list[tuple[str, ...]]:
+    """All runs of n words in a text, in their order."""
+    return [tuple(text[at : at + n]) for at in range(len(text) - n + 1)]
 
 
 def overlaps(
@@ -59,10 +65,28 @@ def overlaps(
     return found
 
 
+def leakage(train: Sequence[str | Exchange], test: Sequence[str | Exchange], n: int = 6) -> list[str]:
+    """The overlaps as sentences, none where all is well.
+
+    Args:
+        train: texts, or exchanges such as the pairs of the Stoic set.
+        test: the same.
+        n: as for overlaps.
+
+    Raises:
+        ValueError: as for overlaps.
+    """
+    return [
+        f"training row {i} and test row {j} share {shorten(run, 80, placeholder=' ...')!r}: a good result there may be "
+        "remembered, take one of them out"
+        for i, j, run in overlaps(train, test, n)
+    ]
+
+
 def _shared(one: list[str], other: list[str], n: int) -> list[str]:
     """The longest run of words in both texts, if it has n words or is the whole of a shorter text; else nothing."""
     size = min(n, len(one), len(other))
-    if size == 0 or _runs(one, size).isdisjoint(_runs(other, size)):  # quick, and so for nearly all
+    if size == 0 or set(runs_of(one, size)).isdisjoint(runs_of(other, size)):  # quick, and so for nearly all
         return []
     match = SequenceMatcher(None, one, other, autojunk=False).find_longest_match()
     return one[match.a : match.a + match.size]
@@ -70,7 +94,3 @@ def _shared(one: list[str], other: list[str], n: int) -> list[str]:
 
 def _texts(one: str | Exchange) -> list[list[str]]:
     return [words(text) for text in ([one] if isinstance(one, str) else [one.prompt, one.answer])]
-
-
-def _runs(text: list[str], size: int) -> set[tuple[str, ...]]:
-    return {tuple(text[at : at + size]) for at in range(len(text) - size + 1)}

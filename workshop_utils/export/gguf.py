@@ -7,19 +7,18 @@ than in training a model quietly gets worse. Without a tokenizer a file computes
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import time
-import urllib.request
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from workshop_utils.chat import template as chat
+from workshop_utils.chat import models, template
 from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.machine.files import written_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,33 +39,11 @@ SPLITS = {
     (MODERN_SPLIT % r"\p{N}{1,3}",): "llama-bpe",
     (MODERN_SPLIT % r"\p{N}",): "qwen2",
 }
-PARTS = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-}
-WHOLE = {
-    "model.embed_tokens.weight": "token_embd.weight",
-    "model.norm.weight": "output_norm.weight",
-    "lm_head.weight": "output.weight",
-}
 
 
 def lack_of(model: Any) -> str:
-    """Why a model cannot be written, "" if it can.
-
-    Args:
-        model: of transformers.
-    """
+    """Why a model of transformers cannot be written, "" if it can."""
     config = model.config
-    if importlib.util.find_spec("gguf") is None:
-        return 'the gguf package is not installed: pip install "slm-workshop[evaluate]"'
     if config.model_type not in ARCHITECTURES:
         return (
             f"{config.model_type} is not among the architectures that are written here ({', '.join(ARCHITECTURES)}): "
@@ -76,29 +53,16 @@ def lack_of(model: Any) -> str:
     if rope.get("rope_type", "default") != "default":
         return f"its positions are scaled ({rope['rope_type']}): use llama.cpp's convert_hf_to_gguf.py"
     odd = [size for size in (config.hidden_size, config.intermediate_size) if size % BLOCK]
-    if odd:
-        return f"its size {odd[0]} does not make whole blocks of {BLOCK}"
-    return ""
+    return f"its size {odd[0]} does not make whole blocks of {BLOCK}" if odd else ""
 
 
-def pre_tokenizer(tokenizer: Any) -> str:
-    """What llama.cpp calls the way in which a tokenizer splits text, so that both make the same tokens of it.
-
-    Args:
-        tokenizer: of transformers.
-
-    Raises:
-        ValueError: it is no byte-level BPE, or llama.cpp would split text otherwise.
-
-    Source: llama.cpp's llama-vocab.cpp; that the ids are equal is tested for each name.
-    """
+def _pre_tokenizer(tokenizer: Any) -> str:
+    """What llama.cpp (llama-vocab.cpp) calls the way in which a tokenizer splits text; ValueError where it has none."""
     inner = json.loads(tokenizer.backend_tokenizer.to_str())
     steps = inner["pre_tokenizer"] or {}
     steps = steps.get("pretokenizers", [steps])
     if inner["model"]["type"] != "BPE" or steps[-1].get("type") != "ByteLevel":
-        raise ValueError(
-            f"no GGUF of this tokenizer: it is {inner['model']['type']}, and only byte-level BPE is written"
-        )
+        raise ValueError(f"no GGUF of this tokenizer: it is {inner['model']['type']}, and not byte-level BPE")
     found = tuple(filter(None, map(_split_of, steps)))
     changes = inner["normalizer"] not in (None, {"type": "NFC"}) or steps[-1]["add_prefix_space"]
     if found not in SPLITS or changes:
@@ -131,7 +95,7 @@ def write_gguf(model: Any, tokenizer: Any | None, path: Path | str, kind: str = 
         path: of the file, which should end in .gguf.
         kind: "f32", "q8_0" (8 bits and a scale of 16 for 32 weights: 8.5 bits a weight) or "q4_0" (4.5 bits; the
             embedding table, which is often the head too, stays in Q8_0, as llama.cpp keeps it finer).
-        name: to be shown by who opens it.
+        name: to be shown by programs that open it.
 
     Returns:
         bytes of the weights in it.
@@ -139,39 +103,32 @@ def write_gguf(model: Any, tokenizer: Any | None, path: Path | str, kind: str = 
     Raises:
         ValueError: there is no such kind, the model or its tokenizer cannot be written, or llama.cpp would split text
             otherwise than the tokenizer.
+        OSError: no space is left, or the folder cannot be written.
 
     Source: llama.cpp's convert_hf_to_gguf.py and the gguf package, whose quantize does the rounding.
     """
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}: choose one of {', '.join(KINDS)}")
-    lack = lack_of(model)
-    if lack:
+    if lack := lack_of(model):
         raise ValueError(f"no GGUF of this model: {lack}")
-    pre = pre_tokenizer(tokenizer) if tokenizer is not None else ""
     import gguf
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        writer = gguf.GGUFWriter(partial, model.config.model_type)
-        _write_shape(writer, model.config, name or path.stem)
+    with written_atomically(path) as file:
+        writer = gguf.GGUFWriter(file.name, model.config.model_type)
+        _add_shape(writer, model.config, name or Path(path).stem)
         if tokenizer is not None:
-            _write_tokenizer(writer, tokenizer, pre, model.config.vocab_size)
+            _add_tokenizer(writer, tokenizer, model.config.vocab_size)
         else:
-            _write_numbers(writer, model)
-        written = _write_weights(writer, model, kind)
+            _add_numbers(writer, model)
+        written = _add_weights(writer, model, kind)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return written
 
 
-def _write_shape(writer: Any, config: Any, name: str) -> None:
+def _add_shape(writer: Any, config: Any, name: str) -> None:
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     writer.add_name(name)
@@ -189,10 +146,10 @@ def _write_shape(writer: Any, config: Any, name: str) -> None:
     writer.add_vocab_size(config.vocab_size)
 
 
-def _write_numbers(writer: Any, model: Any) -> None:
+def _add_numbers(writer: Any, model: Any) -> None:
     """In the place of a vocabulary, which llama.cpp insists on, numbers in brackets: text gives no tokens at all."""
-    stops = model.generation_config.eos_token_id
-    stops = [stops] if isinstance(stops, int) else list(stops or ())
+    stop = model.generation_config.eos_token_id
+    stops = [stop] if isinstance(stop, int) else stop
     if not stops:
         raise ValueError(
             "no GGUF of this model: its generation_config names no end-of-text token, and llama.cpp would take 11 for "
@@ -203,11 +160,10 @@ def _write_numbers(writer: Any, model: Any) -> None:
     writer.add_token_list([f"[{number}]" for number in range(model.config.vocab_size)])
     writer.add_token_merges(["[ ]"])  # it insists on one
     writer.add_add_bos_token(False)
-    for stop, add in zip(stops, (writer.add_eos_token_id, writer.add_eot_token_id), strict=False):
-        add(int(stop))
+    _add_ids(writer, eos=stops[0], eot=stops[1] if len(stops) > 1 else None)
 
 
-def _write_tokenizer(writer: Any, tokenizer: Any, pre: str, vocab_size: int) -> None:
+def _add_tokenizer(writer: Any, tokenizer: Any, vocab_size: int) -> None:
     """The vocabulary, its merges and its special tokens."""
     from gguf import TokenType
 
@@ -215,43 +171,41 @@ def _write_tokenizer(writer: Any, tokenizer: Any, pre: str, vocab_size: int) -> 
     names = {number: token for token, number in tokenizer.get_vocab().items()}
     added = {number: token.special for number, token in tokenizer.added_tokens_decoder.items()}
     kinds = {True: TokenType.CONTROL, False: TokenType.USER_DEFINED}  # both are found in a text before it is split
-    types = [
-        kinds[added[n]] if n in added else TokenType.NORMAL if n in names else TokenType.UNUSED
-        for n in range(vocab_size)
-    ]
+    types = dict.fromkeys(names, TokenType.NORMAL) | {number: kinds[special] for number, special in added.items()}
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
+    writer.add_tokenizer_pre(_pre_tokenizer(tokenizer))
     writer.add_token_list([names.get(number, f"[PAD{number}]") for number in range(vocab_size)])
-    writer.add_token_types(types)
+    writer.add_token_types([types.get(number, TokenType.UNUSED) for number in range(vocab_size)])
     pairs = inner["model"]["merges"]
     writer.add_token_merges([pair if isinstance(pair, str) else " ".join(pair) for pair in pairs])
-    begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
-    writer.add_add_bos_token(begins)
-    ends = chat.stop_ids(tokenizer) if tokenizer.chat_template else []
-    for value, add in (
-        (tokenizer.bos_token_id, writer.add_bos_token_id),
-        (tokenizer.eos_token_id, writer.add_eos_token_id),
-        (tokenizer.pad_token_id, writer.add_pad_token_id),
-        (ends[0] if ends else None, writer.add_eot_token_id),
-    ):
-        if value is not None:
-            add(int(value))
+    writer.add_add_bos_token(tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id])
+    _add_ids(writer, bos=tokenizer.bos_token_id, eos=tokenizer.eos_token_id, pad=tokenizer.pad_token_id)
     if tokenizer.chat_template:
+        _add_ids(writer, eot=next(iter(template.stop_ids(tokenizer)), None))
         writer.add_chat_template(tokenizer.chat_template)
 
 
-def _write_weights(writer: Any, model: Any, kind: str) -> int:
+def _add_ids(writer: Any, **special: int | None) -> None:
+    for name, number in special.items():
+        if number is not None:
+            getattr(writer, f"add_{name}_token_id")(int(number))
+
+
+def _add_weights(writer: Any, model: Any, kind: str) -> int:
     """Every weight under llama.cpp's name for it; returns their bytes."""
     import gguf
 
-    head = model.get_output_embeddings().weight
-    tied = head is model.get_input_embeddings().weight
+    config = model.config
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[config.model_type.upper()], config.num_hidden_layers)
+    tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
     written = 0
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and tied:
             continue  # a file without output.weight says that the head is the embedding table
-        values = _as_llama_cpp(name, tensor, model.config)
-        target = _name(name)
+        target = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        if target is None:
+            raise ValueError(f"no GGUF of this model: llama.cpp has no name for its weight {name}")
+        values = _as_llama_cpp(name, tensor, config)
         keep = values.ndim < 2  # norms and biases are few, and matter
         finer = kind == "q4_0" and target in ("token_embd.weight", "output.weight")
         which = getattr(gguf.GGMLQuantizationType, "F32" if keep else "Q8_0" if finer else KINDS[kind])
@@ -259,17 +213,6 @@ def _write_weights(writer: Any, model: Any, kind: str) -> int:
         writer.add_tensor(target, data, raw_dtype=which)
         written += data.nbytes
     return written
-
-
-def _name(name: str) -> str:
-    """model.layers.0.self_attn.q_proj.weight -> blk.0.attn_q.weight"""
-    if name in WHOLE:
-        return WHOLE[name]
-    layer, _, rest = name.removeprefix("model.layers.").partition(".")
-    part, _, what = rest.rpartition(".")
-    if not name.startswith("model.layers.") or part not in PARTS:
-        raise ValueError(f"no GGUF of this model: llama.cpp has no name for its weight {name}")
-    return f"blk.{layer}.{PARTS[part]}.{what}"
 
 
 def _as_llama_cpp(name: str, tensor: Tensor, config: Any) -> np.ndarray:
@@ -292,48 +235,28 @@ def read_gguf(path: Path | str, like: LanguageModel) -> LanguageModel:
         path: from write_gguf.
         like: the model that was written; its tokenizer and generation settings are taken over.
     """
-    import torch
     from transformers import AutoModelForCausalLM
 
-    from workshop_utils.chat.models import attention
-
-    path = Path(path)
-    with _no_bar():
-        model = AutoModelForCausalLM.from_pretrained(
-            path.parent,
-            gguf_file=path.name,
-            dtype=torch.float32,
-            attn_implementation=attention(like.model.config.model_type),
+    with models.no_bar(True), redirect_stderr(StringIO()):  # unpacking has a bar of its own, which no setting hides
+        made: Any = AutoModelForCausalLM.from_pretrained(
+            Path(path).parent,
+            gguf_file=Path(path).name,
+            dtype="float32",
+            attn_implementation=models.attention(like.model.config.model_type),
         )
-    model.generation_config = like.model.generation_config
-    made = cast(Any, model).to(like.model.device).eval()
-    return LanguageModel(like.name, made, like.tokenizer, str(path))
-
-
-@contextmanager
-def _no_bar() -> Iterator[None]:
-    """transformers shows a bar while it unpacks the file, which none of its settings hides."""
-    from transformers import modeling_gguf_pytorch_utils
-
-    reader = cast(Any, modeling_gguf_pytorch_utils)
-    before = reader.tqdm
-    reader.tqdm = lambda tensors, **_: tensors
-    try:
-        yield
-    finally:
-        reader.tqdm = before
+    made.generation_config = like.model.generation_config
+    return replace(like, model=made.to(like.model.device).eval(), source=str(path))
 
 
 class LlamaCpp:
     """llama.cpp's server in this process, with one file loaded."""
 
-    def __init__(self, path: Path | str, context: int = 512, threads: int | None = None) -> None:
-        """Load a file.
+    def __init__(self, path: Path | str, context: int = 512) -> None:
+        """Load a file, to compute with as many threads as torch.
 
         Args:
             path: a GGUF file.
             context: tokens that prompt and answer may have together.
-            threads: to compute with; as many as torch uses if None.
 
         Raises:
             ImportError: xllamacpp is not installed.
@@ -345,7 +268,7 @@ class LlamaCpp:
         settings.model.path = str(path)
         settings.n_ctx = context
         settings.n_parallel = 1
-        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads or torch.get_num_threads()
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = torch.get_num_threads()
         settings.verbosity = -1  # errors only
         self._server = xllamacpp.Server(settings)
 
@@ -362,31 +285,10 @@ class LlamaCpp:
         Raises:
             RuntimeError: the server refused, or wrote fewer.
         """
-        began = time.perf_counter()
-        answer = self._complete(ids, new_tokens)
-        seconds = time.perf_counter() - began
-        if answer["usage"]["completion_tokens"] != new_tokens:
-            raise RuntimeError(f"llama.cpp wrote {answer['usage']['completion_tokens']} tokens instead of {new_tokens}")
-        return seconds
-
-    def tokens(self, ids: Sequence[int], new_tokens: int) -> list[int]:
-        """The token ids that it goes on with; as in write.
-
-        Over HTTP, on this machine only: the answers of write leave out tokens that are parts of a character.
-        """
-        body = json.dumps(self._request(ids, new_tokens) | {"return_tokens": True}).encode()
-        address = f"{self._server.listening_address}/completion"
-        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=600) as answer:
-            return [int(token) for token in json.load(answer)["tokens"]]
-
-    @staticmethod
-    def _request(ids: Sequence[int], new_tokens: int) -> dict[str, Any]:
         asked = {"prompt": list(ids), "n_predict": new_tokens, "temperature": 0.0}
-        return asked | {"ignore_eos": True, "cache_prompt": False}
-
-    def _complete(self, ids: Sequence[int], new_tokens: int) -> dict[str, Any]:
-        answer = self._server.handle_completions(self._request(ids, new_tokens))
-        if "choices" not in answer:
-            raise RuntimeError(f"llama.cpp refused {len(ids)} tokens and {new_tokens} more: {answer}")
-        return cast("dict[str, Any]", answer)
+        began = time.perf_counter()
+        answer = self._server.handle_completions(asked | {"ignore_eos": True, "cache_prompt": False})
+        seconds = time.perf_counter() - began
+        if "choices" not in answer or answer["usage"]["completion_tokens"] != new_tokens:
+            raise RuntimeError(f"llama.cpp did not write {new_tokens} tokens after {len(ids)}: {answer}")
+        return seconds

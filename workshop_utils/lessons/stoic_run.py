@@ -140,7 +140,7 @@ def load_tuned(profile: Profile, quiet: bool = False) -> LanguageModel:
 
 
 def precisions_for(profile: Profile, model: LanguageModel, quiet: bool = False) -> list[str]:
-    """The methods of quantize.methods.METHODS that lesson 09 compares; the first one is the reference of the others.
+    """The methods of quantize.METHODS that lesson 09 compares; the first one is the reference of the others.
 
     Args:
         profile: a GPU holds the model in 16 bits and a smaller copy of it, and no float32 as well: there the 16 bits
@@ -151,7 +151,7 @@ def precisions_for(profile: Profile, model: LanguageModel, quiet: bool = False) 
     Returns:
         their names, without those that this machine cannot have, or not with this model.
     """
-    from workshop_utils.quantize.compare import METHODS, lack_of
+    from workshop_utils.quantize.methods import METHODS, lack_of
 
     lacking = {name: lack_of(name, model, profile) for name in METHODS}
     reasons: dict[str, list[str]] = {}  # one reason may be that of several methods

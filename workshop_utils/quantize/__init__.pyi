@@ -3,7 +3,8 @@ from .by_hand import absmax_int8 as absmax_int8
 from .by_hand import dequantise as dequantise
 from .by_hand import nf4 as nf4
 from .by_hand import nf4_dequantise as nf4_dequantise
-from .compare import printed as printed
-from .compare import table as table
-from .methods import merged as merged
-from .routes import quantise as quantise
+from .floats import merged as merged
+from .methods import METHODS as METHODS
+from .methods import quantise as quantise
+from .tables import printed as printed
+from .tables import table as table

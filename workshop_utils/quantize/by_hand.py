@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 INT8_TOP = 127.0  # the code that the largest weight gets
-NF4_BLOCK = 64  # numbers that share a scale
+NF4_BLOCK = 64  # weights that share a scale
 # The 16 levels of NF4: quantiles of a normal distribution, stretched to -1 and 1, one of them exactly 0.
 NF4_LEVELS = (
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
@@ -32,12 +32,17 @@ def absmax_int8(weight: Tensor, per: str | int = "channel", top: float = INT8_TO
         the codes, (out, in) int8, and the scales: (1, 1), (out, 1) or (out, in / per).
 
     Raises:
-        ValueError: weight is no matrix of floats, or per does not fit it.
+        ValueError: weight is not a matrix of floats, or per does not fit it.
 
     Source: with per="channel" and top 127 the weights of bitsandbytes' LLM.int8() (Dettmers et al., arXiv 2208.07339);
         with top 127.5 those of torchao's Int8WeightOnlyConfig.
     """
-    blocks = _blocks(weight, per)  # (out, blocks, block)
+    if weight.dim() != 2 or not weight.is_floating_point():
+        raise ValueError(f"weight is {tuple(weight.shape)} of {weight.dtype}: give a matrix of floats, (out, in)")
+    size = {"tensor": weight.size(1), "channel": weight.size(1)}.get(str(per), per)
+    if not isinstance(size, int) or size < 1 or weight.size(1) % size:
+        raise ValueError(f'per is {per!r}: choose "tensor", "channel", or a block size that divides {weight.size(1)}')
+    blocks = weight.unflatten(1, (-1, size))  # (out, blocks, block)
     largest = blocks.abs().amax(dim=-1)
     if per == "tensor":
         largest = largest.amax().reshape(1, 1)
@@ -64,7 +69,7 @@ def nf4(weight: Tensor, block: int = NF4_BLOCK) -> tuple[Tensor, Tensor]:
 
     Args:
         weight: any shape, floats; its rows follow one another.
-        block: numbers that share a scale; it must divide how many there are.
+        block: weights that share a scale; it must divide how many there are.
 
     Returns:
         the codes 0 to 15, in the weight's shape, uint8; and the largest absolute value of each block, (blocks,).
@@ -88,14 +93,3 @@ def nf4_dequantise(codes: Tensor, largest: Tensor) -> Tensor:
     """The weights that NF4's codes and block maxima stand for, in the codes' shape, float32."""
     levels = torch.tensor(NF4_LEVELS, device=codes.device)
     return (levels[codes.long()].reshape(largest.numel(), -1) * largest.unsqueeze(1)).reshape(codes.shape)
-
-
-def _blocks(weight: Tensor, per: str | int) -> Tensor:
-    """The matrix as (out, blocks, block)."""
-    if weight.dim() != 2 or not weight.is_floating_point():
-        raise ValueError(f"weight is {tuple(weight.shape)} of {weight.dtype}: give a matrix of floats, (out, in)")
-    if per in ("tensor", "channel"):
-        return weight.unsqueeze(1)
-    if isinstance(per, bool) or not isinstance(per, int) or per < 1 or weight.size(1) % per:
-        raise ValueError(f'per is {per!r}: choose "tensor", "channel", or a block size that divides {weight.size(1)}')
-    return weight.unflatten(1, (-1, per))

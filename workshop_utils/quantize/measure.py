@@ -1,118 +1,102 @@
-"""What a quantised model lost and what it gained: its bets against the unquantised model's, its bytes, its speed."""
+"""What a quantised model lost and what it gained: its logits against those in floats, its bytes, its speed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from itertools import chain
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
 
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.machine.energy import Energy, track_energy
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from workshop_utils.machine.energy import track_energy
 
 LEAST_SECONDS = 1.0  # of work behind a figure of energy: shorter stretches are not seen by the tracker
+WEIGHT_FILES = (".safetensors", ".pt", ".gguf", ".bin")
 
 
 @dataclass(frozen=True)
 class LogitError:
-    """How far a model's bets are from those of another one, averaged over tokens.
+    """How far a model's logits are from those of another one, averaged over tokens.
 
     Attributes:
         relative: length of the difference of two rows of logits, divided by the length of the reference's row.
         kl: Kullback-Leibler divergence from the reference's probabilities, in nats.
-        top1: share of places at which both bet most on the same token.
-        tokens: how many places there were.
     """
 
     relative: float
     kl: float
-    top1: float
-    tokens: int
 
 
 def logit_error(reference: LanguageModel, other: LanguageModel, rows: Sequence[Sequence[int]]) -> LogitError:
-    """Compare the bets of two models at every place of given texts.
+    """Compare the logits of two models at every position of given texts.
 
     Args:
-        reference: the unquantised model.
+        reference: the model in floats.
         other: the same model, quantised.
         rows: token ids, at least one row, of any lengths up to the context.
 
     Raises:
-        ValueError: there are no tokens, or the models have different vocabularies.
+        ValueError: there are no tokens.
     """
     if not any(len(row) for row in rows):
         raise ValueError("there are no tokens: give some rows of token ids to compare the models on")
-    relative = kl = same = 0.0
-    tokens = 0
+    relative = kl = 0.0
+    tokens = sum(map(len, rows))
     for row in rows:
         wanted, got = _logits(reference, row), _logits(other, row)  # (T, vocab_size)
-        if wanted.shape != got.shape:
-            raise ValueError(
-                f"{reference.name} bets on {wanted.size(-1)} tokens and {other.name} on {got.size(-1)}: only models "
-                "with one vocabulary can be compared"
-            )
         relative += float(((got - wanted).norm(dim=-1) / wanted.norm(dim=-1)).sum())
-        chances = wanted.log_softmax(-1)
-        kl += float((chances.exp() * (chances - got.log_softmax(-1))).sum())
-        same += float((wanted.argmax(-1) == got.argmax(-1)).sum())
-        tokens += len(row)
-    return LogitError(relative / tokens, kl / tokens, same / tokens, tokens)
+        logs = wanted.log_softmax(-1)
+        kl += float((logs.exp() * (logs - got.log_softmax(-1))).sum())
+    return LogitError(relative / tokens, kl / tokens)
 
 
 def _logits(model: LanguageModel, row: Sequence[int]) -> Tensor:
-    import torch
-
+    ids = torch.tensor([list(row)], device=model.model.device)
     with torch.inference_mode():
-        return cast(
-            "Tensor", model.model(input_ids=torch.tensor([list(row)], device=model.model.device)).logits[0].float()
-        )
+        return cast(Tensor, model.model(input_ids=ids).logits[0].float())
 
 
 # --- bytes
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of all weight files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in WEIGHT_FILES)
 
 
 def bytes_in_memory(model: nn.Module) -> int:
     """Bytes of all weights, codes, scales and constants of a model, shared ones counted once.
 
     Unlike get_memory_footprint() it counts the scales of bitsandbytes, what torchao's tensors hold inside, and what
-    layers of our own have packed.
+    layers of int8.py have packed.
     """
-    import itertools
-
     held: dict[tuple[str, int], int] = {}
-    packed = 0
-    for tensor in itertools.chain(model.parameters(), model.buffers()):
+    for tensor in chain(model.parameters(), model.buffers()):
         for part in _inside(tensor):
             storage = part.untyped_storage()
             held[str(part.device), storage.data_ptr()] = storage.nbytes()
-    for module in model.modules():
-        packed += cast(Any, module).held_bytes() if hasattr(module, "held_bytes") else 0
+    packed = sum(cast(Any, part).held_bytes() for part in model.modules() if hasattr(part, "held_bytes"))
     return sum(held.values()) + packed
 
 
 def _inside(tensor: Any) -> Iterator[Tensor]:
-    """The plain tensors that a tensor is made of."""
-    import torch
-
+    """The plain tensors that a tensor is made of: of torchao's the parts, of bitsandbytes' the state beside it."""
     if hasattr(type(tensor), "__tensor_flatten__"):
         for name in tensor.__tensor_flatten__()[0]:
             yield from _inside(getattr(tensor, name))
         return
     yield tensor
     yield from _tensors(value for name, value in vars(tensor).items() if name in ("quant_state", "CB", "SCB"))
-    assert isinstance(tensor, torch.Tensor)
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
-    """The tensors among values, and inside of bitsandbytes' quantisation states."""
-    import torch
-
     for value in values:
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, Tensor):
             yield value
         elif type(value).__name__ == "QuantState":
             yield from _tensors(vars(value).values())
@@ -142,7 +126,7 @@ def decode_speed(
     """Measure single-stream decoding: one prompt, always the likeliest token, never stopping early.
 
     Args:
-        model: to be measured.
+        model: to be measured; it stays as it is.
         prompt_ids: token ids of the prompt; reading it is part of the time.
         new_tokens: to write each time.
         repeats: measured ones, after one that is not.
@@ -151,53 +135,46 @@ def decode_speed(
     Raises:
         ValueError: prompt and new tokens do not fit the context, or a number is below 1.
     """
+    from transformers import GenerationConfig
+
+    check_room(model, len(prompt_ids), new_tokens, repeats)
+    asked = cast(Any, model.model)
+    ids = torch.tensor([list(prompt_ids)], device=asked.device)
 
     def write() -> float:
         began = time.perf_counter()
-        written = _write(model, prompt_ids, new_tokens)
-        if len(written) != new_tokens:
-            raise RuntimeError(f"{model.name} wrote {len(written)} tokens where {new_tokens} were asked for")
+        with torch.inference_mode():
+            out = asked.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new_tokens)
+        if asked.device.type == "cuda":
+            torch.cuda.synchronize()
+        if out.size(1) != ids.size(1) + new_tokens:
+            raise RuntimeError(f"{model.name} wrote {out.size(1) - ids.size(1)} tokens instead of {new_tokens}")
         return time.perf_counter() - began
 
-    check_room(model, len(prompt_ids), new_tokens, repeats)
-    return timed(write, new_tokens, repeats, country)
+    usual = asked.generation_config
+    asked.generation_config = GenerationConfig(pad_token_id=0, do_sample=False)  # nothing ends the text
+    try:
+        return timed(write, new_tokens, repeats, country)
+    finally:
+        asked.generation_config = usual
 
 
 def check_room(model: LanguageModel, prompt: int, new_tokens: int, repeats: int) -> None:
-    """Raise ValueError where a speed cannot be measured so."""
-    if min(prompt, new_tokens, repeats) < 1:
-        raise ValueError(f"prompt {prompt}, new_tokens {new_tokens}, repeats {repeats}: each must be at least 1")
-    if prompt + new_tokens > model.context:
-        raise ValueError(f"{prompt} + {new_tokens} tokens do not fit into the {model.context} that {model.name} sees")
+    """Raise ValueError where a speed cannot be measured with so many tokens."""
+    if min(prompt, new_tokens, repeats) < 1 or prompt + new_tokens > model.context:
+        raise ValueError(
+            f"prompt {prompt}, new_tokens {new_tokens}, repeats {repeats}: each must be at least 1, and "
+            f"the tokens must fit into the {model.context} that {model.name} sees"
+        )
 
 
-def timed(write: Any, new_tokens: int, repeats: int, country: str) -> Speed:
+def timed(write: Callable[[], float], new_tokens: int, repeats: int, country: str) -> Speed:
     """The speed of a function that writes new_tokens tokens and returns the seconds that it took."""
     write()  # kernels are chosen and buffers made
     seconds: list[float] = []
     with track_energy(country) as energy:
         while len(seconds) < repeats or (country and sum(seconds) < LEAST_SECONDS):
             seconds.append(write())
-    return Speed(new_tokens / min(seconds), _wh(energy, new_tokens * len(seconds)), energy.kind)
-
-
-def _wh(energy: Energy, tokens: int) -> float | None:
-    return None if energy.kind == "unavailable" else energy.kwh * 1e6 / tokens
-
-
-def _write(model: LanguageModel, prompt_ids: Sequence[int], new_tokens: int) -> list[int]:
-    import torch
-    from transformers import GenerationConfig
-
-    asked = cast(Any, model.model)
-    ids = torch.tensor([list(prompt_ids)], device=asked.device)
-    usual = asked.generation_config
-    asked.generation_config = GenerationConfig(pad_token_id=0, do_sample=False)  # nothing ends the text
-    try:
-        with torch.inference_mode():
-            out = asked.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new_tokens)
-    finally:
-        asked.generation_config = usual
-    if asked.device.type == "cuda":
-        torch.cuda.synchronize()
-    return [int(token) for token in out[0, ids.size(1) :]]
+    tracked = energy.kind != "unavailable"
+    wh = energy.kwh * 1e6 / (new_tokens * len(seconds)) if tracked else None
+    return Speed(new_tokens / min(seconds), wh, energy.kind)

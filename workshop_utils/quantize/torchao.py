@@ -1,20 +1,30 @@
 """Torchao's ways to eight and four bits: weights only, dynamic, static after calibration, and trained.
 
-All of them change the linear layers inside the blocks in place; the head and the embedding table stay as they are.
+All of them change the linear layers inside the blocks; the head and the embedding table stay as they are.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from workshop_utils.chat import models
+from workshop_utils.machine.profiles import free_memory_bytes
+from workshop_utils.quantize.floats import Data, Quantised, TokenRows, Unavailable, copied
+
+if TYPE_CHECKING:
+    from workshop_utils.chat.language_model import LanguageModel
+    from workshop_utils.machine.profiles import Profile
+
 GROUP = 32  # neighbours that share a scale in int4, as in GGUF's Q4_0
 QAT_BATCH = 8  # rows in one step
+QAT_LEARNING_RATE = 5e-5  # falls to 0 in a straight line
 
 
 @contextmanager
@@ -31,180 +41,164 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def block_linears(model: nn.Module) -> dict[str, nn.Linear]:
-    """The linear layers inside the blocks, by name; the head is left out."""
-    head = cast(Any, model).get_output_embeddings()
-    found = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head}
-    if not found:
-        raise ValueError(f"{type(model).__name__} has no nn.Linear inside its blocks: torchao has nothing to quantise")
-    return found
-
-
-def weight_only(model: nn.Module) -> None:
+def make_weight_only(model: LanguageModel, profile: Profile, data: Data) -> Quantised:
     """Int8 weights with a scale for each output; the products are made in floats."""
     with quiet():
         from torchao.quantization import Int8WeightOnlyConfig
 
-        _apply(model, Int8WeightOnlyConfig(set_inductor_config=False))
+        return _made(model, profile, Int8WeightOnlyConfig(set_inductor_config=False))
 
 
-def dynamic(model: nn.Module) -> None:
+def make_dynamic(model: LanguageModel, profile: Profile, data: Data) -> Quantised:
     """Int8 weights, and int8 inputs, their scale taken from each token while the model runs."""
     with quiet():
         from torchao.quantization import Int8DynamicActivationInt8WeightConfig
 
-        _apply(model, Int8DynamicActivationInt8WeightConfig(set_inductor_config=False))
+        return _made(model, profile, Int8DynamicActivationInt8WeightConfig(set_inductor_config=False))
 
 
-def static(model: nn.Module, calibration: Sequence[Sequence[int]], spare: Sequence[str] = ()) -> dict[str, float]:
-    """Int8 weights, and int8 inputs, their scale fixed beforehand: one for each layer, from what calibration showed.
-
-    Args:
-        model: changed in place.
-        calibration: rows of token ids, such as the model will meet.
-        spare: layers, by the end of their name, that keep float inputs, since outliers would take all of a fixed
-            scale: only their weights become int8.
-
-    Returns:
-        the largest absolute input of each layer over all rows, by name; its scale is that / 127.5.
-    """
-    largest, dims = observe(model, calibration)
+def make_static(model: LanguageModel, profile: Profile, data: Data) -> Quantised:
+    """Int8 weights, and int8 inputs, their scale fixed beforehand: one for each layer, from what calibration showed."""
+    if not data.calibration:
+        raise Unavailable("static scales have to be seen beforehand: pass calibration=, some rows of token ids")
+    made = copied(model, models.dtype_of(profile))
+    inputs = largest_inputs(made.model, data.calibration)
     with quiet():
-        from torchao.quantization import (
-            Int8StaticActivationInt8WeightConfig,
-            Int8WeightOnlyConfig,
-            PerRow,
-            PerTensor,
-            quantize_,
-        )
+        from torchao.quantization import Int8StaticActivationInt8WeightConfig, PerRow, PerTensor, quantize_
 
-        for name, top in largest.items():
-            layer = model.get_submodule(name)
-            weight = cast(Tensor, layer.weight)
-            config: Any = Int8WeightOnlyConfig(set_inductor_config=False)
-            if name.rpartition(".")[2] not in spare:
-                scale = torch.full([1] * dims[name], max(top, 1e-12) / 127.5, dtype=weight.dtype, device=weight.device)
-                config = Int8StaticActivationInt8WeightConfig(
-                    act_quant_scale=scale, granularity=[PerTensor(), PerRow()], set_inductor_config=False
-                )
+        for name, largest in inputs.items():
+            layer = made.model.get_submodule(name)
+            config = Int8StaticActivationInt8WeightConfig(
+                act_quant_scale=(largest.double() / 127.5).to(cast(Tensor, layer.weight).dtype),
+                granularity=[PerTensor(), PerRow()],
+                set_inductor_config=False,
+            )
             quantize_(layer, config, filter_fn=lambda part, _: isinstance(part, nn.Linear))
-    return largest
+    return Quantised(made)
 
 
-def observe(model: nn.Module, calibration: Sequence[Sequence[int]]) -> tuple[dict[str, float], dict[str, int]]:
-    """The largest absolute input of each linear layer, and how many dimensions its inputs have.
+def make_trained(model: LanguageModel, profile: Profile, data: Data) -> Quantised:
+    """Int4 weights in groups of 32 and dynamic int8 inputs, after training with that rounding in every forward pass.
+
+    Source: torchao's QATConfig. Gradients pass the rounding as if it were not there (Bengio et al., arXiv 1308.3432).
+    """
+    if not data.train:
+        raise Unavailable("quantisation-aware training needs something to train on: pass train=, rows of token ids")
+    made = copied(model, torch.float32)
+    student = made.model
+    odd = [name for name, layer in block_linears(student).items() if layer.in_features % GROUP]
+    if odd:
+        raise Unavailable(f"{odd[0]} has inputs that do not make whole groups of {GROUP}: int4 needs them to")
+    # torchao draws weights for its layers before it copies ours into them, and dropout may draw, too.
+    with quiet(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(0)
+        from torchao.quantization import Int8DynamicActivationIntxWeightConfig, PerGroup
+        from torchao.quantization.qat import QATConfig
+
+        int4 = cast(Any, torch).int4
+        base = Int8DynamicActivationIntxWeightConfig(weight_dtype=int4, weight_granularity=PerGroup(GROUP))
+        _apply(student, QATConfig(base, step="prepare"))
+        for layer in block_linears(student).values():
+            layer.weight.requires_grad_(True)
+        distil(student, model.model, data.train, data.steps)
+        _apply(student.requires_grad_(False).eval(), QATConfig(base, step="convert"))
+    return Quantised(made)
+
+
+def lack_of_memory(model: LanguageModel, profile: Profile) -> str:
+    """Why the training of make_trained does not fit, "" if it does."""
+    needed = 16 * model.n_parameters  # weights, gradients and Adam's two moments, four bytes each
+    if needed > free_memory_bytes(profile.device):
+        return f"training all weights takes {needed / 1e9:.0f} GB and more, which this machine has not free"
+    return ""
+
+
+def save(made: Quantised, folder: Path) -> None:
+    """Write torchao's tensors with torch.save; int4 codes, which they hold in a byte each, two to a byte."""
+    state = dict(made.model.model.state_dict())
+    for name, tensor in state.items():
+        if getattr(tensor, "target_dtype", None) == cast(Any, torch).int4:
+            codes = cast(Any, tensor).qdata.flatten() & 15
+            state[name] = {"nibbles": (codes[::2] | codes[1::2] << 4).to(torch.uint8), "scale": cast(Any, tensor).scale}
+    torch.save(state, folder / "model.pt")
+
+
+def block_linears(model: nn.Module) -> dict[str, nn.Linear]:
+    """The linear layers inside the blocks, by name; the head is left out.
+
+    Raises:
+        Unavailable: there is none, as in GPT-2, whose layers are of another kind.
+    """
+    head = cast(Any, model).get_output_embeddings()
+    found = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head}
+    if not found:
+        raise Unavailable(f"{type(model).__name__} has no nn.Linear inside its blocks: torchao has nothing to quantise")
+    return found
+
+
+def largest_inputs(model: nn.Module, calibration: TokenRows) -> dict[str, Tensor]:
+    """The largest absolute input of each linear layer, with as many dimensions as torchao wants a scale to have.
 
     Args:
         model: not changed.
         calibration: rows of token ids.
 
-    Raises:
-        ValueError: there are no rows.
+    Returns:
+        a value for each layer inside the blocks, by name, (1, ..., 1).
     """
-    if not calibration:
-        raise ValueError("there are no calibration rows: static scales have to be seen before; give some token ids")
-    largest: dict[str, float] = {}
-    dims: dict[str, int] = {}
+    largest: dict[str, Tensor] = {}
 
     def watch(name: str) -> Callable[..., None]:
         def hook(_: nn.Module, args: tuple[Tensor, ...]) -> None:
-            largest[name] = max(largest.get(name, 0.0), float(args[0].abs().amax()))
-            dims[name] = args[0].dim()
+            top = args[0].abs().amax().clamp_min(1e-12).reshape([1] * args[0].dim())
+            largest[name] = torch.maximum(largest.get(name, top), top)
 
         return hook
 
     handles = [layer.register_forward_pre_hook(watch(name)) for name, layer in block_linears(model).items()]
-    device = cast(Any, model).device
     try:
         with torch.inference_mode():
             for row in calibration:
-                model(input_ids=torch.tensor([list(row)], device=device))
+                model(input_ids=torch.tensor([list(row)], device=cast(Any, model).device))
     finally:
         for handle in handles:
             handle.remove()
-    return largest, dims
+    return largest
 
 
-def trained(model: nn.Module, train: Callable[[nn.Module], object]) -> None:
-    """Int4 weights in groups of 32 and dynamic int8 inputs, after training with that rounding in every forward pass.
-
-    Args:
-        model: float32, changed in place.
-        train: gets the model with the rounding switched on, and trains it.
-
-    Raises:
-        ValueError: a layer's inputs do not make whole groups.
-
-    Source: torchao's QATConfig. Gradients pass the rounding as if it were not there (Bengio et al., arXiv 1308.3432).
-    """
-    odd = [name for name, layer in block_linears(model).items() if layer.in_features % GROUP]
-    if odd:
-        raise ValueError(f"{odd[0]} has inputs that do not make whole groups of {GROUP}: int4 needs them to")
-    with quiet():
-        from torchao.quantization import Int8DynamicActivationIntxWeightConfig, PerGroup
-        from torchao.quantization.qat import QATConfig
-
-        base = Int8DynamicActivationIntxWeightConfig(
-            weight_dtype=cast(Any, torch).int4, weight_granularity=PerGroup(GROUP)
-        )
-        _apply(model, QATConfig(base, step="prepare"))
-        for layer in block_linears(model).values():
-            layer.weight.requires_grad_(True)
-        train(model.train())
-        for parameter in model.eval().parameters():
-            parameter.requires_grad_(False)
-        _apply(model, QATConfig(base, step="convert"))
-
-
-def distil(
-    teacher: nn.Module,
-    rows: Sequence[Sequence[int]],
-    steps: int = 60,
-    learning_rate: float = 5e-5,
-    seed: int = 0,
-) -> Callable[[nn.Module], list[float]]:
-    """A training for `trained`: keep the bets of the unquantised model on given rows.
+def distil(student: nn.Module, teacher: nn.Module, rows: TokenRows, steps: int) -> list[float]:
+    """Train a model to keep the probabilities that another one gives on some rows.
 
     Args:
-        teacher: the model before it was quantised; not changed.
+        student: its trained parameters change; it is left in training mode.
+        teacher: the same model before it was quantised; not changed.
         rows: token ids.
-        steps: updates, of 8 rows each.
-        learning_rate: of AdamW, falling to 0 in a straight line.
-        seed: of the order of the rows.
+        steps: updates, of 8 rows each, always the same ones.
 
     Returns:
-        what trains a model, and returns the loss of each step: KL divergence to the teacher, nats a token.
+        the loss of each step: KL divergence to the teacher, nats per token.
 
-    Raises:
-        ValueError: there are no rows.
-
-    Source: Liu et al., "LLM-QAT", arXiv 2305.17888, which shows that the model's own bets teach better than the text.
+    Source: Liu et al., "LLM-QAT", arXiv 2305.17888: the model's own probabilities teach better than the text.
     """
-    if not rows:
-        raise ValueError("there are no rows to train on: quantisation-aware training needs some token ids")
-
-    def train(student: nn.Module) -> list[float]:
-        learnt = [parameter for parameter in student.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.AdamW(learnt, lr=learning_rate, weight_decay=0.0)
-        fall = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
-        generator = torch.Generator().manual_seed(seed)
-        losses = []
-        for _ in range(steps):
-            batch = [list(rows[i]) for i in torch.randint(len(rows), (QAT_BATCH,), generator=generator).tolist()]
-            loss = _apart(student, teacher, batch)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-            optimiser.step()
-            fall.step()
-            losses.append(loss.item())
-        return losses
-
-    return train
+    trained = [parameter for parameter in student.train().parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=QAT_LEARNING_RATE, weight_decay=0.0)
+    fall = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
+    generator = torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(steps):
+        batch = [list(rows[i]) for i in torch.randint(len(rows), (QAT_BATCH,), generator=generator).tolist()]
+        loss = _divergence(student, teacher, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+        fall.step()
+        losses.append(loss.item())
+    return losses
 
 
-def _apart(student: nn.Module, teacher: nn.Module, batch: list[list[int]]) -> Tensor:
-    """KL divergence of the student from the teacher, nats a token, over rows of different lengths."""
+def _divergence(student: nn.Module, teacher: nn.Module, batch: list[list[int]]) -> Tensor:
+    """KL divergence of the student from the teacher, nats per token, over rows of different lengths."""
     width = max(map(len, batch))
     device = cast(Any, student).device
     # Padded on the right: what comes after a token cannot change it, so that no attention mask is needed.
@@ -214,6 +208,12 @@ def _apart(student: nn.Module, teacher: nn.Module, batch: list[list[int]]) -> Te
         wanted = teacher(input_ids=ids).logits[real].float().log_softmax(-1)  # (tokens, vocab_size)
     got = student(input_ids=ids).logits[real].float().log_softmax(-1)
     return nn.functional.kl_div(got, wanted, reduction="batchmean", log_target=True)
+
+
+def _made(model: LanguageModel, profile: Profile, config: Any) -> Quantised:
+    made = copied(model, models.dtype_of(profile))
+    _apply(made.model, config)
+    return Quantised(made)
 
 
 def _apply(model: nn.Module, config: Any) -> None:
