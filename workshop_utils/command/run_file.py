@@ -203,21 +203,19 @@ class RunFile:
             )
         assert self.tokenizer is not None
         here, encoding = world(), load_tokenizer(self.tokenizer)
-        train, val = (
-            StreamingTokenDataset(
-                list(part.source),
-                encoding,
-                block_size,
-                split=split,
-                rank=here.rank,
-                world_size=here.size,
-                shuffle_buffer=part.shuffle_buffer,
-                seed=training.seed,
-                text_column=part.text_column,
-                storage_options=part.storage_options or None,
-                val_percent=part.val_percent,
-            )
-            for split in ("train", "val")
+        train = StreamingTokenDataset(
+            list(part.source),
+            encoding,
+            block_size,
+            rank=here.rank,
+            world_size=here.size,
+            shuffle_buffer=part.shuffle_buffer,
+            seed=training.seed,
+            text_column=part.text_column,
+            storage_options=part.storage_options,
+            val_percent=part.val_percent,
+            epochs=0,
+            num_workers=part.workers,
         )
-        held = val.held_out(part.val_blocks) if part.val_blocks and part.val_percent else None
-        return train.batches(part.workers), held, encoding
+        held = train.held_out(part.val_blocks) if part.val_blocks and part.val_percent else None
+        return train, held, encoding
