@@ -21,7 +21,7 @@ from common import one_core, options, report, row
 from torch import Tensor
 
 from workshop_utils.budget.memory import Plan, peak
-from workshop_utils.budget.shapes import of_gpt, of_hub
+from workshop_utils.budget.shapes import of_gpt, of_llama
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.hardware import peak_memory_bytes
@@ -37,7 +37,6 @@ GPTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "float32, attention written out": ({"attention": "written"}, {}),
     "bf16, sdpa": ({"attention": "sdpa"}, {"dtype": "bfloat16"}),
     "bf16, attention written out": ({"attention": "written"}, {"dtype": "bfloat16"}),
-    "float32, dropout": ({"attention": "sdpa", "dropout": 0.1}, {}),
     "bf16, Llama's parts": (LLAMA | {"attention": "sdpa"}, {"dtype": "bfloat16"}),
     "float32, two micro-batches": ({"attention": "sdpa"}, {"grad_accum_steps": 2}),
     "bf16, recomputation": ({"attention": "sdpa"}, {"dtype": "bfloat16", "recompute": True}),
@@ -191,7 +190,11 @@ def counted(name: str) -> float:
     """The bytes that the formulas give, on a CPU."""
     if name in TUNED:
         plan = Plan(method=TUNED[name], batch_size=ROWS, block_size=LENGTH)
-        return sum(peak(of_hub(hub_config()), plan, cuda=False)[1].values())
+        config = hub_config()
+        sizes = (config.num_hidden_layers, config.hidden_size, config.num_attention_heads, config.num_key_value_heads)
+        sizes += (config.head_dim, config.intermediate_size)
+        shape = of_llama(name, tuned_model("full").num_parameters(), sizes, VOCABULARY, config.max_position_embeddings)
+        return sum(peak(shape, plan, cuda=False)[1].values())
     gpt, _, plan = settings(name)
     return sum(peak(of_gpt(gpt), plan, cuda=False)[1].values())
 

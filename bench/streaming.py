@@ -28,7 +28,7 @@ from common import Row, cpu_seconds, one_core, options, report, rounds_row, row,
 from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.pocket import stories
-from workshop_utils.stream.dataset import StreamingTokenDataset
+from workshop_utils.stream import StreamingTokenDataset
 from workshop_utils.text.corpus import read_text, split_of
 from workshop_utils.text.tokenizer import encode, gpt2, padded_vocab_size, train_bpe
 
@@ -109,7 +109,7 @@ def throughput(path: Path, encoding: tiktoken.Encoding, batches: int, rounds: in
         return 1 / (cpu_seconds(lambda: done.extend(x.numel() for x, _ in islice(source, batches))) / sum(done))
 
     def ours() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        stream = StreamingTokenDataset(path, encoding, BLOCK).batches()
+        stream = StreamingTokenDataset(path, encoding, BLOCK, epochs=0)
         while True:
             yield stream.batch("windows", 16, BLOCK)
 
@@ -123,7 +123,7 @@ def waiting(path: Path, encoding: tiktoken.Encoding, steps: int) -> Row:
     vocab_size = padded_vocab_size(encoding)
     model = GPT(GPTConfig(block_size=BLOCK, vocab_size=vocab_size, n_layer=4, n_head=4, n_embd=128, attention="sdpa"))
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    stream = StreamingTokenDataset(path, encoding, BLOCK).batches()
+    stream = StreamingTokenDataset(path, encoding, BLOCK, epochs=0)
     stream.batch("windows", 16, BLOCK)
     data = 0.0
     began = time.process_time()
@@ -143,8 +143,7 @@ def waiting(path: Path, encoding: tiktoken.Encoding, steps: int) -> Row:
 
 def resuming(path: Path, megabytes: float, encoding: tiktoken.Encoding) -> list[Row]:
     """Seconds from load_state_dict to the first batch, at 8 positions of one file: the worst of them."""
-    dataset = StreamingTokenDataset(path, encoding, BLOCK)
-    stream, states = dataset.batches(epochs=1), []
+    stream, states = StreamingTokenDataset(path, encoding, BLOCK), []
     n_rows = pq.ParquetFile(path).metadata.num_rows
     while len(states) < 8:  # by the rows that are done; the last position is just before the end
         stream.batch("windows", 16, BLOCK)
@@ -152,13 +151,12 @@ def resuming(path: Path, megabytes: float, encoding: tiktoken.Encoding) -> list[
             states.append(stream.state_dict())
     wall, cpu = [], []
     for state in states:
-        again = dataset.batches(epochs=1)
+        again = StreamingTokenDataset(path, encoding, BLOCK)
         began, began_cpu = time.perf_counter(), time.process_time()
         again.load_state_dict(state)
         again.batch("windows", 16, BLOCK)
         wall.append(time.perf_counter() - began)
         cpu.append(time.process_time() - began_cpu)
-        again.close()
     what = f"resume at 8 positions of one Parquet file of {megabytes:g} MB of text, the slowest"
     return [
         row(f"seconds to {what}", max(wall), better="lower", goal="ours <= 1"),
@@ -193,22 +191,20 @@ def exactness(folder: Path, workers: int, ranks: int, stops: int, rows: int = 60
         pq.write_table(pa.table({"text": texts[i::3]}), folder / f"{i}.parquet", row_group_size=700)
     expected = Counter({256 + i: text.count(" ") + 1 for i, text in enumerate(texts) if split_of(text) == "train"})
     encoding = numbers_encoding(rows)
-    datasets = [
-        StreamingTokenDataset(folder, encoding, 16, rank=rank, world_size=ranks, shuffle_buffer=200)
-        for rank in range(ranks)
-    ]
-    whole = [left(dataset.batches(workers, epochs=1)) for dataset in datasets]
+
+    def streams() -> list[StreamingTokenDataset]:
+        shared = {"world_size": ranks, "shuffle_buffer": 200, "num_workers": workers}
+        return [StreamingTokenDataset(folder, encoding, 16, rank=rank, **shared) for rank in range(ranks)]
+
+    whole = [left(stream) for stream in streams()]
     lost = repeated = reordered = 0
-    dice = random.Random(0)
+    drawn = random.Random(0)
     for _ in range(stops):
-        stop = dice.randrange(min(map(len, whole)))
+        stop = drawn.randrange(min(map(len, whole)))
         parts = []
-        for dataset, uninterrupted in zip(datasets, whole, strict=True):
-            stream = dataset.batches(workers, epochs=1)
+        for stream, again, uninterrupted in zip(streams(), streams(), whole, strict=True):
             before = [stream.batch("windows", 8, 16)[0] for _ in range(stop)]
-            again = dataset.batches(workers, epochs=1)
             again.load_state_dict(stream.state_dict())
-            stream.close()
             blocks = before + left(again)
             reordered += len(blocks) != len(uninterrupted) or not all(map(torch.equal, blocks, uninterrupted))
             parts += blocks

@@ -25,7 +25,7 @@ from matplotlib import pyplot as plt
 from matplotlib import rc_context
 from matplotlib.patches import FancyBboxPatch
 
-from workshop_utils.budget import estimates as budget
+from workshop_utils import budget
 from workshop_utils.lessons import failures
 from workshop_utils.plots import basics as plots
 from workshop_utils.plots import budget as plots_budget

@@ -36,28 +36,26 @@ def text_of_row(i: int) -> str:
     return " ".join([str(100 + i)] * (1 + i * 7 % 11))
 
 
-def write(folder: Path, n_files: int, texts: list[str] | None = None, suffix: str = "parquet") -> list[Path]:
+TEXTS = [text_of_row(i) for i in range(ROWS)]
+
+
+def write(folder: Path, n_files: int, suffix: str = "parquet") -> list[Path]:
     """The rows in n_files files, as even as possible."""
-    texts = texts if texts is not None else [text_of_row(i) for i in range(ROWS)]
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"part-{i}.{suffix}" for i in range(n_files)]
     for i, path in enumerate(paths):
-        part = texts[i * len(texts) // n_files : (i + 1) * len(texts) // n_files]
+        texts = TEXTS[i * ROWS // n_files : (i + 1) * ROWS // n_files]
         if suffix == "parquet":
-            table = pa.table({"id": list(range(len(part))), "text": part, "score": [0.5] * len(part)})
-            pq.write_table(table, path, row_group_size=25)
+            pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), path, row_group_size=25)
         else:
-            content = "".join(json.dumps({"id": j, "text": text}) + "\n" for j, text in enumerate(part))
-            path.write_bytes(gzip.compress(content.encode()) if suffix.endswith("gz") else content.encode())
+            content = "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
+            path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
     return paths
 
 
 def expected(split: str = "train", percent: int = 2) -> Counter[int]:
     """How often each row's token must come."""
-    texts = [text_of_row(i) for i in range(ROWS)]
-    return Counter(
-        {256 + 90 + i: len(text.split()) for i, text in enumerate(texts) if split_of(text, percent) == split}
-    )
+    return Counter({346 + i: len(t.split()) for i, t in enumerate(TEXTS) if split_of(t, percent) == split})
 
 
 def found(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Counter[int]:
@@ -66,11 +64,11 @@ def found(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Counter[int]:
     return Counter(token for token in ids if 256 <= token < END)
 
 
-def drain(stream, block_size: int = BLOCK) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def drain(stream) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """All that is left of a stream's batches, three blocks each."""
     batches = []
     with pytest.raises(ValueError, match="the stream has ended"):
-        batches.extend(iter(lambda: stream.batch("windows", 3, block_size), None))
+        batches.extend(iter(lambda: stream.batch("windows", 3, BLOCK), None))
     return batches
 
 

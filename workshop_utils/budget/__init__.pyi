@@ -1,7 +1,9 @@
 # What `from workshop_utils.budget import ...` offers; read by type checkers and, lazily, by __init__.py.
+from .estimates import PYTHON_INT as PYTHON_INT
 from .estimates import estimate as estimate
 from .estimates import table as table
+from .estimates import text_budget as text_budget
+from .gpus import Gpu as Gpu
 from .gpus import prices as prices
 from .memory import Plan as Plan
-from .wording import PYTHON_INT as PYTHON_INT
-from .wording import text_budget as text_budget
+from .shapes import Shape as Shape

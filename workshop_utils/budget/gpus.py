@@ -6,7 +6,7 @@ Prices differ fourfold between providers and change by the month: they are input
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from workshop_utils.machine.hardware import peak_flops
@@ -19,31 +19,17 @@ PUE = 1.54  # of a data centre: all its power over that of its computers. Uptime
 
 @dataclass(frozen=True)
 class Gpu:
-    """One device that trains.
+    """One device that trains."""
 
-    Attributes:
-        name: for people.
-        bytes: its memory.
-        float32: peak floating-point operations a second in float32.
-        half: the same in 16 bits.
-        watts: what it draws at most.
-        price: US dollars an hour, for one.
-        mfu: model FLOPs utilisation: the share of the peak that a training reaches.
-        bf16: whether it has bfloat16; without, it has to be float16 and a loss scale.
-        cuda: whether it is a GPU.
-        sources: of price and mfu, with their dates.
-    """
-
-    name: str
-    bytes: float
-    float32: float
-    half: float
-    watts: float
-    price: float
-    mfu: float
-    bf16: bool = True
-    cuda: bool = True
-    sources: str = ""
+    name: str  # for people
+    bytes: float  # its memory
+    float32: float  # peak floating-point operations a second in float32
+    half: float  # the same in 16 bits
+    watts: float  # what it draws at most
+    price: float  # US dollars an hour, for one
+    mfu: float  # model FLOPs utilisation: the share of the peak that a training reaches
+    cuda: bool = True  # whether it is a GPU
+    sources: str = ""  # of price and mfu, with their dates
 
     @property
     def usable(self) -> float:
@@ -51,28 +37,13 @@ class Gpu:
         return self.bytes * USABLE
 
     def peak(self, precision: str) -> float:
-        """Floating-point operations a second at best, in "float32", or in 16 bits for "mixed" and "half"."""
+        """Floating-point operations a second at best, in "float32", or in 16 bits for "mixed"."""
         return self.float32 if precision == "float32" else self.half
-
-    def at(self, price: float | None = None, mfu: float | None = None) -> Gpu:
-        """The same device at another price, in dollars an hour, or another utilisation, 0 to 1.
-
-        Raises:
-            ValueError: a price below 0, or a utilisation that nothing reaches.
-        """
-        if price is not None and price < 0:
-            raise ValueError(f"price is {price}: dollars an hour, 0 for a machine of your own")
-        if mfu is not None and not 0 < mfu <= 1:
-            raise ValueError(
-                f"mfu is {mfu}: a share of the peak, above 0 and at most 1; good trainings reach 0.3 to 0.6"
-            )
-        return replace(self, price=self.price if price is None else price, mfu=self.mfu if mfu is None else mfu)
 
 
 def _nvidia(name: str, gigabytes: float, watts: float, price: float, mfu: float, sources: str) -> Gpu:
     speeds = peak_flops(name, "float32") or 0.0, peak_flops(name, "float16") or 0.0
-    bf16 = peak_flops(name, "bfloat16") is not None
-    return Gpu(name, gigabytes * 1e9, *speeds, watts, price, mfu, bf16, sources=sources)
+    return Gpu(name, gigabytes * 1e9, *speeds, watts, price, mfu, sources=sources)
 
 
 _RUNPOD = "runpod.io/pricing, secure cloud, read 9 November 2026"
@@ -98,19 +69,6 @@ GPUS = {
         ),
     )
 }  # fmt: skip
-
-
-def find_gpu(gpu: str | Gpu) -> Gpu:
-    """A device by its name in GPUS, or one of your own.
-
-    Raises:
-        ValueError: there is no such name.
-    """
-    if isinstance(gpu, Gpu):
-        return gpu
-    if gpu not in GPUS:
-        raise ValueError(f"there is no device {gpu!r} in the table: take one of {', '.join(GPUS)}, or make a Gpu(...)")
-    return GPUS[gpu]
 
 
 def prices() -> str:

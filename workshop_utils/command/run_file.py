@@ -165,9 +165,7 @@ def _open_stream(part: StreamPart, encoding: Any, size: int, training: TrainConf
 
     if training.rows != "windows":
         raise ValueError(f'rows is {training.rows!r}, and a stream comes as "windows": set that in "training"')
-    options = part.to_dict() | {"seed": training.seed, "rank": world().rank, "world_size": world().size}
+    options = part.to_dict() | {"seed": training.seed, "rank": world().rank, "world_size": world().size, "epochs": 0}
     source, val_blocks, workers = (options.pop(name) for name in ("source", "val_blocks", "workers"))
-    train, val = (
-        StreamingTokenDataset(list(source), encoding, size, split=split, **options) for split in ("train", "val")
-    )
-    return train.batches(workers), val.held_out(val_blocks) if val_blocks and part.val_percent else None
+    train = StreamingTokenDataset(list(source), encoding, size, num_workers=workers, **options)
+    return train, train.held_out(val_blocks) if val_blocks and part.val_percent else None

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from workshop_utils.chat import models
-from workshop_utils.machine.profiles import free_memory_bytes
+from workshop_utils.machine.hardware import free_memory_bytes
 from workshop_utils.quantize.floats import Data, Quantised, TokenRows, Unavailable, copied
 
 if TYPE_CHECKING:

@@ -2,209 +2,156 @@
 
 from __future__ import annotations
 
+import gc
+import signal
 import weakref
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
+from copy import copy
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from workshop_utils.machine.sentences import differences
-from workshop_utils.stream.readers import ALL, BAD, COUNTS, Group, Plan, Reader, State, fresh_state, nothing_found
+from workshop_utils.stream.readers import FRESH, PADDING, Group, Reader, State, StreamSettings
 from workshop_utils.text.tokenizer import fingerprint
-
-Pair = tuple[Tensor, Tensor]
 
 
 class Blocks:
-    """Blocks of one or more readers in turn, shuffled in a buffer, with a state that goes on exactly.
+    """Blocks (block_size + 1,) of one or more readers in turn, a group each, shuffled in a buffer.
 
-    Attributes:
-        counts: what has been read so far, of all readers.
-        told: sentences about the first bad rows.
+    With workers each reader has a process of its own and sends its groups; the shuffle is done here, so that the
+    position of a worker is a few numbers, which come along with each group.
     """
 
-    def __init__(
-        self,
-        readers: list[Reader],
-        shuffle_buffer: int,
-        groups: Callable[[list[tuple[Reader, State]]], Generator[Group]],
-        state: State | None = None,
-    ) -> None:
-        """Begin, or go on.
-
-        Args:
-            readers: in turn, a group each.
-            shuffle_buffer: how many blocks wait to be drawn from; 0 keeps the order.
-            groups: takes readers with their states, gives their groups in turn.
-            state: what state_dict() returned.
-        """
-        plan = readers[0].plan
-        self.readers = {reader.reader: reader for reader in readers}
-        self.buffer = np.empty((max(shuffle_buffer, 1), plan.block_size + 1), dtype=plan.dtype)
-        self.shuffles, self.filled, self.used = shuffle_buffer > 1, 0, 0
-        self.rng = np.random.default_rng([plan.seed, readers[0].reader])
-        self.states = {number: fresh_state() for number in self.readers}
-        self.queue = list(self.readers)  # the readers that are not done, the next one first
-        if state is not None:
-            self._restore(state)
-        self.newest = dict(self.states)  # for the report: of the groups that were begun
+    def __init__(self, settings: StreamSettings, state: State | None = None) -> None:
+        """Begin, or go on from what state_dict() returned; nothing is read before the first block is asked for."""
+        n = max(1, settings.num_workers)
+        first = settings.rank * n
+        readers = {number: Reader(settings, number, settings.world_size * n) for number in range(first, first + n)}
+        self.settings = _what_must_agree(settings)
+        self.buffer: list[np.ndarray] = []
+        self.buffer_size = settings.shuffle_buffer
+        self.rng = np.random.default_rng([settings.seed, first])
+        self.states = dict.fromkeys(readers, FRESH)  # of each reader, before the group that is being used
+        self.queue = list(readers)  # those that are not done, the next one first
         self.group: Group | None = None
-        self.groups = groups([(self.readers[number], self.states[number]) for number in self.queue])
+        self.used = 0  # of the group
+        if state is not None:
+            if changed := differences(state.get("settings", {}), self.settings):
+                raise ValueError(
+                    f"the state belongs to another stream ({'; '.join(changed)}): a stream goes on only with the same "
+                    "files, settings, ranks and workers; change them back, or begin without the state"
+                )
+            self.states = {int(number): found for number, found in state["readers"].items()}
+            self.queue, self.used = list(state["queue"]), state["used"]
+            self.rng.bit_generator.state = state["rng"]
+            self.buffer = list(state["buffer"].numpy())
+        starts = [(readers[number], self.states[number]) for number in self.queue]
+        self.groups = _in_workers(starts) if settings.num_workers else readers[first].groups(self.states[first])
         # Files and workers are let go with this object, or when Python ends, while modules still work.
-        self.close = weakref.finalize(self, self.groups.close)
+        weakref.finalize(self, self.groups.close)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self
 
     def __next__(self) -> np.ndarray:
-        """The next block, (block_size + 1,)."""
-        while (block := self._next_in_order()) is not None:
-            if not self.shuffles:
-                return block
-            if self.filled < len(self.buffer):
-                self.buffer[self.filled] = block
-                self.filled += 1
-                continue
-            i = int(self.rng.integers(self.filled))
-            drawn = self.buffer[i].copy()
-            self.buffer[i] = block
-            return drawn
-        if not self.filled:
-            raise StopIteration
-        i = int(self.rng.integers(self.filled))
-        drawn = self.buffer[i].copy()
-        self.filled -= 1
-        self.buffer[i] = self.buffer[self.filled]
+        block = self._next_in_order()
+        while block is not None and len(self.buffer) < self.buffer_size:
+            self.buffer.append(block.copy())  # or all blocks of its group would stay in memory
+            block = self._next_in_order()
+        if not self.buffer:
+            if block is None:
+                raise StopIteration
+            return block
+        i = int(self.rng.integers(len(self.buffer)))
+        drawn = self.buffer[i]
+        if block is None:
+            self.buffer[i] = self.buffer[-1]
+            self.buffer.pop()
+        else:
+            self.buffer[i] = block.copy()
         return drawn
 
     def _next_in_order(self) -> np.ndarray | None:
         while self.queue:
-            if self.group is None:
-                self.group = self._begun(next(self.groups, None))
-            if self.used < len(self.group.blocks):
+            self.group = self.group or next(self.groups)
+            blocks, state = self.group
+            if self.used < len(blocks):
                 self.used += 1
-                return self.group.blocks[self.used - 1]
-            number = self.queue.pop(0)  # the next reader's turn
-            self.states[number] = self.group.state
-            if not self.group.state["done"]:
+                return blocks[self.used - 1]
+            number = self.queue.pop(0)
+            self.states[number] = state
+            if not state["done"]:
                 self.queue.append(number)
             self.group, self.used = None, 0
-            if not self.queue:
-                self._look_back()
         return None
 
-    def _look_back(self) -> None:
-        """Raise at the end of a stream that brought nothing, unless others have other rows."""
-        counts, reader = self.counts, next(iter(self.readers.values()))
-        alone = len(self.readers) == reader.groups_of_files * reader.stride
-        if not counts["documents"] and (alone or 0 < counts["rows"] == sum(counts[kind] for kind in BAD)):
-            raise nothing_found(
-                reader.plan, {"counts": counts, "told": self.told}, ALL if alone else "the rows of this process"
-            )
-
-    def _begun(self, group: Group | None) -> Group:
-        if group is None or group.reader != self.queue[0]:
-            answered = "none" if group is None else group.reader
-            raise RuntimeError(
-                f"of the readers {self.queue} the first should have answered, not {answered}: report this"
-            )
-        for sentence in group.state["told"][len(self.newest[group.reader]["told"]) :]:
-            print(f"left out: {sentence}")
-        self.newest[group.reader] = group.state
-        return group
-
     @property
-    def counts(self) -> dict[str, int]:
-        """What has been read: rows, documents, tokens, and rows that were left out by kind."""
-        return {name: sum(state["counts"][name] for state in self.newest.values()) for name in COUNTS}
-
-    @property
-    def told(self) -> list[str]:
-        """Sentences about the first bad rows of each reader."""
-        return [sentence for state in self.newest.values() for sentence in state["told"]]
+    def report(self) -> dict[str, int]:
+        """Counts of rows, documents, tokens, and rows left out, so far."""
+        states = self.states | ({self.queue[0]: self.group[1]} if self.group else {})
+        return {name: sum(state["counts"][name] for state in states.values()) for name in FRESH["counts"]}
 
     def state_dict(self) -> State:
-        """All that is needed to go on: plain values for JSON, and the tensor "buffer"."""
+        """All that is needed to go on: plain values for JSON, and a tensor "buffer" of the blocks that wait."""
         return {
+            "settings": self.settings,
             "readers": {str(number): state for number, state in self.states.items()},
             "queue": list(self.queue),
             "used": self.used,
             "rng": self.rng.bit_generator.state,
-            "buffer": torch.from_numpy(self.buffer[: self.filled].astype(np.int32)),
+            "buffer": torch.from_numpy(np.stack(self.buffer) if self.buffer else np.empty((0, 0), dtype=np.int32)),
         }
 
-    def _restore(self, state: State) -> None:
-        self.states = {int(number): found for number, found in state["readers"].items()}
-        self.queue, self.used = list(state["queue"]), state["used"]
-        self.rng.bit_generator.state = state["rng"]
-        self.filled = len(state["buffer"])
-        self.buffer[: self.filled] = state["buffer"].numpy()
 
-
-def in_this_process(starts: list[tuple[Reader, State]]) -> Generator[Group]:
-    """The groups of readers in turn, all in this process.
-
-    Args:
-        starts: readers with the states that they begin from.
-    """
-    running = [reader.groups(state) for reader, state in starts]
-    try:
-        while running:
-            group = next(running[0])
-            yield group
-            first = running.pop(0)
-            if not group.state["done"]:
-                running.append(first)
-    finally:
-        for generator in running:
-            generator.close()
-
-
-def as_batch(blocks: list[np.ndarray], plan: Plan) -> Pair:
-    """Blocks (block_size + 1,) as x and y, (n, block_size) int64."""
-    ids = np.stack(blocks).astype(np.int64)
-    x, y = ids[:, :-1].copy(), ids[:, 1:].copy()
-    if (ids[:, -1] == plan.padding).any():  # only the very last block is filled up
-        x[x == plan.padding] = plan.encoding.eot_token
-        y[y == plan.padding] = -1
-    return torch.from_numpy(x), torch.from_numpy(y)
-
-
-def report_of(blocks: Blocks | None) -> dict[str, Any]:
-    """Counts and sentences, empty before the first block."""
-    return {} if blocks is None else blocks.counts | {"told": blocks.told}
-
-
-def settings_of(plan: Plan, readers: list[Reader], shuffle_buffer: int) -> dict[str, Any]:
+def _what_must_agree(settings: StreamSettings) -> dict[str, Any]:
     """What must be the same for a state to make sense. Folders may change, files must not."""
-    names = "\n".join(PurePath(file).name for file in plan.files)
-    return {
-        "files": f"{len(plan.files)} named {zlib.crc32(names.encode()):08x}",
-        "tokenizer": fingerprint(plan.encoding),
-        "block_size": plan.block_size,
-        "split": plan.split,
-        "val_percent": plan.val_percent,
-        "text_column": plan.text_column,
-        "shuffle_buffer": shuffle_buffer,
-        "seed": plan.seed,
-        "readers": [reader.reader for reader in readers],  # by rank and workers
-        "readers in all": readers[0].groups_of_files * readers[0].stride,
-    }
+    free = ("files", "encoding", "storage_options", "epochs")
+    found = {name: value for name, value in vars(settings).items() if name not in free}
+    names = "\n".join(PurePath(file).name for file in settings.files)
+    found["files"] = f"{len(settings.files)} named {zlib.crc32(names.encode()):08x}"
+    return found | {"tokenizer": fingerprint(settings.encoding)}
 
 
-def check_settings(state: State, now: dict[str, Any]) -> None:
-    """Refuse the state of another stream.
+def _in_workers(starts: list[tuple[Reader, State]]) -> Generator[Group]:
+    """The groups of readers in turn, each reader in a process of its own; torch's loader asks them in this order."""
+    s3 = any(file.startswith("s3://") for reader, _ in starts for file in reader.settings.files)
+    context = "spawn" if s3 else None  # pyarrow's S3 client does not survive a fork
+    for item in DataLoader(
+        _Workers(starts), batch_size=None, num_workers=len(starts), collate_fn=copy, multiprocessing_context=context
+    ):
+        if isinstance(item, Exception):
+            raise item
+        yield item
 
-    Raises:
-        ValueError: the message names what differs.
-    """
-    changed = differences(state.get("settings", {}), now)
-    if changed:
-        raise ValueError(
-            f"the state belongs to another stream ({'; '.join(changed)}): a stream goes on only with the same files, "
-            "settings, ranks and workers; change them back, or begin without the state"
-        )
+
+class _Workers(IterableDataset[Any]):
+    """Worker i of a DataLoader runs reader i. What goes wrong is sent as it is: torch would bury it in a traceback."""
+
+    def __init__(self, starts: list[tuple[Reader, State]]) -> None:
+        self.starts = starts
+
+    def __iter__(self) -> Iterator[Any]:
+        import fsspec.asyn
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains, which ends its workers
+        # After a fork: remote file systems need a thread of their own, and those that came along must not be cleared
+        # away here, since each would wait a second for the thread that it had.
+        fsspec.asyn.reset_lock()
+        gc.freeze()
+        reader, state = self.starts[get_worker_info().id]  # type: ignore[union-attr]
+        try:
+            yield from reader.groups(state)
+        except (OSError, ValueError) as error:
+            yield type(error)(str(error))
+
+
+def as_batch(blocks: np.ndarray, settings: StreamSettings) -> tuple[torch.Tensor, torch.Tensor]:
+    """Blocks (..., block_size + 1) as x and y, (..., block_size) int64; in x the padding is end-of-text."""
+    x, y = blocks[..., :-1].astype(np.int64), blocks[..., 1:].astype(np.int64)
+    x[x == PADDING] = settings.encoding.eot_token
+    return torch.from_numpy(x), torch.from_numpy(y)

@@ -1,34 +1,25 @@
-"""A corpus that is never all there: StreamingTokenDataset reads, tokenises, packs and shuffles while the model trains.
-
-The same (x, y) as from a token file, of text that may be larger than the disk: for many processes that read nothing
-twice, connections that drop, and sessions that end. Lesson 06 tells the story.
-"""
+"""A corpus that is never all there, of any size: the same (x, y) as from a token file. Lesson 06 tells the story."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any
+from dataclasses import replace
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import tiktoken
+import torch
+from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from workshop_utils.gpt.config import Count, Name, NotNegative, Percent, Seed, Size, Whole, checked, one_of
-from workshop_utils.stream.batches import HeldBlocks, StreamBatches
-from workshop_utils.stream.blocks import (
-    Blocks,
-    Pair,
-    as_batch,
-    check_settings,
-    in_this_process,
-    report_of,
-    settings_of,
-)
+from workshop_utils.stream.blocks import Blocks, as_batch
 from workshop_utils.stream.files import list_files
-from workshop_utils.stream.readers import Plan, Reader, State
-from workshop_utils.text.corpus import TEXT_COLUMN, VAL_PERCENT
+from workshop_utils.stream.readers import State, StreamSettings
 from workshop_utils.text.tokenizer import fingerprint
+
+Pair = tuple[Tensor, Tensor]
 
 
 class StreamingTokenDataset(IterableDataset[Pair]):
@@ -39,138 +30,91 @@ class StreamingTokenDataset(IterableDataset[Pair]):
     approximate: files in a new order in every epoch, and blocks drawn at random from a buffer. At the end of the last
     epoch the last block is filled up (x with end-of-text, y with -1, which the loss ignores), so nothing is left out.
 
-    Works in torch's DataLoader with any number of workers; each reads its own share. For a state with workers use
-    batches(), since a plain DataLoader cannot say how far its workers were.
+    train() takes it as it is and keeps its state in the checkpoints. In torch's DataLoader each worker reads its own
+    share, but such a loader cannot say how far its workers were: for a state with workers use num_workers.
 
     Attributes:
-        fingerprint, vocab_size: of the tokenizer.
         files: what is read.
-        report: counts of rows, documents and tokens, of rows that were left out by kind, and sentences about these.
+        fingerprint, vocab_size: of the tokenizer.
+        rank, world_size: whose share this is, and between how many processes the rows are divided.
     """
 
-    def __init__(
-        self,
-        source: Any,
-        encoding: tiktoken.Encoding,
-        block_size: int,
-        split: str = "train",
-        rank: int = 0,
-        world_size: int = 1,
-        shuffle_buffer: int = 1000,
-        seed: int = 0,
-        text_column: str = TEXT_COLUMN,
-        storage_options: dict[str, Any] | None = None,
-        val_percent: int = VAL_PERCENT,
-        epochs: int | None = 1,
-        attempts: int = 10,
-        wait: float = 0.25,
-    ) -> None:
+    def __init__(self, source: Any, encoding: tiktoken.Encoding, block_size: int, **settings: Any) -> None:
         """Find the files; nothing is read yet.
 
         Args:
-            source: a data set of text.corpus.HUB_SETS; a file, folder or pattern of .parquet or .jsonl files (also
-                packed, as .gz, .bz2, .xz or .zst); such a URL (s3://, hf://, gs://, ...); an http(s) URL of a file;
-                or a list of these.
+            source: a data set of text.corpus.HUB_SETS (from WORKSHOP_HUB if that is set); a file, folder or pattern
+                of .parquet or .jsonl files (also compressed, as .gz, .bz2 or .zst); such a URL of any file system
+                that fsspec knows (s3://, hf://, gs://, ...); an http(s) URL of a file; or a list of these.
             encoding: the tokenizer.
             block_size: T, tokens in x and in y.
-            split: "train" or "val".
-            rank: of this process, 0 to world_size - 1.
-            world_size: how many processes share the documents, with torchrun training.world().size. They end
-                unevenly: count steps, not epochs.
-            shuffle_buffer: blocks that wait to be drawn from; 0 keeps the order. They are part of the state.
-            seed: of the order; the same on all ranks.
-            text_column: where the text is.
-            storage_options: for a remote file system, as in fsspec.
-            val_percent: share of documents in the split "val".
-            epochs: how often all is read; None goes on without end, each time in another order.
-            attempts: how often a remote file is asked before giving up; `datasets` itself also tries each read again.
-            wait: seconds before the second attempt, doubled each time up to 10.
+            **settings: the other fields of StreamSettings: split, rank, world_size, shuffle_buffer, seed, text_column,
+                val_percent, epochs, num_workers, storage_options.
 
         Raises:
             FileNotFoundError: there is no such file.
             ConnectionError: the source cannot be reached.
-            ValueError: an argument is out of range.
+            ValueError: a setting is out of range.
+            ModuleNotFoundError: what reads the files is not installed.
         """
-        for name, value, kind in (
-            ("block_size", block_size, Size),
-            ("split", split, Annotated[str, one_of("train", "val")]),
-            ("rank", rank, Whole),
-            ("world_size", world_size, Count),
-            ("shuffle_buffer", shuffle_buffer, Whole),
-            ("seed", seed, Seed),
-            ("text_column", text_column, Name),
-            ("storage_options", storage_options or {}, dict[str, Any]),
-            ("val_percent", val_percent, Percent),
-            ("epochs", 1 if epochs is None else epochs, Count),
-            ("attempts", attempts, Count),
-            ("wait", wait, NotNegative),
-        ):
-            checked(name, value, kind)
-        if not isinstance(encoding, tiktoken.Encoding):
-            raise ValueError(f"encoding is {encoding!r:.60}: pass a tokenizer, such as text.gpt2() or that of a run")
-        if rank >= world_size:
-            raise ValueError(f"rank is {rank}: with world_size {world_size} it goes from 0 to {world_size - 1}")
-        need_datasets()
-        first = rank == 0 and split == "train"  # or the same would be said again and again
-        self.files = list_files(source, storage_options, print if first else None)
-        self.plan = Plan(
-            files=tuple(self.files),
-            encoding=encoding,
-            block_size=block_size,
-            split=split,
-            val_percent=val_percent,
-            text_column=text_column,
-            seed=seed,
-            shuffle=shuffle_buffer > 1,
-            epochs=epochs,
-            storage_options=storage_options,
-            attempts=attempts,
-            wait=wait,
-        )
-        self.rank, self.world_size, self.shuffle_buffer = rank, world_size, shuffle_buffer
+        if find_spec("pyarrow") is None or find_spec("fsspec") is None:
+            raise ModuleNotFoundError("a stream needs pyarrow and fsspec: pip install 'slm-workshop[hub]'")
+        chosen = StreamSettings((), encoding, block_size, **settings)
+        self.files = list_files(source, chosen.storage_options, quiet=chosen.rank > 0)
+        self.settings = replace(chosen, files=tuple(self.files))
+        self.rank, self.world_size = chosen.rank, chosen.world_size
         self.fingerprint, self.vocab_size = fingerprint(encoding), encoding.n_vocab
         self._blocks: Blocks | None = None
-        self._loaded: State | None = None
+        self._loaded: State | None = None  # where the next iteration begins
 
-    def __repr__(self) -> str:
-        plan = self.plan
-        return (
-            f"StreamingTokenDataset({len(self.files)} files, {plan.split}, blocks of {plan.block_size}, rank "
-            f"{self.rank} of {self.world_size}, shuffle_buffer {self.shuffle_buffer}, tokenizer {plan.encoding.name})"
-        )
+    def _opened(self, state: State | None = None) -> Blocks:
+        settings, worker = self.settings, get_worker_info()
+        if worker is not None:
+            rank, n_readers = self.rank * worker.num_workers + worker.id, self.world_size * worker.num_workers
+            settings = replace(settings, rank=rank, world_size=n_readers, num_workers=0)
+        return Blocks(settings, state)
 
     def __iter__(self) -> Iterator[Pair]:
         """From the beginning, or from the state that was loaded last."""
-        readers = self._readers(*self._place())
-        state, self._loaded = self._loaded, None
-        self._blocks = Blocks(readers, self.shuffle_buffer, in_this_process, state)
-        return map(self._pair, self._blocks)
+        self._blocks, self._loaded = self._opened(self._loaded), None
+        return (as_batch(block, self.settings) for block in self._blocks)
 
-    def _pair(self, block: np.ndarray) -> Pair:
-        x, y = as_batch([block], self.plan)
-        return x[0], y[0]
+    def batch(self, how: str, batch_size: int, block_size: int, generator: torch.Generator | None = None) -> Pair:
+        """The next batch, for train(); the last one of a stream that ends may be smaller.
 
-    def _place(self) -> tuple[int, int]:
-        """Which worker of a DataLoader this is, of how many."""
-        worker = get_worker_info()
-        return (worker.id, worker.num_workers) if worker else (0, 1)
+        Args:
+            how: "windows", the only way in which a stream comes.
+            batch_size: B.
+            block_size: T, that of the stream.
+            generator: not needed; the stream has its own random numbers, which are part of its state.
 
-    def _readers(self, worker: int, workers: int) -> list[Reader]:
-        return [Reader(self.plan, self.rank * workers + worker, self.world_size * workers)]
+        Returns:
+            x, y: (B, T) int64.
+
+        Raises:
+            ValueError: how or block_size is another one, or the stream has ended.
+        """
+        _check_batch(how, block_size, self.settings.block_size)
+        self._blocks, self._loaded = self._blocks or self._opened(), None
+        blocks = list(islice(self._blocks, batch_size))
+        if not blocks:
+            raise ValueError(
+                f"the stream has ended after {self.settings.epochs} epochs and {self.report['tokens']:,} tokens: ask "
+                "for fewer steps, or for epochs=0, which goes on without end"
+            )
+        return as_batch(np.stack(blocks), self.settings)
 
     @property
-    def report(self) -> dict[str, Any]:
-        """What the last iteration in this process has read."""
-        return report_of(self._blocks)
+    def report(self) -> dict[str, int]:
+        """Counts of rows, documents, tokens, and rows left out, so far."""
+        return self._blocks.report if self._blocks is not None else {}
 
     def state_dict(self) -> State:
-        """The exact position of the last iteration in this process: plain values for JSON, and a tensor "buffer"."""
-        settings = settings_of(self.plan, self._readers(*self._place()), self.shuffle_buffer)
-        position = self._blocks.state_dict() if self._blocks is not None else self._loaded or {}
-        return position | {"settings": settings}
+        """The exact position: plain values for JSON, and a tensor "buffer" with the blocks that wait."""
+        return (self._blocks or self._opened()).state_dict()
 
     def load_state_dict(self, state: State) -> None:
-        """Let the next iteration go on exactly where state_dict() was asked.
+        """Go on exactly where state_dict() was asked.
 
         Args:
             state: what state_dict() returned, for the same settings.
@@ -178,40 +122,36 @@ class StreamingTokenDataset(IterableDataset[Pair]):
         Raises:
             ValueError: it belongs to another stream; the message says what differs.
         """
-        check_settings(state, settings_of(self.plan, self._readers(*self._place()), self.shuffle_buffer))
-        self._loaded = state if "readers" in state else None
-        self._blocks = None
-
-    def batches(self, num_workers: int = 0, epochs: int | None = None) -> StreamBatches:
-        """The stream as train() wants it.
-
-        Args:
-            num_workers: processes that read and tokenise ahead; 0 does it in between.
-            epochs: how often all is read; None goes on without end.
-        """
-        plan = dataclasses.replace(self.plan, epochs=epochs)
-        n = max(1, num_workers)
-        readers = [Reader(plan, self.rank * n + worker, self.world_size * n) for worker in range(n)]
-        return StreamBatches(readers, self.shuffle_buffer, num_workers, self.rank, self.world_size)
+        self._blocks, self._loaded = self._opened(state), state
 
     def held_out(self, n_blocks: int) -> HeldBlocks:
-        """The first blocks of the split, kept in memory: something to measure the loss on, the same every time.
+        """The first blocks of the split "val", in memory: to measure the loss on, the same on all ranks.
 
         Args:
             n_blocks: how many at most.
         """
-        plan = dataclasses.replace(self.plan, epochs=1, shuffle=False)
-        blocks = Blocks([Reader(plan, 0, 1)], 0, in_this_process)  # the same on all ranks
-        return HeldBlocks([block for _, block in zip(range(n_blocks), blocks, strict=False)], plan)
+        plain = replace(self.settings, rank=0, world_size=1, shuffle_buffer=0, epochs=1, num_workers=0)
+        return HeldBlocks(list(islice(Blocks(replace(plain, split="val")), n_blocks)), plain)
 
 
-def need_datasets() -> None:
-    """Say how to install what reads the files, if it is missing.
+class HeldBlocks:
+    """A few blocks in memory, drawn at random like the windows of a token file."""
 
-    Raises:
-        ModuleNotFoundError: `datasets` is not installed.
-    """
-    import importlib.util
+    def __init__(self, blocks: list[np.ndarray], settings: StreamSettings) -> None:
+        """Use StreamingTokenDataset.held_out()."""
+        self.x, self.y = as_batch(np.stack(blocks), settings)
+        self.fingerprint, self.vocab_size = fingerprint(settings.encoding), settings.encoding.n_vocab
 
-    if importlib.util.find_spec("datasets") is None:
-        raise ModuleNotFoundError("streaming reads with datasets, which is missing: pip install 'slm-workshop[hub]'")
+    def batch(self, how: str, batch_size: int, block_size: int, generator: torch.Generator) -> Pair:
+        """A batch as StreamingTokenDataset.batch gives it, drawn with replacement by the generator."""
+        _check_batch(how, block_size, self.x.size(1))
+        chosen = torch.randint(len(self.x), (batch_size,), generator=generator)
+        return self.x[chosen], self.y[chosen]
+
+
+def _check_batch(how: str, block_size: int, there: int) -> None:
+    if how != "windows" or block_size != there:
+        raise ValueError(
+            f'how is {how!r} and block_size {block_size}: this stream comes as "windows" of {there}, so make it with '
+            'the model\'s block_size; whole documents in "rows" need a token file'
+        )

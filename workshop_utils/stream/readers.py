@@ -1,78 +1,58 @@
-"""Rows into blocks of tokens: the second station of a stream.
-
-A reader takes its share of the rows, tokenises them group by group, and cuts the tokens into blocks. After each group
-it can say, in a few numbers, where it is.
-"""
+"""Rows into blocks of tokens: the second station of a stream, which after each group of rows can say where it is."""
 
 from __future__ import annotations
 
 import math
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeGuard
 
 import numpy as np
 import tiktoken
 
-from workshop_utils.stream.rows import Problem, Rows
-from workshop_utils.text.corpus import split_of
+from workshop_utils.gpt.config import Allowed, Config, Count, Name, Percent, Seed, Size, Whole, one_of
+from workshop_utils.stream.rows import BadRow, rows
+from workshop_utils.text.corpus import TEXT_COLUMN, VAL_PERCENT, split_of
 from workshop_utils.text.tokenizer import encode
 
 GROUP_CHARACTERS = 200_000  # tokenised in one call; a resumed stream tokenises one group again
-TOLD = 3  # bad rows of each kind that a reader tells with row and column; all are counted
-BAD = ("empty", "missing", "wrong_type", "damaged")
-ALL = "all rows"  # that are read; see nothing_found
-COUNTS = ("rows", "documents", "other_split", "tokens", "longer_than_block", *BAD)
+TOLD = 5  # bad rows that a reader prints with file and row; all are counted
+PADDING = -1  # fills the very last block up: no token has it, and the loss ignores it
 
-State = dict[str, Any]
+State = dict[str, Any]  # plain values for JSON
+# Blocks (n, block_size + 1) int32 that were tokenised together, and the state after them.
+Group = tuple[np.ndarray, State]
+# Of a reader that has read nothing. file: its position in the epoch's order; row: of that file, the first that is not
+# done; check: of the row before it; rest: tokens that did not fill a block.
+FRESH: State = {"epoch": 0, "file": 0, "row": 0, "check": None, "rest": [], "done": False}
+FRESH["counts"] = {"rows": 0, "documents": 0, "other_split": 0, "left_out": 0, "tokens": 0}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is read and how: the same for all readers of a stream."""
+class StreamSettings(Config):
+    """What a StreamingTokenDataset reads and how. Every field is checked."""
 
-    files: tuple[str, ...]
-    encoding: tiktoken.Encoding
-    block_size: int
-    split: str  # "train" or "val"
-    val_percent: int
-    text_column: str
-    seed: int
-    shuffle: bool  # the files, anew in every epoch
-    epochs: int | None  # None reads without end
-    storage_options: dict[str, Any] | None
-    attempts: int
-    wait: float
+    files: tuple[str, ...]  # as list_files gives them
+    encoding: Annotated[tiktoken.Encoding, Allowed(bool, "a tokenizer, such as text.gpt2() or that of a run")]
+    block_size: Size  # T, tokens in x and in y
+    split: Annotated[str, one_of("train", "val")] = "train"
+    rank: Whole = 0  # of this process, 0 to world_size - 1
+    # how many processes share the documents, with torchrun training.world().size; they end unevenly: count steps
+    world_size: Count = 1
+    shuffle_buffer: Whole = 1000  # blocks that wait to be drawn from, and are part of the state; 0 keeps the order
+    seed: Seed = 0  # of the order; the same on all ranks
+    text_column: Name = TEXT_COLUMN  # where the text is
+    val_percent: Percent = VAL_PERCENT  # share of documents in the split "val"
+    epochs: Whole = 1  # how often all is read; 0 goes on without end, each time in another order
+    num_workers: Whole = 0  # processes that read and tokenise ahead; 0 does it in between
+    storage_options: dict[str, Any] = field(default_factory=dict)  # of a remote file system, as in fsspec
 
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the blocks: two bytes a token where they are enough."""
-        return np.dtype(np.uint16 if self.encoding.n_vocab < 65_535 else np.int32)
-
-    @property
-    def padding(self) -> int:
-        """The value that fills the very last block up: no token has it."""
-        return int(np.iinfo(self.dtype).max)
-
-
-class Group(NamedTuple):
-    """Blocks that were tokenised together."""
-
-    reader: int
-    blocks: np.ndarray  # (n, block_size + 1)
-    state: State  # of the reader, after this group
-
-
-def fresh_state() -> State:
-    """The state of a reader that has read nothing. All its values go into JSON.
-
-    epoch, file (position in the epoch's order), row (of the file, the first that is not done), check (of the row before
-    it), rest (tokens that did not fill a block), counts, told (sentences about bad rows), done.
-    """
-    position: State = {"epoch": 0, "file": 0, "row": 0, "check": None, "rest": []}
-    return position | {"counts": dict.fromkeys(COUNTS, 0), "told": [], "done": False}
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank >= self.world_size:
+            raise ValueError(f"rank is {self.rank}: it goes from 0 to world_size - 1, {self.world_size - 1}")
 
 
 class Reader:
@@ -83,152 +63,89 @@ class Reader:
     files; if they have no common divisor, every file is read by all and each takes every n-th row.
     """
 
-    def __init__(self, plan: Plan, reader: int, n_readers: int) -> None:
-        self.plan, self.reader = plan, reader
-        self.groups_of_files = math.gcd(len(plan.files), n_readers)
-        self.stride = n_readers // self.groups_of_files
-        self.offset = reader // self.groups_of_files
-
-    def files(self, epoch: int) -> list[str]:
-        """The files that this reader reads in an epoch, in order."""
-        order = np.arange(len(self.plan.files))
-        if self.plan.shuffle:
-            order = np.random.default_rng([self.plan.seed, epoch]).permutation(order)
-        return [self.plan.files[i] for i in order[self.reader % self.groups_of_files :: self.groups_of_files]]
+    def __init__(self, settings: StreamSettings, number: int, n_readers: int) -> None:
+        self.settings, self.number, self.n_readers = settings, number, n_readers
+        self.groups_of_files = math.gcd(len(settings.files), n_readers)
+        self.bad_row = ""  # the last one
 
     def groups(self, state: State) -> Generator[Group]:
-        """Yield groups of blocks from a state on; the last one, possibly without blocks, has state["done"].
-
-        Args:
-            state: as fresh_state() or a Group gave it; it is not changed.
-
-        Raises:
-            ConnectionError, ValueError, FileNotFoundError: a file cannot be read, or is not what it was.
-            ValueError: there is no text.
-        """
-        state = state | {"counts": dict(state["counts"]), "told": list(state["told"])}
-        epochs = math.inf if self.plan.epochs is None else self.plan.epochs
+        """Yield groups from a state on, FRESH or that of a group, which is not changed; the last one is "done"."""
+        state, epochs = deepcopy(state), self.settings.epochs or math.inf
         while not state["done"] and state["epoch"] < epochs:
-            files = self.files(state["epoch"])
-            while state["file"] < len(files):
-                yield from self._of_file(files[state["file"]], state)
+            order = np.arange(len(self.settings.files))
+            if self.settings.shuffle_buffer > 1:
+                order = np.random.default_rng([self.settings.seed, state["epoch"]]).permutation(order)
+            for i in order[self.number % self.groups_of_files :: self.groups_of_files][state["file"] :]:
+                yield from self._of_file(self.settings.files[i], state)
                 state |= {"file": state["file"] + 1, "row": 0, "check": None}
             state |= {"epoch": state["epoch"] + 1, "file": 0}
-            if self.plan.epochs is None and not state["counts"]["documents"]:  # or it would look for ever
-                alone = self.groups_of_files * self.stride == 1
-                raise nothing_found(self.plan, state, ALL if alone else f"the rows of reader {self.reader}")
+            # Another reader may have the few rows that there are, but without end this one would search for ever.
+            if not state["counts"]["documents"] and (epochs == math.inf or self.n_readers == 1):
+                raise ValueError(
+                    f"among {state['counts']['rows']} rows of {', '.join(self.settings.files[:3])} there is no text of "
+                    f"the split {self.settings.split!r} ({self.bad_row or 'no row is damaged'}): pass text_column=..., "
+                    "another source or another val_percent, or use fewer processes"
+                )
         state["done"] = True
-        yield self._group(self._last_block(state), state)
+        yield self._packed([], state)
 
     def _of_file(self, file: str, state: State) -> Iterator[Group]:
-        plan = self.plan
-        rows = Rows(file, plan.text_column, plan.storage_options, plan.attempts, plan.wait)
-        check = state["check"]
-        with closing(rows.chunks(state["row"] - (check is not None))) as chunks:
-            for first, values in chunks:
-                if check is not None:  # the last row that was done tells whether this is still the same file
-                    if _check(values.pop(0)) != check:
-                        break
-                    check, first = None, first + 1
-                if values:
-                    yield from self._of_chunk(rows, first, values, state)
-        if check is not None:
+        settings, begin = self.settings, max(0, state["row"] - 1)
+        numbered = rows(file, settings.text_column, settings.storage_options, begin)
+        # The last row that was done tells whether this is still the same file.
+        if state["row"] and _check(next(numbered, None)) != state["check"]:
             raise ValueError(
-                f"row {state['row'] - 1} of {file} is not what it was when the state was saved: the file has been "
-                "changed since; begin without the state"
+                f"row {begin} of {file} is not what it was when the state was saved: the file has been changed since; "
+                "begin without the state"
             )
-
-    def _of_chunk(self, rows: Rows, first: int, values: list[Any], state: State) -> Iterator[Group]:
+        stride, offset = self.n_readers // self.groups_of_files, self.number // self.groups_of_files
         texts: list[str] = []
-        characters = 0
-        for i in range((self.offset - first) % self.stride, len(values), self.stride):
-            text = self._taken(rows, values[i], first + i, state)
-            if text is not None:
+        characters, row, text = 0, 0, None
+        for row, text in numbered:
+            if row % stride == offset and self._is_taken(text, file, row, state["counts"]):
                 texts.append(text)
                 characters += len(text)
-            if characters >= GROUP_CHARACTERS:
-                state |= {"row": first + i + 1, "check": _check(values[i])}
-                yield self._group(self._packed(texts, state), state)
-                texts, characters = [], 0
-        state |= {"row": first + len(values), "check": _check(values[-1])}
-        blocks = self._packed(texts, state)
-        if len(blocks):
-            yield self._group(blocks, state)
+                if characters >= GROUP_CHARACTERS:
+                    state |= {"row": row + 1, "check": _check((row, text))}
+                    yield self._packed(texts, state)
+                    texts, characters = [], 0
+        if texts:
+            state |= {"row": row + 1, "check": _check((row, text))}
+            yield self._packed(texts, state)
 
-    def _taken(self, rows: Rows, value: Any, number: int, state: State) -> str | None:
-        """A row's text, if it is one and belongs to the split; counts what happens to it."""
-        counts = state["counts"]
+    def _is_taken(self, text: str | BadRow, file: str, row: int, counts: dict[str, int]) -> TypeGuard[str]:
+        """Whether a row has a text of the split; counts what happens to it."""
         counts["rows"] += 1
-        text = rows.text_of(value)
-        if isinstance(text, Problem):
-            counts[text.kind] += 1
-            if counts[text.kind] <= TOLD:
-                told = f"row {number} of {rows.file}: {text.sentence}"
-                state["told"].append(told.encode("utf-8", "backslashreplace").decode())  # so that it can be printed
-            return None
-        if split_of(text, self.plan.val_percent) != self.plan.split:
-            counts["other_split"] += 1
-            return None
-        return text
+        if isinstance(text, BadRow):
+            counts["left_out"] += 1
+            told = f"row {row} of {file} is left out: {text.why}"
+            self.bad_row = told.encode("utf-8", "backslashreplace").decode()  # so that it can be printed
+            if counts["left_out"] <= TOLD:
+                print(self.bad_row)
+            return False
+        taken = split_of(text, self.settings.val_percent) == self.settings.split
+        counts["documents" if taken else "other_split"] += 1
+        return taken
 
-    def _packed(self, texts: list[str], state: State) -> np.ndarray:
-        """Append texts to what is left, and cut off all full blocks: (n, block_size + 1), each but the first token new.
+    def _packed(self, texts: list[str], state: State) -> Group:
+        """Append texts to what is left, and cut off all full blocks; at the very end fill the last one up.
 
         A block begins with the token that the one before ended with, so that every token is a target once.
         """
-        size, counts = self.plan.block_size, state["counts"]
-        ids = encode(texts, self.plan.encoding)
-        counts["documents"] += len(texts)
-        counts["tokens"] += len(ids)
-        if len(ids) > size:
-            ends = np.flatnonzero(ids == self.plan.encoding.eot_token)
-            counts["longer_than_block"] += int((np.diff(ends, prepend=-1) > size).sum())
-        ids = np.concatenate([np.array(state["rest"], dtype=np.uint32), ids]) if state["rest"] else ids
+        size = self.settings.block_size
+        ids = encode(texts, self.settings.encoding).astype(np.int32)
+        state["counts"]["tokens"] += len(ids)
+        ids = np.concatenate([np.array(state["rest"], dtype=np.int32), ids])
+        if state["done"] and len(ids) > 1:
+            ids = np.pad(ids, (0, size + 1 - len(ids)), constant_values=PADDING)
         n = max(0, (len(ids) - 1) // size)
         state["rest"] = ids[n * size :].tolist()
-        blocks = np.empty((n, size + 1), dtype=self.plan.dtype)
-        if n:
-            blocks[:, :-1] = ids[: n * size].reshape(n, size)
-            blocks[:, -1] = ids[size : n * size + 1 : size]
-        return blocks
-
-    def _last_block(self, state: State) -> np.ndarray:
-        """What is left at the very end, filled up: (0 or 1, block_size + 1)."""
-        rest, state["rest"] = state["rest"], []
-        blocks = np.full((int(len(rest) > 1), self.plan.block_size + 1), self.plan.padding, dtype=self.plan.dtype)
-        if len(blocks):
-            blocks[0, : len(rest)] = rest
-        return blocks
-
-    def _group(self, blocks: np.ndarray, state: State) -> Group:
-        return Group(self.reader, blocks, state | {"counts": dict(state["counts"]), "told": list(state["told"])})
+        blocks = np.empty((n, size + 1), dtype=np.int32)
+        blocks[:, :-1] = ids[: n * size].reshape(n, size)
+        blocks[:, -1] = ids[size : n * size + 1 : size]
+        return blocks, deepcopy(state)
 
 
-def nothing_found(plan: Plan, state: State, among: str) -> ValueError:
-    """What to say when a stream has no document.
-
-    Args:
-        plan: of the stream.
-        state: of which the counts of the rows that were read, and what was told about them.
-        among: which rows these are.
-    """
-    counts = state["counts"]
-    if not counts["rows"] and among == ALL:
-        return ValueError(f"there are no rows in {', '.join(plan.files[:3])}: pass a source that holds text")
-    if 0 < counts["rows"] == sum(counts[kind] for kind in BAD):
-        column = counts["missing"] or counts["wrong_type"]
-        cure = "pass text_column=..., or another source" if column else "mend the source, or pass another one"
-        kinds = ", ".join(f"{counts[kind]} {kind}" for kind in BAD if counts[kind])
-        return ValueError(
-            f"no row has a text in column {plan.text_column!r} ({kinds}; {state['told'][0]}): {cure}; "
-            ".report names the first rows"
-        )
-    return ValueError(
-        f"there is no document of the split {plan.split!r} among {among} ({counts['rows']} were read): use more text, "
-        "fewer processes, or another val_percent"
-    )
-
-
-def _check(value: Any) -> int:
-    """A number that tells a raw row from others."""
-    return zlib.crc32(repr(value).encode("utf-8", "backslashreplace"))
+def _check(row: object) -> int:
+    """A number that tells a row from others."""
+    return zlib.crc32(repr(row).encode())

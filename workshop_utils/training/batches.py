@@ -40,7 +40,7 @@ def batch_of(data: Batches, model: GPT, config: TrainConfig, generator: torch.Ge
         ValueError: the data has no batches.
     """
     if not hasattr(data, "batch"):
-        raise ValueError(f"a {type(data).__name__} has no batches to train on: pass its .batches() instead")
+        raise ValueError(f"a {type(data).__name__} has no batches to train on: pass a token file or a stream")
     here = processes.world()
     shares = here.shares(data)
     x, y = data.batch(config.rows, config.batch_size * shares, model.config.block_size, generator)
