@@ -136,7 +136,7 @@ def test_every_reply_is_measured_with_its_end_and_nothing_else(model):
 
 def test_the_bytes_of_replies_are_those_of_the_mask(model, monkeypatch):
     talk, encode = conversation("hello", "yellow"), chat.encode
-    monkeypatch.setattr(model.tokenizer, "chat_template", chat.GEMMA_TEMPLATE.replace("| trim", ""))
+    monkeypatch.setattr(model.tokenizer, "chat_template", tiny_models.GEMMA_TEMPLATE.replace("| trim", ""))
     assert evaluate.reply_perplexity(model, [conversation("hello", "yellow  ")]).bytes == len("yellow  ")  # is trained
 
     def everything(*args, **options):
