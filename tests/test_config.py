@@ -80,7 +80,7 @@ WRONG = [
     (TrainConfig, "country", None, "country is None"),
     (TrainConfig, "dtype", "bf16", "choose one of float32, bfloat16, float16"),
     (TrainConfig, "lerning_rate", 1.0, "no field lerning_rate .did you mean learning_rate.*its fields are steps"),
-    (TuneConfig, "dropout", 1, "dropout is 1"),
+    (TuneConfig, "warmup", 1, "warmup is 1"),
     (TuneConfig, "country", "XXX", "'XXX' is no country code"),
     (TuneConfig, "gradient_checkpointing", "no", "gradient_checkpointing is 'no': choose true or false"),
     (StreamPart, "source", [], "name a file, a folder"),

@@ -91,7 +91,7 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[i
 
 
 def encode(
-    tokenizer: PreTrainedTokenizerBase, messages: Messages, max_length: int | None = None, row: int | None = None
+    tokenizer: PreTrainedTokenizerBase, messages: Messages, max_length: int | None = None, row: int | str | None = None
 ) -> Encoded:
     """A whole conversation in tokens, with the ones marked that are trained.
 
@@ -102,7 +102,7 @@ def encode(
         tokenizer: with a chat template.
         messages: the last one is the assistant's.
         max_length: tokens that the row may have at most.
-        row: its number in a data set, for the message of an error.
+        row: its number in a data set, or another name of it, for the message of an error.
 
     Raises:
         ValueError: as for render; or there is no reply, or an empty text; a special token is written in a message; the
