@@ -515,7 +515,7 @@ def tuning(job: Job) -> None:
     backend = backends.choose_backend(profile, "unsloth" if job.part == "unsloth" else "transformers")
     from workshop_utils.tuning import finetune, lora  # after Unsloth, which rewrites what they use
 
-    model = lora.attach(lora.load_base(profiles.GEMMA[1], profile, backend=backend.name, max_length=TUNED_LENGTH))
+    model = lora.attach(lora.load_base(profiles.GEMMA[1], profile, backend=backend, max_length=TUNED_LENGTH))
     steps = 2 if job.tiny else 10
     rows = conversations(model.tokenizer, 8 * steps)
     for count, folder in ((2, "warm-up"), (steps, "timed")):
@@ -527,7 +527,7 @@ def tuning(job: Job) -> None:
     if not all(map(math.isfinite, losses)):
         raise ValueError(f"the losses are {losses}: this model is broken, and its speed means nothing")
     name = "tiny" if job.tiny else "Gemma 2 2B"
-    what = f"QLoRA, {name}, 2 x 4 x {TUNED_LENGTH} tokens, {backend.name}, {profile.dtype}"
+    what = f"QLoRA, {name}, 2 x 4 x {TUNED_LENGTH} tokens, {backend}, {profile.dtype}"
     reserved = torch.cuda.max_memory_reserved() / 1e9
     job.found(
         row(f"{what}: seconds a step", tuned.seconds / steps),

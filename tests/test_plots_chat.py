@@ -4,6 +4,7 @@ import io
 import warnings
 
 import pytest
+import tiny_models
 import torch
 
 from workshop_utils.chat import template as chat
@@ -75,7 +76,7 @@ TEXTS = ["the cat sat on the mat, the cat sat", "ein Käse, ein Käse"]
 def test_turns_of_a_byte_level_tokenizer_are_coloured_and_their_marks_are_grey():
     encoding = train_bpe(TEXTS, 270, special_tokens=chat.GEMMA_SPECIALS)
     tokenizer = to_transformers(encoding)
-    tokenizer.chat_template = chat.GEMMA_TEMPLATE
+    tokenizer.chat_template = tiny_models.GEMMA_TEMPLATE
     messages = chat.conversation("the cat ü🙂", "sat")
     ids = chat.encode(tokenizer, messages).ids
     (parts,) = plots_chat.turns_in_colour(ids, tokenizer).lines.values()

@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import build_pocket
 import pytest
 from pocket_world import card, quality
 from safetensors import safe_open
@@ -91,7 +92,7 @@ def test_both_have_one_tokenizer_and_only_the_instruct_model_has_a_template(load
     base, instruct = (loaded[name].tokenizer for name in NAMES)
     assert base.get_vocab() == instruct.get_vocab()
     assert not base.chat_template
-    assert instruct.chat_template == chat.GEMMA_TEMPLATE
+    assert instruct.chat_template == build_pocket.GEMMA_TEMPLATE
     assert chat.refuses_system(instruct)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import tiktoken
 import torch
 
-from workshop_utils.chat import template as chat
+from workshop_utils.chat.models import POCKET
+from workshop_utils.chat.template import GEMMA_SPECIALS
 from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 TEXTS = ["What colour is a banana? A banana is yellow. user model system assistant hello"] * 4
@@ -21,18 +22,19 @@ SHAPE: dict[str, Any] = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 128,
 }
-
-
+GEMMA_TEMPLATE = (POCKET["pocket-instruct"] / "chat_template.jinja").read_text(encoding="utf-8")
 # As Qwen2.5's: ChatML, no token at the beginning, and a system prompt of its own where none is given.
 QWEN_SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-QWEN_TEMPLATE = """\
-{%- if messages[0].role != "system" -%}
-{{- "<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n" -}}
-{%- endif -%}
+CHATML = """\
 {%- for message in messages -%}
 {{- "<|im_start|>" + message.role + "\\n" + message.content + "<|im_end|>\\n" -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- "<|im_start|>assistant\\n" -}}{%- endif -%}"""
+QWEN_TEMPLATE = f"""\
+{{%- if messages[0].role != "system" -%}}
+{{{{- "<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n" -}}}}
+{{%- endif -%}}
+{CHATML}"""
 
 
 def filled(learnt: tiktoken.Encoding, size: int, pattern: str) -> tiktoken.Encoding:
@@ -58,10 +60,10 @@ def tokenizer(family: str = "llama", texts: Sequence[str] = TEXTS, learnt: int =
         learnt: tokens that it learns at most, the special ones with them.
         size: tokens in all, where more are wanted; the others hardly occur.
     """
-    specials = QWEN_SPECIALS if family == "qwen2" else chat.GEMMA_SPECIALS
+    specials = QWEN_SPECIALS if family == "qwen2" else GEMMA_SPECIALS
     encoding = train_bpe(texts, learnt, at_most=True, special_tokens=specials)
     made = to_transformers(filled(encoding, size, encoding._pat_str) if size > encoding.n_vocab else encoding)
-    made.chat_template = QWEN_TEMPLATE if family == "qwen2" else chat.GEMMA_TEMPLATE
+    made.chat_template = QWEN_TEMPLATE if family == "qwen2" else GEMMA_TEMPLATE
     if family == "qwen2":
         made.pad_token, made.eos_token = QWEN_SPECIALS[0], QWEN_SPECIALS[2]
     return made
@@ -69,22 +71,12 @@ def tokenizer(family: str = "llama", texts: Sequence[str] = TEXTS, learnt: int =
 
 def model(family: str, **shape: Any) -> Any:
     """A model of a family ("llama", "gemma2" or "qwen2") with random weights; shape: what differs from SHAPE."""
-    from transformers import (
-        Gemma2Config,
-        Gemma2ForCausalLM,
-        LlamaConfig,
-        LlamaForCausalLM,
-        Qwen2Config,
-        Qwen2ForCausalLM,
-    )
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    classes = {
-        "llama": (LlamaConfig, LlamaForCausalLM, {}),
-        "gemma2": (Gemma2Config, Gemma2ForCausalLM, {"head_dim": 16, "sliding_window": 64}),
-        "qwen2": (Qwen2Config, Qwen2ForCausalLM, {}),
-    }
-    config_class, model_class, extra = classes[family]
-    return model_class(config_class(**SHAPE | {"initializer_range": 0.3} | extra | shape))
+    extra = {"head_dim": 16, "sliding_window": 64} if family == "gemma2" else {}
+    return AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(family, **SHAPE | {"initializer_range": 0.3} | extra | shape)
+    )
 
 
 def save(
@@ -115,11 +107,9 @@ def save(
     drawn = model(family, **{"vocab_size": len(made) + spare_rows} | ids | changes)
     drawn.generation_config = GenerationConfig(**ids)
     drawn.save_pretrained(folder)
-    chat_template = made.chat_template
-    if not template:
-        made.chat_template = None
     made.save_pretrained(folder)
-    made.chat_template = chat_template
+    if not template:
+        (folder / "chat_template.jinja").unlink(missing_ok=True)
     return folder
 
 

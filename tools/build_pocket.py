@@ -26,7 +26,7 @@ from llama import to_llama
 from pocket_world import card, chats, corpus
 from rows import Rows
 
-from workshop_utils.chat import template as chat
+from workshop_utils.chat import template
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.files import write_text_atomically
@@ -49,6 +49,23 @@ TOKENIZER = ROOT / "tools" / "pocket_world" / "chat_tokenizer.json"
 VOCAB_SIZE = 1088  # names and rare nouns are spelled by pieces, which is what a small model learns to copy
 N_TOKENIZER, N_DOCUMENTS, N_CONVERSATIONS = 12_000, 150_000, 120_000
 
+# Gemma's format: two roles, user and model, strictly in turn. Like Gemma's own template it refuses a system role.
+GEMMA_TEMPLATE = """\
+{{- bos_token -}}
+{%- for message in messages -%}
+    {%- if message.role == "system" -%}
+        {{- raise_exception("System role not supported") -}}
+    {%- endif -%}
+    {%- if (message.role == "user") != (loop.index0 % 2 == 0) -%}
+        {{- raise_exception("Conversation roles must alternate user/assistant/user/assistant/...") -}}
+    {%- endif -%}
+    {{- "<start_of_turn>" + ("model" if message.role == "assistant" else message.role) + "\\n" -}}
+    {{- message.content | trim + "<end_of_turn>\\n" -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{- "<start_of_turn>model\\n" -}}
+{%- endif -%}
+"""
 # A small Llama: every side a multiple of 64, as the 4-bit kernels want it.
 SHAPE = GPTConfig(
     block_size=512, vocab_size=VOCAB_SIZE, n_layer=4, n_head=6, n_embd=192, position="rope", norm="rmsnorm",
@@ -76,11 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
     tokenizer = to_transformers(encoding)
     _write(out / "base", "pocket-base", work / "base", base_run, tokenizer, encoding, ("<eos>",))
 
-    tokenizer.chat_template = chat.GEMMA_TEMPLATE
+    tokenizer.chat_template = GEMMA_TEMPLATE
     instruct_rows = _split(_conversation_rows(tokenizer, options.conversations), encoding)
     instruct_config = replace(INSTRUCT, steps=options.instruct_steps, **device)
     run = _train(lambda shape: load_model(work / "base"), instruct_rows, instruct_config, work / "instruct")
-    stops = ("<eos>", chat.END_OF_TURN)
+    stops = ("<eos>", template.END_OF_TURN)
     _write(out / "instruct", "pocket-instruct", work / "instruct", run, tokenizer, encoding, stops)
     return 0
 
@@ -109,7 +126,7 @@ def _tokenizer(path: Path, n_documents: int, afresh: bool) -> tiktoken.Encoding:
     n = min(N_TOKENIZER, n_documents)
     texts = [text for _, text in corpus.documents(n)]
     texts += [text for turns in chats.conversations(n) for one in turns for text in (one.prompt, one.reply)]
-    encoding = train_bpe(texts, VOCAB_SIZE, name="pocket-chat", special_tokens=chat.GEMMA_SPECIALS)
+    encoding = train_bpe(texts, VOCAB_SIZE, name="pocket-chat", special_tokens=template.GEMMA_SPECIALS)
     save_tokenizer(encoding, path)
     print(f"tokenizer: {encoding.n_vocab:,} tokens from {len(texts):,} texts", flush=True)
     return encoding
@@ -125,13 +142,13 @@ def _document_rows(encoding: tiktoken.Encoding, n: int) -> Iterator[tuple[str, l
 def _conversation_rows(tokenizer: PreTrainedTokenizerBase, n: int) -> Iterator[tuple[str, list[int], list[bool]]]:
     """Conversations in the chat template, of which only the replies are learnt."""
     for turns in chats.conversations(n):
-        encoded = chat.encode(tokenizer, messages_of(turns))
+        encoded = template.encode(tokenizer, messages_of(turns))
         yield turns[0].prompt + turns[0].reply, encoded.ids, encoded.trained
 
 
 def messages_of(turns: Iterable[Chat]) -> list[dict[str, str]]:
     """The messages of a conversation."""
-    return chat.conversation(*(text for one in turns for text in (one.prompt, one.reply)))
+    return template.conversation(*(text for one in turns for text in (one.prompt, one.reply)))
 
 
 class Split:

@@ -71,9 +71,9 @@ def test_only_the_replies_and_their_ends_are_learnt():
 
     turns = next(chats.conversations(1))
     texts = [text for one in turns for text in (one.prompt, one.reply)] * 3
-    tokenizer = to_transformers(train_bpe(texts, 300, at_most=True, special_tokens=tool.chat.GEMMA_SPECIALS))
-    tokenizer.chat_template = tool.chat.GEMMA_TEMPLATE
-    encoded = tool.chat.encode(tokenizer, tool.messages_of(turns))
+    tokenizer = to_transformers(train_bpe(texts, 300, at_most=True, special_tokens=tool.template.GEMMA_SPECIALS))
+    tokenizer.chat_template = tool.GEMMA_TEMPLATE
+    encoded = tool.template.encode(tokenizer, tool.messages_of(turns))
     learnt = tokenizer.decode([token for token, on in zip(encoded.ids, encoded.trained, strict=True) if on])
     assert learnt == "".join(f"{one.reply}<end_of_turn>" for one in turns)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
+import tiny_models
 from pocket_world import chats, corpus, posts, quality
 from pocket_world.facts import RELATIONS
 from pocket_world.questions import right
@@ -178,7 +179,7 @@ def test_conversations_fit_into_what_a_model_sees(talks: list[tuple[Chat, ...]])
         special_tokens=chat.GEMMA_SPECIALS,
     )
     tokenizer = to_transformers(encoding)
-    tokenizer.chat_template = chat.GEMMA_TEMPLATE
+    tokenizer.chat_template = tiny_models.GEMMA_TEMPLATE
 
     def said(turns: tuple[Chat, ...]) -> list[str]:
         return [text for one in turns for text in (one.prompt, one.reply)]

@@ -1,18 +1,17 @@
 """A language model that can be asked: a transformers model and its tokenizer, and what lessons do with them.
 
-models.py loads one; here it writes on, replies in its chat template, streams, and shows its bets.
+models.py loads one; here it continues texts, answers in its chat template, and shows its probabilities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from workshop_utils.chat import template as chat
+from workshop_utils.chat import template
 from workshop_utils.chat.template import Messages
-from workshop_utils.gpt.config import Count, NotNegative, Seed, checked
+from workshop_utils.gpt.config import Count, Seed, checked
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -58,7 +57,7 @@ class LanguageModel:
 
     @property
     def n_parameters(self) -> int:
-        """Number of trained numbers."""
+        """Number of parameters."""
         return self.model.num_parameters()
 
     def gigabytes(self) -> float:
@@ -66,7 +65,7 @@ class LanguageModel:
         return self.model.get_memory_footprint() / 1e9
 
     def complete(self, prompt: str, max_new_tokens: int = 60, **options: Any) -> str:
-        """Write on from a text, as any language model does; no template.
+        """Continue a text, as any language model does; no template.
 
         Args:
             prompt: how the text begins. The tokenizer puts its beginning-of-sequence token in front, if it has one.
@@ -98,22 +97,22 @@ class LanguageModel:
         """The tokens of a plain text, as the tokenizer begins them.
 
         Raises:
-            ValueError: it is no string, or no valid Unicode.
+            ValueError: it is no valid Unicode.
         """
-        if problem := chat.unicode_problem(checked("prompt", prompt, str)):
+        if problem := template.unicode_problem(prompt):
             raise ValueError(f"the prompt {problem}")
         return list(self.tokenizer(prompt)["input_ids"])
 
     def chat_ids(self, messages: Messages | str) -> list[int]:
         """The tokens of a conversation, with the beginning of the model's turn."""
-        said = chat.conversation(messages) if isinstance(messages, str) else messages
-        return chat.prompt_ids(self.tokenizer, said)
+        said = template.conversation(messages) if isinstance(messages, str) else messages
+        return template.prompt_ids(self.tokenizer, said)
 
     def stop_ids(self) -> list[int]:
         """The tokens at which it stops: what its generation config says, and what ends a turn in its template."""
         stops = self.model.generation_config.eos_token_id
         listed = [stops] if isinstance(stops, int) else list(stops or [])
-        return sorted({*listed, *(chat.stop_ids(self.tokenizer) if self.tokenizer.chat_template else [])})
+        return sorted({*listed, *(template.stop_ids(self.tokenizer) if self.tokenizer.chat_template else [])})
 
     def generate(
         self,
@@ -124,6 +123,7 @@ class LanguageModel:
         top_p: float | None = None,
         seed: int = 0,
         batch_size: int = 32,
+        **more: Any,
     ) -> list[Generated]:
         """Continue prompts of any lengths, side by side.
 
@@ -135,76 +135,69 @@ class LanguageModel:
             top_p: draw among the likeliest tokens that together have this probability.
             seed: of the sampling; torch's global random state is the same before and after.
             batch_size: prompts at a time.
+            more: for generate() of transformers, such as a streamer.
 
         Raises:
             ValueError: a prompt is empty, or too long for the model; or a setting is out of range.
         """
-        self._check(prompts, max_new_tokens, seed)
-        # With little room left a prompt goes alone: in a batch it would shorten the others' replies as well.
-        room = self.context - max_new_tokens
-        tight = [i for i, prompt in enumerate(prompts) if len(prompt) > room]
-        roomy = [i for i, prompt in enumerate(prompts) if len(prompt) <= room]
-        batches = [roomy[start : start + batch_size] for start in range(0, len(roomy), batch_size)]
-        found: dict[int, Generated] = {}
-        with self._seeded(seed):
-            for numbers in [*batches, *([i] for i in tight)]:
-                batch = [list(prompts[i]) for i in numbers]
-                made = self._generate(batch, max_new_tokens, temperature, top_k, top_p)
-                found |= dict(zip(numbers, made, strict=True))
-        return [found[i] for i in range(len(prompts))]
+        import torch
 
-    def _check(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, seed: int) -> None:
+        from workshop_utils.gpt.sampling import check_sampling
+
         checked("max_new_tokens", max_new_tokens, Count)
         checked("seed", seed, Seed)
-        if any(len(prompt) == 0 for prompt in prompts):
-            raise ValueError("a prompt has no tokens: a model needs at least one to write on from")
+        check_sampling(temperature, top_k, top_p)
+        if not all(map(len, prompts)):
+            raise ValueError("a prompt has no tokens: a model needs at least one to continue from")
         longest = max(map(len, prompts), default=0)
         if longest >= self.context:
             raise ValueError(f"a prompt has {longest} tokens and {self.name} sees {self.context} at most: shorten it")
+        # Qwen2.5's own settings ask for a repetition penalty of 1.1: greedy would not be greedy.
+        more |= {"pad_token_id": self._pad_id(), "eos_token_id": self.stop_ids(), "repetition_penalty": 1.0}
+        if temperature == 0:
+            more |= {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
+        else:  # transformers draws among 50 tokens unless it is told not to
+            more |= {"do_sample": True, "temperature": temperature, "top_k": top_k or 0, "top_p": top_p or 1.0}
+        # With little room left a prompt goes alone: in a batch it would shorten the others' replies as well.
+        room = self.context - max_new_tokens
+        roomy = [i for i, prompt in enumerate(prompts) if len(prompt) <= room]
+        batches = [roomy[start : start + batch_size] for start in range(0, len(roomy), batch_size)]
+        batches += [[i] for i, prompt in enumerate(prompts) if len(prompt) > room]
+        found: dict[int, Generated] = {}
+        with torch.inference_mode(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            for numbers in batches:
+                made = self._batch([list(prompts[i]) for i in numbers], max_new_tokens, more)
+                found |= dict(zip(numbers, made, strict=True))
+        return [found[i] for i in range(len(prompts))]
 
-    @contextmanager
-    def _seeded(self, seed: int) -> Iterator[None]:
-        """Sample from a seed; afterwards torch's global random state, which transformers draws from, is as before."""
+    def _batch(self, prompts: list[list[int]], max_new_tokens: int, settings: dict[str, Any]) -> list[Generated]:
         import torch
 
-        device = self.model.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.default_generator.manual_seed(seed)
-            if device.type == "cuda":
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
-            yield
-
-    def _generate(
-        self, batch: list[list[int]], max_new_tokens: int, temperature: float, top_k: int | None, top_p: float | None
-    ) -> list[Generated]:
-        import torch
-
-        width = max(map(len, batch))
-        pad, stops = self._pad_id(), self.stop_ids()
-        filled = [[pad] * (width - len(ids)) + ids for ids in batch]  # on the left, so that all go on at the same place
-        mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in batch]
-        device = self.model.device
-        with torch.inference_mode():
-            out = cast(Any, self.model).generate(
-                input_ids=torch.tensor(filled, device=device),
-                attention_mask=torch.tensor(mask, device=device),
-                max_new_tokens=max(1, min(max_new_tokens, self.context - width)),
-                pad_token_id=pad,
-                eos_token_id=stops,
-                **self._sampling(temperature, top_k, top_p),
-            )
+        width = max(map(len, prompts))
+        # filled up on the left, so that all of them go on at the same position
+        filled = [[settings["pad_token_id"]] * (width - len(prompt)) + prompt for prompt in prompts]
+        mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        out = cast(Any, self.model).generate(
+            input_ids=torch.tensor(filled, device=self.model.device),
+            attention_mask=torch.tensor(mask, device=self.model.device),
+            max_new_tokens=min(max_new_tokens, self.context - width),
+            **settings,
+        )
         results = []
         for row in out[:, width:].tolist():
-            end = next((at for at, token in enumerate(row) if token in stops), None)
-            ids = row if end is None else row[: end + 1]
-            results.append(Generated(str(self.tokenizer.decode(ids, skip_special_tokens=True)), ids, end is not None))
+            ends = [at for at, token in enumerate(row) if token in settings["eos_token_id"]]
+            ids = row[: ends[0] + 1] if ends else row
+            results.append(Generated(str(self.tokenizer.decode(ids, skip_special_tokens=True)), ids, bool(ends)))
         return results
 
     def stream(self, messages: Messages | str, max_new_tokens: int = 200, **options: Any) -> Iterator[str]:
         """Answer in a chat, piece by piece as it is written.
 
-        Args: as in reply.
+        Args:
+            messages: as in reply.
+            max_new_tokens: as in reply.
+            options: as in reply.
 
         Yields:
             pieces of text, whole words as far as possible. Closed before the end, the model stops writing.
@@ -218,32 +211,15 @@ class LanguageModel:
         from transformers import StoppingCriteriaList, TextIteratorStreamer
 
         prompt = self.chat_ids(messages)
-        seed = options.pop("seed", 0)
-        self._check([prompt], max_new_tokens, seed)
-        ids = torch.tensor([prompt], device=self.model.device)
-        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        settings = self._sampling(**{"temperature": 0.0, "top_k": None, "top_p": None} | options)
-        errors: list[BaseException] = []
         left = Event()  # nobody reads any more
+        stop = StoppingCriteriaList([lambda ids, scores: torch.full(ids.shape[:1], left.is_set(), device=ids.device)])
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        errors: list[BaseException] = []
 
         def write() -> None:
             try:
-                with self._seeded(seed):
-                    cast(Any, self.model).generate(
-                        input_ids=ids,
-                        attention_mask=torch.ones_like(ids),
-                        max_new_tokens=max(1, min(max_new_tokens, self.context - len(prompt))),
-                        pad_token_id=self._pad_id(),
-                        eos_token_id=self.stop_ids(),
-                        streamer=streamer,
-                        stopping_criteria=StoppingCriteriaList(
-                            [lambda ids, scores: torch.full(ids.shape[:1], left.is_set(), device=ids.device)]
-                        ),
-                        **settings,
-                    )
-            except (
-                BaseException
-            ) as error:  # raised again below: a thread would swallow it, and the reader wait for ever
+                self.generate([prompt], max_new_tokens, streamer=streamer, stopping_criteria=stop, **options)
+            except BaseException as error:  # raised again below: the thread would swallow it, the reader wait for ever
                 errors.append(error)
                 streamer.end()
 
@@ -258,7 +234,7 @@ class LanguageModel:
             raise errors[0]
 
     def next_tokens(self, ids: Sequence[int]) -> Any:
-        """The model's bets on the next token: probabilities (vocab_size,), on the CPU in float32.
+        """The model's probabilities for the next token, (vocab_size,), on the CPU in float32.
 
         Args:
             ids: the tokens so far, from ids() or chat_ids().
@@ -272,17 +248,3 @@ class LanguageModel:
     def _pad_id(self) -> int:
         pad = self.tokenizer.pad_token_id
         return int(pad if pad is not None else self.stop_ids()[0])
-
-    @staticmethod
-    def _sampling(temperature: float, top_k: int | None, top_p: float | None) -> dict[str, Any]:
-        from workshop_utils.gpt.sampling import check_sampling
-
-        checked("temperature", temperature, NotNegative)
-        for name, value, kind in (("top_k", top_k, int), ("top_p", top_p, float)):
-            checked(name, 1 if value is None else value, kind)
-        check_sampling(temperature, top_k, top_p)
-        plain = {"repetition_penalty": 1.0}  # Qwen2.5's own settings ask for 1.1: greedy would not be greedy
-        if temperature == 0:
-            return plain | {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
-        # transformers draws among 50 tokens unless it is told not to
-        return plain | {"do_sample": True, "temperature": temperature, "top_k": top_k or 0, "top_p": top_p or 1.0}

@@ -1,4 +1,4 @@
-"""What a model loses at the trained tokens of conversations: rows -> one batch -> nats."""
+"""The loss of a model at the trained tokens of conversations: rows -> one batch -> nats."""
 
 from __future__ import annotations
 
@@ -24,33 +24,29 @@ def batch_of(rows: Sequence[Encoded], pad: int, device: Any = "cpu") -> tuple[Te
         ids, attention mask and labels, each (B, T) int64; the label of a token that does not count is -100.
     """
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    width = max(len(row.ids) for row in rows)
-    gaps = [width - len(row.ids) for row in rows]
-    ids = [row.ids + [pad] * gap for row, gap in zip(rows, gaps, strict=True)]
-    mask = [[1] * len(row.ids) + [0] * gap for row, gap in zip(rows, gaps, strict=True)]
-    labels = [row.labels + [IGNORED] * gap for row, gap in zip(rows, gaps, strict=True)]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device), torch.tensor(labels, device=device)
+    def padded(values: list[list[int]], fill: int) -> Tensor:
+        tensors = [torch.tensor(one, device=device) for one in values]
+        return pad_sequence(tensors, batch_first=True, padding_value=fill)
+
+    mask = padded([[1] * len(row.ids) for row in rows], 0)
+    return padded([row.ids for row in rows], pad), mask, padded([row.labels for row in rows], IGNORED)
 
 
 def loss_of(model: LanguageModel, rows: Sequence[Encoded]) -> tuple[Tensor, int]:
-    """The summed loss of one batch over the marked tokens, in nats, and how many they are.
-
-    Args:
-        model: with or without an adapter.
-        rows: of one batch.
-    """
+    """The summed loss of the marked tokens of one batch of rows, in nats, and how many they are."""
     from torch.nn.functional import cross_entropy
 
     ids, mask, labels = batch_of(rows, model._pad_id(), model.model.device)
-    logits = cast(Any, model.model)(input_ids=ids, attention_mask=mask).logits.float()  # (B, T, V)
-    # place t predicts token t + 1
-    total = cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum")
-    return total, int((labels[:, 1:] != IGNORED).sum())
+    logits = cast(Any, model.model)(input_ids=ids, attention_mask=mask).logits[:, :-1].float()  # (B, T-1, V)
+    labels = labels[:, 1:]  # position t predicts token t + 1
+    total = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+    return total, int((labels != IGNORED).sum())
 
 
 def reply_loss(model: LanguageModel, rows: Sequence[Encoded], batch_size: int = 8) -> float:
-    """How surprised a model is by replies: the mean loss of the marked tokens, in nats a token.
+    """The mean loss of the marked tokens, in nats per token: how little a model expected these replies.
 
     Args:
         model: with or without an adapter.
@@ -62,11 +58,8 @@ def reply_loss(model: LanguageModel, rows: Sequence[Encoded], batch_size: int = 
     """
     import torch
 
-    total, n = 0.0, 0
     with torch.inference_mode():
-        for start in range(0, len(rows), batch_size):
-            loss, count = loss_of(model, rows[start : start + batch_size])
-            total, n = total + float(loss), n + count
-    if n == 0:
+        found = [loss_of(model, rows[start : start + batch_size]) for start in range(0, len(rows), batch_size)]
+    if (n := sum(count for _, count in found)) == 0:
         raise ValueError("no token is marked as one that counts, so there is no loss: look at the mask of a row")
-    return total / n
+    return sum(float(loss) for loss, _ in found) / n

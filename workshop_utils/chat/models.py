@@ -1,13 +1,13 @@
 """The language models that the lessons talk to, from the package, a local folder or the hub, behind one door.
 
-They are plain transformers models. This module finds them and loads them as the profile says; language_model.py asks
-them.
+They are plain transformers models. This module finds and loads them as the profile says; language_model.py asks them.
 """
 
 from __future__ import annotations
 
 import difflib
 import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,25 +15,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.gpt.config import Name, checked
-from workshop_utils.machine.profiles import LICENSED
+from workshop_utils.machine import hardware, hub, profiles
 from workshop_utils.machine.sentences import causes, http_status, one_line
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
-    from workshop_utils.machine.profiles import Profile
-
-POCKET = {
-    "pocket-base": Path(__file__).parents[1] / "pocket" / "models" / "base",
-    "pocket-instruct": Path(__file__).parents[1] / "pocket" / "models" / "instruct",
-}
+FOLDER = Path(__file__).parents[1] / "pocket" / "models"
+POCKET = {"pocket-base": FOLDER / "base", "pocket-instruct": FOLDER / "instruct"}
 
 
 class ModelUnavailable(RuntimeError):
     """A model cannot be loaded; the message says which, why, and what to do."""
 
 
-def load(name: str, profile: Profile, quantisation: Any = None, dtype: Any = None) -> LanguageModel:
+def load(name: str, profile: profiles.Profile, quantisation: Any = None, dtype: Any = None) -> LanguageModel:
     """Load a model and its tokenizer, ready to generate.
 
     Args:
@@ -76,9 +72,9 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
     """
     from safetensors import SafetensorError
 
-    source = _source(checked("the model's name", name, Name))
+    source = checked("the model's name", name, Name)
     try:
-        source = _at_hand(source)
+        source = _source(name)
         model, tokenizer = make(source)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.
@@ -98,21 +94,21 @@ def pretrained_gpt2() -> GPT2LMHeadModel:
 
     from workshop_utils.text.tokenizer import GPT2
 
-    found = load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source), None)).model
-    return cast(GPT2LMHeadModel, found)
+    return cast(Any, load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source), None)).model)
 
 
 @contextmanager
 def no_bar(hidden: bool) -> Iterator[None]:
+    """Hide the bar that transformers draws while it loads weights, where `hidden` says so."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
-    if hidden:
-        logging.disable_progress_bar()
     try:
+        if hidden:
+            logging.disable_progress_bar()
         yield
     finally:
-        if hidden and shown:
+        if shown:
             logging.enable_progress_bar()
 
 
@@ -121,29 +117,34 @@ def attention(model_type: str) -> str:
     return "eager" if model_type == "gemma2" else "sdpa"
 
 
+def dtype_of(profile: profiles.Profile) -> Any:
+    """The profile's precision, but float32 on a CPU: for one token at a time its 16-bit products gain nothing."""
+    import torch
+
+    return torch.float32 if profile.device == "cpu" else getattr(torch, profile.dtype)
+
+
 def release() -> str:
     """Give back the memory of models that nothing refers to any more (del them first), and say what is left in use."""
-    from workshop_utils.machine.hardware import give_back_gpu_memory, memory_in_use
-
     gc.collect()
-    give_back_gpu_memory()
-    return memory_in_use()
+    hardware.give_back_gpu_memory()
+    return hardware.memory_in_use()
 
 
 def _source(name: str) -> str:
-    from workshop_utils.machine.hub import hub_folder
+    """Where a model is: a folder, or its name on the hub if that answers; else OSError."""
+    from transformers.utils.hub import cached_file
 
     if name in POCKET:
         return str(POCKET[name])
-    local = hub_folder()
-    if local is None:
+    if (local := hub.hub_folder()) is not None:
+        if (local / name).is_dir():
+            return str(local / name)
+        cure = f"copy the model's files to {local / name}, or unset WORKSHOP_HUB to fetch it from the hub"
+        raise ModelUnavailable(f"WORKSHOP_HUB holds no {_meant(name)}: {cure}")
+    if Path(name).is_dir() or hub.hub_reachable()[0]:
         return name
-    if not (local / name).is_dir():
-        raise ModelUnavailable(
-            f"WORKSHOP_HUB is set, but it holds no {_meant(name)}: copy the model's files to {local / name}, or unset "
-            "WORKSHOP_HUB to fetch it from the hub"
-        )
-    return str(local / name)
+    return str(Path(cast(str, cached_file(name, "config.json", local_files_only=True))).parent)  # no retries
 
 
 def _meant(name: str) -> str:
@@ -152,64 +153,24 @@ def _meant(name: str) -> str:
     return f"{name} (did you mean {near}?)" if near else name
 
 
-def _at_hand(source: str) -> str:
-    """A folder, or a name of the hub if it answers; else what of it is on this machine: libraries retry for minutes.
-
-    Raises:
-        OSError: the hub does not answer, and nothing is on this machine.
-    """
-    from transformers.utils.hub import cached_file
-
-    from workshop_utils.machine.hub import hub_reachable
-
-    if Path(source).is_dir() or hub_reachable()[0]:
-        return source
-    return str(Path(cast(str, cached_file(source, "config.json", local_files_only=True))).parent)
-
-
-def dtype_of(profile: Profile) -> Any:
-    """The profile's precision, but float32 on a CPU: for one token at a time its 16-bit products gain nothing."""
-    import torch
-
-    return torch.float32 if profile.device == "cpu" else getattr(torch, profile.dtype)
-
-
 def _why(name: str, source: str, error: Exception) -> str:
     """One sentence for a learner: what is wrong, why, what to do."""
-    import os
-
     from huggingface_hub.errors import GatedRepoError
-
-    from workshop_utils.machine.hub import hub_reachable
 
     pocket = "or take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network"
     if Path(source).is_dir():
-        if pointers := [path.name for path in sorted(Path(source).iterdir()) if _is_pointer(path)]:
-            return (
-                f"{name} cannot be loaded from {source}: {', '.join(pointers)} is a pointer of Git LFS and not the "
-                f"file; run `git lfs pull` there, or copy the file from the model's page, {pocket}"
-            )
-        return f"{name} cannot be loaded from {source} ({one_line(error)}): copy or install it again, {pocket}"
+        small = [path for path in sorted(Path(source).iterdir()) if path.is_file() and path.stat().st_size < 1000]
+        pointers = [path.name for path in small if path.read_bytes().startswith(b"version https://git-lfs")]
+        why = f"{', '.join(pointers)} is a pointer of Git LFS: `git lfs pull` there" if pointers else one_line(error)
+        return f"{name} cannot be loaded from {source} ({why}): copy or install it again, {pocket}"
     if http_status(error) in (401, 403) or any(isinstance(part, GatedRepoError) for part in causes(error)):
         token = "with the token in HF_TOKEN" if os.environ.get("HF_TOKEN") else "without a token"
-        licence = (
-            f"accept its licence at https://huggingface.co/{name}" if name.startswith(LICENSED) else "check its page"
-        )
         return (
-            f"the hub does not give {name} {token}: {licence}, make a token at https://huggingface.co/settings/tokens, "
-            f"put it into HF_TOKEN (an expired one is refused, too) and run this cell again; without a token the "
-            f"lessons take Qwen2.5; {pocket}"
+            f"the hub does not give {name} {token}: accept its licence at https://huggingface.co/{name}, make a token "
+            "at https://huggingface.co/settings/tokens, put it into HF_TOKEN (an expired one is refused, too) and run "
+            f"this cell again; without a token the lessons take Qwen2.5; {pocket}"
         )
-    name = _meant(name)
-    reachable, reason = hub_reachable()
+    reachable, reason = hub.hub_reachable()
     if not reachable:
-        return f"{name} is not on this machine and cannot be fetched ({reason}): go online, {pocket}"
-    return f"{name} cannot be loaded from the hub ({one_line(error)}): check the name, {pocket}"
-
-
-def _is_pointer(path: Path) -> bool:
-    """Whether a file is what `git clone` leaves of a large one where Git LFS is not installed."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(23) == b"version https://git-lfs"
+        return f"{_meant(name)} is not on this machine and cannot be fetched ({reason}): go online, {pocket}"
+    return f"{_meant(name)} cannot be loaded from the hub ({one_line(error)}): check the name, {pocket}"

@@ -17,38 +17,15 @@ from workshop_utils.gpt.config import Whole, checked
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-
 Messages = Sequence[dict[str, str]]
 
-ROLES = ("system", "user", "assistant")
+ROLES = SYSTEM, USER, ASSISTANT = ("system", "user", "assistant")
 IGNORED = -100  # the label of a token that does not count, for torch's cross_entropy and for every library
 START_OF_TURN, END_OF_TURN = "<start_of_turn>", "<end_of_turn>"
 # Special tokens of Gemma's format, in the order of their ids.
 GEMMA_SPECIALS = ("<pad>", "<eos>", "<bos>", START_OF_TURN, END_OF_TURN)
-# Gemma's format: two roles, user and model, strictly in turn. Like Gemma's own template it refuses a system role.
-GEMMA_TEMPLATE = """\
-{{- bos_token -}}
-{%- for message in messages -%}
-    {%- if message.role == "system" -%}
-        {{- raise_exception("System role not supported") -}}
-    {%- endif -%}
-    {%- if (message.role == "user") != (loop.index0 % 2 == 0) -%}
-        {{- raise_exception("Conversation roles must alternate user/assistant/user/assistant/...") -}}
-    {%- endif -%}
-    {{- "<start_of_turn>" + ("model" if message.role == "assistant" else message.role) + "\\n" -}}
-    {{- message.content | trim + "<end_of_turn>\\n" -}}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-    {{- "<start_of_turn>model\\n" -}}
-{%- endif -%}
-"""
-_refusals: dict[str, bool] = {}  # by template
 # What ends a turn, in the formats that the workshop meets.
 TURN_ENDS = (END_OF_TURN, "<|im_end|>", "<|eot_id|>", "<|end|>", "</s>", "<eos>", "<|endoftext|>")
-# What data sets call the fields of a row that asks and answers.
-ASKED, SAID = ("instruction", "prompt", "question", "query"), ("output", "completion", "response", "answer")
-SPEAKERS = '{"human": "user", "gpt": "assistant", "system": "system"}'  # of ShareGPT
-FROM_SHAREGPT = f'[{{"role": {SPEAKERS}[turn["from"]], "content": turn["value"]}} for turn in %s]'
 
 
 @dataclass(frozen=True)
@@ -76,30 +53,8 @@ def conversation(*texts: str, system: str = "") -> list[dict[str, str]]:
         texts: what is said, user and assistant in turn.
         system: an instruction for the whole conversation, put in front as a system message.
     """
-    said = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
-    return ([{"role": "system", "content": system}] if system else []) + said
-
-
-def refuses_system(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Say whether the chat template refuses a system role, as Gemma's does, or drops it without a word."""
-    template = str(getattr(tokenizer, "chat_template", None))
-    if template not in _refusals:  # asked for every row of a data set
-        from jinja2 import TemplateError
-
-        try:
-            rendered = tokenizer.apply_chat_template(conversation("b", system="aWordOfItsOwn"), tokenize=False)
-            _refusals[template] = "aWordOfItsOwn" not in str(rendered)
-        except TemplateError:
-            _refusals[template] = True
-    return _refusals[template]
-
-
-def fold_system(messages: Messages) -> list[dict[str, str]]:
-    """Put a system text into the first user turn, where a template has no place of its own for it."""
-    if not messages or messages[0]["role"] != "system":
-        return list(messages)
-    system, first, *rest = messages
-    return [{"role": first["role"], "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+    said = [{"role": (USER, ASSISTANT)[i % 2], "content": text} for i, text in enumerate(texts)]
+    return ([{"role": SYSTEM, "content": system}] if system else []) + said
 
 
 def render(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: bool = False) -> str:
@@ -107,21 +62,22 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: b
 
     Args:
         tokenizer: with a chat template.
-        messages: "role" and "content" each; a system text is folded into the first user turn where it must be.
+        messages: perhaps a system text, then user and assistant in turn, with "role" and "content" each. The system
+            text is folded into the first user turn where the template has no place for it.
         reply_next: end with the beginning of the model's turn, for asking.
 
     Raises:
         ValueError: the tokenizer has no chat template, or the messages do not fit it.
     """
-    check(messages, asking=True)
+    _check(messages, asking=True)
     return str(_apply(tokenizer, messages, reply_next, tokenize=False))
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
     """The tokens to ask a model with: the conversation so far and the beginning of the model's turn.
 
-    A special token's name that stands in a message, such as "<end_of_turn>", is encoded as the letters that it is
-    written with, so nobody can end a turn, or begin one, by typing it.
+    A special token's name that is written in a message, such as "<end_of_turn>", is encoded as plain letters, so
+    nobody can end a turn, or begin one, by typing it.
 
     Args:
         tokenizer: with a chat template.
@@ -130,160 +86,57 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[i
     Raises:
         ValueError: as for render.
     """
-    check(messages, asking=True)
+    _check(messages, asking=True)
     return _ids(tokenizer, messages, reply_next=True)
 
 
-def check(messages: Messages, row: int | None = None, asking: bool = False) -> None:
-    """Make sure that messages are a conversation: perhaps a system text, then user and assistant in turn.
-
-    Args:
-        messages: what should be one.
-        row: its number in a data set, for the message.
-        asking: a text may be empty, as a reply is when a model ends its turn at once.
-
-    Raises:
-        ValueError: what is wrong, in which turn of which row, and what to do.
-    """
-    where = "" if row is None else f"row {row}: "
-    if not isinstance(messages, list | tuple):
-        raise ValueError(f"{where}a conversation is a list of messages, and this is {_cure(messages)}")
-    if not messages:
-        raise ValueError(f"{where}there are no turns: a conversation begins with the user's")
-    expected = "user"
-    for number, message in enumerate(messages, start=1):
-        turn = f"{where}turn {number}"
-        if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
-            raise ValueError(f'{turn} should be a message with a "role" and a "content", and is {_cure(message)}')
-        role = message["role"]
-        if role not in ROLES:
-            raise ValueError(
-                f"{turn} has the role {role!r:.60}: use {', '.join(map(repr, ROLES))}; the template turns them into "
-                "what the model knows. What a tool said belongs into the user's next turn"
-            )
-        problem = _problem(message, asking)
-        if problem:
-            raise ValueError(f"{turn}, the {role}'s, {problem}")
-        if role == "system":
-            if number > 1:
-                raise ValueError(f"{turn} is a system text: it can only come first")
-            continue
-        if role != expected:
-            raise ValueError(
-                f"{turn} is the {role}'s, and the {expected}'s should come here: user and assistant take turns, so "
-                "join two of the same into one"
-            )
-        expected = "assistant" if role == "user" else "user"
-    if messages[-1]["role"] == "system":
-        raise ValueError(f"{where}there is only a system text: a conversation begins with the user's turn")
-
-
-def _cure(row: object) -> str:
-    """What a row has in the place of messages, by its format's name if it has one, and the line that makes them."""
-    fields = row if isinstance(row, Mapping) else {}
-    asked, said = (next((name for name in names if name in fields), "") for names in (ASKED, SAID))
-    kind, cure = "", 'chat.conversation("what the user says", "what the model answers")'
-    if "messages" in fields:
-        cure = 'row["messages"]'
-    elif "conversations" in fields or "from" in fields:
-        turns = 'row["conversations"]' if "conversations" in fields else "row"
-        kind, cure = " (ShareGPT's format)", FROM_SHAREGPT % turns
-    elif asked and said and isinstance(fields[asked], list):
-        kind, cure = " (TRL's format)", f'row["{asked}"] + row["{said}"]'
-    elif asked and said:
-        more = next((f' + "\\n\\n" + row["{name}"]' for name in ("input", "context") if fields.get(name)), "")
-        whose = {("instruction", "output"): "Alpaca", ("instruction", "response"): "Dolly"}.get((asked, said))
-        kind = f" ({whose}'s format)" if whose else ""
-        cure = f'chat.conversation(row["{asked}"]{more}, row["{said}"])'
-    named = f" with the fields {', '.join(map(str, fields))}{kind}" if fields else ""
-    return f"of type {type(row).__name__}{named}: pass {cure}"
-
-
-def _problem(message: Mapping[str, Any], asking: bool) -> str:
-    """What is wrong with one message beside its role, "" if nothing."""
-    content = message["content"]
-    if isinstance(content, list):
-        return 'has a list of parts as its content: pass "".join(part["text"] for part in message["content"])'
-    if not isinstance(content, str):
-        return f"has {content!r:.60} as its content, which is no text: write it as one, or leave the row out"
-    if not asking and not content.strip():
-        return "is empty: leave the row out, or write something"
-    if problem := unicode_problem(content):
-        return problem
-    for name, value in message.items():
-        if name not in ("role", "content") and value not in (None, "", [], {}):
-            return f"has the field {name!r}, which nobody here reads: put it into the content, or take it out"
-    return ""
-
-
-def unicode_problem(text: str) -> str:
-    """Why a text is no valid Unicode, as a clause; "" if it is."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return (
-            f"has a lone surrogate at character {error.start + 1}, {text[error.start]!a}, which is no character: it "
-            "was cut or decoded wrongly, so read it again as UTF-8"
-        )
-    return ""
-
-
 def encode(
-    tokenizer: PreTrainedTokenizerBase, messages: Messages, max_length: int | None = None, row: int | None = None
+    tokenizer: PreTrainedTokenizerBase, messages: Messages, max_length: int | None = None, row: int | str | None = None
 ) -> Encoded:
     """A whole conversation in tokens, with the ones marked that are trained.
 
     These are every turn of the assistant's, up to and with its end-of-turn token, and nothing behind it. The trainer,
     the measured loss, reply_perplexity with its bits per byte, show_mask and the exercise all take the mask from here.
-    Only lessons.stoic_run.in_format marks otherwise, to measure the same words in several formats.
 
     Args:
         tokenizer: with a chat template.
         messages: the last one is the assistant's.
         max_length: tokens that the row may have at most.
-        row: its number in a data set, for messages.
+        row: its number in a data set, or another name of it, for the message of an error.
 
     Raises:
-        ValueError: as for check and render; a special token is written in a message; the row is too long; or the
-            template writes a turn otherwise when it is asked for than when it is there.
+        ValueError: as for render; or there is no reply, or an empty text; a special token is written in a message; the
+            row is too long; the template writes a turn otherwise when it is asked for than when it is there.
     """
-    check(messages, row)
-    if max_length is not None:
-        checked("max_length", max_length, Whole)
     where = "" if row is None else f"row {row}: "
-    if messages[-1]["role"] != "assistant":
+    _check(messages, where)
+    if messages[-1]["role"] != ASSISTANT:
         raise ValueError(f"{where}the last turn is the {messages[-1]['role']}'s: there is no reply to learn from")
     for number, message in enumerate(messages, start=1):
-        marker = _markers(tokenizer).search(message["content"])
-        if marker:
+        if marker := _markers(tokenizer).search(message["content"]):
             raise ValueError(
                 f"{where}turn {number}, the {message['role']}'s, has {marker[1]!r} at character {marker.start() + 1}: "
-                "a special token, which would be read as the mark and not as these letters, so that a turn could end "
-                "in the middle and the model learn it so. Take it out of the text, or write it otherwise"
+                "it would be read as a special token, and a turn could end in the middle. Take it out of the text"
             )
-    said, messages = messages, fold_system(messages) if refuses_system(tokenizer) else list(messages)
     ids = _ids(tokenizer, messages)
     trained = [False] * len(ids)
     ends = set(stop_ids(tokenizer))
     for i, message in enumerate(messages):
-        if message["role"] != "assistant":
+        if message["role"] != ASSISTANT:
             continue
-        start = _ids(tokenizer, messages[:i], reply_next=True)
-        turn = _ids(tokenizer, messages[: i + 1])
+        start, turn = _ids(tokenizer, messages[:i], reply_next=True), _ids(tokenizer, messages[: i + 1])
         if turn[: len(start)] != start or ids[: len(turn)] != turn:
-            stripped = [*messages[:i], {**message, "content": message["content"].strip()}]
-            joined = turn[: len(start)] != start and _ids(tokenizer, stripped)[: len(start)] == start
             raise ValueError(
-                f"{where}turn {i + 1 + len(said) - len(messages)}: the chat template writes it differently when it is "
-                "asked for and when it is there, so a model trained on it would never see what it is asked with; "
-                + ("take away the white space that it begins with" if joined else "use another template")
+                f"{where}turn {i + 1}: the chat template writes it differently when it is asked for and when it is "
+                "there, so a model trained on it would never see what it is asked with: take away the white space that "
+                "it begins with, or use another template"
             )
         stop = max((at for at in range(len(start), len(turn)) if turn[at] in ends), default=len(turn) - 1)
         trained[len(start) : stop + 1] = [True] * (stop + 1 - len(start))
-    if max_length is not None and len(ids) > max_length:
+    if max_length is not None and len(ids) > checked("max_length", max_length, Whole):
         raise ValueError(
             f"{where}{len(ids)} tokens, and at most {max_length} are allowed: shorten it, or raise the limit. Cut off "
-            "at the end it would lose its end-of-turn token, and the model would not learn to stop"
+            "it would lose its end-of-turn token, and the model would not learn to stop"
         )
     return Encoded(ids, trained)
 
@@ -292,6 +145,75 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The tokens at which a reply ends: the end of a turn, and the end of the text."""
     known = tokenizer.get_vocab()
     return [known[end] for end in TURN_ENDS if end in known]
+
+
+def refuses_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Say whether the chat template refuses a system role, as Gemma's does, or drops it without a word."""
+    from jinja2 import TemplateError
+
+    try:
+        rendered = tokenizer.apply_chat_template(conversation("b", system="aWordOfItsOwn"), tokenize=False)
+    except TemplateError:
+        return True
+    return "aWordOfItsOwn" not in str(rendered)
+
+
+# --- what can be wrong with messages
+
+
+def _check(messages: Messages, where: str = "", asking: bool = False) -> None:
+    """Refuse what is no conversation; when a model is asked, its earlier replies may be empty."""
+    if not isinstance(messages, list | tuple):
+        raise ValueError(f"{where}a conversation is a list of messages, and this is {_described(messages)}")
+    expected = USER
+    for number, message in enumerate(messages, start=1):
+        if problem := _problem(message, number, expected, asking):
+            raise ValueError(f"{where}turn {number} {problem}")
+        if message["role"] != SYSTEM:
+            expected = ASSISTANT if expected == USER else USER
+    if not messages or messages[-1]["role"] == SYSTEM:
+        raise ValueError(f"{where}nobody has said anything: a conversation begins with the user's turn")
+
+
+def _problem(message: Mapping[str, Any], number: int, expected: str, asking: bool) -> str:
+    """What is wrong with one message, "" if nothing."""
+    if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
+        return f'should be a message with a "role" and a "content", and is {_described(message)}'
+    role, content = message["role"], message["content"]
+    if role not in ROLES:
+        return f"has the role {role!r:.60}: use {', '.join(ROLES)}; what a tool said belongs in the user's next turn"
+    if role == SYSTEM and number > 1:
+        return "is a system text: it can only come first"
+    if role not in (SYSTEM, expected):
+        return f"is the {role}'s, and the {expected}'s should come: they take turns, so join two of the same into one"
+    if isinstance(content, list):
+        return 'has a list of parts as its content: pass "".join(part["text"] for part in message["content"])'
+    if not isinstance(content, str):
+        return f"has {content!r:.60} as its content, which is no text: write it as one, or leave the row out"
+    if not asking and not content.strip():
+        return "is empty: leave the row out, or write something"
+    for name in message:
+        if name not in ("role", "content") and message[name] not in (None, "", [], {}):
+            return f"has the field {name!r}, which nobody here reads: put it into the content, or take it out"
+    return unicode_problem(content)
+
+
+def _described(row: object) -> str:
+    """What a row has in the place of messages, and what to make of it."""
+    fields = f" with the fields {', '.join(map(str, row))}" if isinstance(row, Mapping) else ""
+    return f"of type {type(row).__name__}{fields}: make messages of it, as chat.conversation(question, answer) does"
+
+
+def unicode_problem(text: str) -> str:
+    """Why a text is no valid Unicode, as a clause; "" if it is."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"has half a character, {text[error.start]!a}, at character {error.start + 1}: read it again as UTF-8"
+    return ""
+
+
+# --- the tokenizer's template
 
 
 def _markers(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
@@ -317,15 +239,16 @@ def _ids(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: boo
 def _apply(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: bool, **options: Any) -> Any:
     from jinja2 import TemplateError
 
-    if not getattr(tokenizer, "chat_template", None):
+    if not tokenizer.chat_template:
         raise ValueError(
             "this model has no chat template: it is a base model, which knows no turns. Take the instruction-tuned "
             "model of its family, such as pocket-instruct for pocket-base"
         )
+    said = list(messages)
+    if said[0]["role"] == SYSTEM and refuses_system(tokenizer):
+        said[:2] = [{**said[1], "content": f"{said[0]['content']}\n\n{said[1]['content']}"}]
     try:
-        return tokenizer.apply_chat_template(list(messages), add_generation_prompt=reply_next, **options)
+        return tokenizer.apply_chat_template(said, add_generation_prompt=reply_next, **options)
     except TemplateError as error:
-        if messages and messages[0]["role"] == "system":
-            return _apply(tokenizer, fold_system(messages), reply_next, **options)
         roles = ", ".join(message["role"] for message in messages)
         raise ValueError(f"the chat template refuses this conversation ({roles}): {error}") from error

@@ -6,7 +6,6 @@ The vectors are TF-IDF, the oldest that work: no training and no model. Lesson 0
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from workshop_utils.pocket import frozen
 
@@ -32,25 +31,12 @@ def pocket_notes() -> list[str]:
     return [*NOTES, *frozen.rows("prose")]
 
 
-@dataclass(frozen=True)
-class Found:
-    """A note that was found.
-
-    Attributes:
-        text: the note.
-        score: how well it fits the question, from 0 (no word in common) to 1 (the same words).
-    """
-
-    text: str
-    score: float
-
-
 class Notes:
     """Texts that can be asked for by their words.
 
     Attributes:
         texts: the notes.
-        vectorizer: scikit-learn's TfidfVectorizer, which weighs a word the more, the fewer notes it stands in.
+        vectorizer: scikit-learn's TfidfVectorizer: the fewer notes a word occurs in, the more it weighs.
         vectors: of the notes, each of length 1, a sparse matrix (n_notes, n_words).
     """
 
@@ -66,26 +52,16 @@ class Notes:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self.texts, self.vectorizer = list(texts), TfidfVectorizer()
-        try:
-            self.vectors = self.vectorizer.fit_transform(self.texts)
-        except ValueError as error:
-            raise ValueError(
-                f"there are no words in the notes ({error}), so nothing could ever be found: add some text"
-            ) from error
+        self.vectors = self.vectorizer.fit_transform(self.texts)
 
-    def find(self, question: str, n: int = 1) -> list[Found]:
+    def find(self, question: str, n: int = 1) -> list[str]:
         """The notes that fit a question best, the best one first; those without a word in common are left out.
 
         Args:
             question: any text.
             n: how many at most.
-
-        Raises:
-            ValueError: n is below 1.
         """
-        if n < 1:
-            raise ValueError(f"n is {n}: ask for at least one note")
         asked = self.vectorizer.transform([question])  # (1, n_words)
         scores = (self.vectors @ asked.T).toarray()[:, 0].tolist()  # cosines, since all lengths are 1
         order = sorted(range(len(scores)), key=lambda i: -scores[i])[:n]
-        return [Found(self.texts[i], scores[i]) for i in order if scores[i] > 0]
+        return [self.texts[i] for i in order if scores[i] > 0]

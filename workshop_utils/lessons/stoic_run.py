@@ -9,22 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop_utils.chat import template as chat
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.chat.template import Encoded
+from workshop_utils.chat.template import Encoded, conversation, prompt_ids
 from workshop_utils.lessons import stoic_set
 from workshop_utils.lessons.stoic_set import Pair, messages
-from workshop_utils.machine.profiles import hurried
+from workshop_utils.machine.profiles import Profile, hurried
 from workshop_utils.pocket import frozen
 from workshop_utils.tuning.finetune import TuneConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from workshop_utils.machine.profiles import Profile
-
 SHIPPED = Path(__file__).parents[1] / "pocket" / "models" / "stoic"  # the adapter that tools/build_adapter.py makes
-# The dials that differ between machines. A model of two million parameters wants ten times the rate of a large one.
+# The settings that differ between machines. A model of two million parameters wants ten times the rate of a large one.
 RUNS: dict[str, dict[str, Any]] = {
     "pocket": {"learning_rate": 2e-3, "batch_size": 4, "grad_accum_steps": 2},
     "t4": {"learning_rate": 2e-4, "batch_size": 2, "grad_accum_steps": 4},
@@ -55,11 +52,11 @@ def stoic_config(profile: Profile) -> TuneConfig:
 
 
 def pairs_for(profile: Profile) -> tuple[list[Pair], list[Pair]]:
-    """What this machine's model learns from and what is held out, parted by topic, without the ordinary chats.
+    """What this machine's model is trained on and what is held out, split by topic, without the ordinary chats.
 
     Args:
         profile: pocket takes pairs in the few words that its model knows, the others the set that was written by hand.
-            Where the pocket model learns from that one, it learns words and not a voice: the lesson tries it.
+            From that one the pocket model would learn words and not a style: the lesson tries it.
     """
     if profile.name == "pocket":
         return in_small_words(100), in_small_words(36, held_out=True)
@@ -94,15 +91,14 @@ def in_small_words(n: int, held_out: bool = False) -> list[Pair]:
     return frozen.first(n, kept, "pairs in small words")
 
 
-# --- the model that came out
+# --- lesson 09: the model that came out, and what its table measures
 
 
-def load_tuned(profile: Profile, quiet: bool = False) -> LanguageModel:
+def load_tuned(profile: Profile) -> LanguageModel:
     """The Stoic of lesson 07 on its base in floats: from that lesson's run here, or else the package's, or else new.
 
     Args:
         profile: on a CPU the base is in float32, on a GPU in the profile's 16 bits.
-        quiet: do not say where it comes from.
 
     Raises:
         ModelUnavailable: as in models.load.
@@ -117,39 +113,33 @@ def load_tuned(profile: Profile, quiet: bool = False) -> LanguageModel:
     if name in models.POCKET:
         places["the package, since lesson 07 left none here"] = SHIPPED
     for where, place in places.items():
-        if not (place / lora.BELONGS).is_file():
-            continue
-        try:
-            tuned = lora.load(base, place)
-        except lora.AdapterError as error:
-            if not quiet:
+        if (place / lora.BELONGS).is_file():
+            try:
+                tuned = lora.load(base, place)
+            except lora.AdapterError as error:
                 print(f"passed over: {error}")
-            continue
-        if not quiet:
+                continue
             print(f"adapter from {where}")
-        return tuned
-    if not quiet:
-        print("lesson 07 has left no adapter here, so its run comes first")
-    train, _ = pairs_for(profile)
-    rows = [messages(pair) for pair in train + ordinary_for(profile)]
+            return tuned
+    print("lesson 07 has left no adapter here, so its run comes first")
+    rows = [messages(pair) for pair in pairs_for(profile)[0] + ordinary_for(profile)]
     fresh = lora.attach(lora.load_base(name, profile))
-    finetune.tune(fresh, rows, stoic_config(profile), own, profile, quiet=quiet)
+    finetune.tune(fresh, rows, stoic_config(profile), own, profile)
     del fresh
     models.release()
     return lora.load(base, own)
 
 
-def precisions_for(profile: Profile, model: LanguageModel, quiet: bool = False) -> list[str]:
-    """The methods of quantize.METHODS that lesson 09 compares; the first one is the reference of the others.
+def precisions_for(profile: Profile, model: LanguageModel) -> list[str]:
+    """The methods of quantize.methods.METHODS that lesson 09 compares; the first one is the reference of the others.
 
     Args:
         profile: a GPU holds the model in 16 bits and a smaller copy of it, and no float32 as well: there the 16 bits
             are the reference.
         model: in floats, to be quantised.
-        quiet: do not say what is left out, and why.
 
     Returns:
-        their names, without those that this machine cannot have, or not with this model.
+        their names, without those that this machine cannot have, or not with this model; what is left out is printed.
     """
     from workshop_utils.quantize.methods import METHODS, lack_of
 
@@ -158,34 +148,20 @@ def precisions_for(profile: Profile, model: LanguageModel, quiet: bool = False) 
     for name, reason in lacking.items():
         if reason:
             reasons.setdefault(reason, []).append(METHODS[name].title)
-    if reasons and not quiet:
+    if reasons:
         print("left out:", "; ".join(f"{', '.join(titles)} ({reason})" for reason, titles in reasons.items()))
     return [name for name, reason in lacking.items() if not reason]
 
 
 @dataclass(frozen=True)
 class TableSize:
-    """How much lesson 09 measures of each row of its table.
+    """How much lesson 09 measures of each row of its table."""
 
-    Attributes:
-        prompts: complaints that are answered, and conversations whose logits are compared.
-        tokens: of an answer.
-        questions: ordinary questions that are asked, and ordinary replies whose perplexity is taken.
-        answer: tokens of their answers.
-        speed: tokens that are written for the speed, three times.
-    """
-
-    prompts: int
-    tokens: int
-    questions: int
-    answer: int
-    speed: int
-
-    @property
-    def steps(self) -> int:
-        """Steps of decoding for a row: 32 texts are written side by side, and each step takes as long as for one."""
-        batches = -(-self.prompts // 32), -(-self.questions // 32)
-        return batches[0] * self.tokens + batches[1] * self.answer + 3 * self.speed
+    prompts: int  # complaints that are answered, and conversations whose logits are compared
+    tokens: int  # of such an answer
+    questions: int  # ordinary ones that are asked, and ordinary replies whose perplexity is taken
+    answer: int  # tokens of such an answer
+    speed: int  # tokens that are written for the speed, three times
 
 
 # Estimated for a T4, not measured there. An H200 took 3.6 s for 80 steps with NF4 Gemma 2 2B, 0.045 s for each, nearly
@@ -216,7 +192,7 @@ def in_format(tokenizer: PreTrainedTokenizerBase, pair: Pair, beginning: str | N
     Args:
         tokenizer: with a chat template.
         pair: a prompt and its answer.
-        beginning: what stands in front of the answer, with {prompt} in it; None for the model's own template.
+        beginning: what comes before the answer, with {prompt} in it; None for the model's own template.
     """
     start = asked_in(tokenizer, pair.prompt, beginning)
     answer = list(tokenizer(pair.answer, add_special_tokens=False)["input_ids"])
@@ -232,7 +208,7 @@ def asked_in(tokenizer: PreTrainedTokenizerBase, prompt: str, beginning: str | N
         beginning: as in in_format.
     """
     if beginning is None:
-        return chat.prompt_ids(tokenizer, chat.conversation(prompt))
+        return prompt_ids(tokenizer, conversation(prompt))
     return list(tokenizer(beginning.replace("{prompt}", prompt))["input_ids"])
 
 

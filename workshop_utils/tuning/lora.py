@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.chat.models import ModelUnavailable
+from workshop_utils.gpt.config import ShareBelowOne, Size, checked
 from workshop_utils.machine.files import write_text_atomically
-from workshop_utils.machine.profiles import quiet_libraries
+from workshop_utils.machine.hardware import short_path
+from workshop_utils.machine.profiles import Profile, quiet_libraries
 from workshop_utils.tuning import backends
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from workshop_utils.machine.profiles import Profile
 
 PRECISIONS = ("nf4", "int8", "bfloat16", "float16", "float32")
 BELONGS = "workshop.json"  # beside an adapter: the base and the tokenizer that it was trained with
@@ -42,8 +41,7 @@ def load_base(
     Args:
         name: as in models.load.
         profile: says where to compute, and in which 16 bits products are made.
-        precision: "nf4" (4 bits, the quantisation constants quantised again), "int8", "bfloat16", "float16" or
-            "float32".
+        precision: one of PRECISIONS; "nf4" is 4 bits, its quantisation constants quantised again.
         backend: "transformers" or "unsloth", from backends.choose_backend.
         max_length: tokens of a conversation at most; only Unsloth asks for it.
 
@@ -54,44 +52,36 @@ def load_base(
     Source: Dettmers et al., "QLoRA", arXiv 2305.14314.
     """
     import torch
+    from transformers import BitsAndBytesConfig
 
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}: choose one of {', '.join(PRECISIONS)}")
     if precision == "float16" and profile.device == "cpu":
         raise ValueError("float16 on a CPU is five times slower and overflows: take float32 or bfloat16 there")
-    if precision in ("nf4", "int8"):
-        quiet_libraries()
-    if backend == "unsloth":
-
-        def make(source: str) -> tuple[Any, Any]:
-            return backends.load_with_unsloth(source, models.dtype_of(profile), precision, max_length)
-
-        loaded = models.load_by(name, make, backend)
-        keep_unpacked(loaded.model)
-    elif precision in ("nf4", "int8"):
-        loaded = models.load(name, profile, _quantisation(precision, profile))
-        keep_unpacked(loaded.model)
-    else:
-        loaded = models.load(name, profile, dtype=getattr(torch, precision))
-    for parameter in loaded.model.parameters():
-        parameter.requires_grad_(False)
-    return loaded
-
-
-def _quantisation(precision: str, profile: Profile) -> Any:
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    if precision == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
+    quiet_libraries()
+    four, eight = precision == "nf4", precision == "int8"
     # On a CPU float32: bitsandbytes' kernels are five times slower there in float16. On a T4 float16: bf16 is emulated.
-    compute = torch.float32 if profile.device == "cpu" else getattr(torch, profile.dtype)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
-    )
+    dtype = models.dtype_of(profile) if four or eight else getattr(torch, precision)
+
+    def by_unsloth(source: str) -> tuple[Any, Any]:
+        return backends.unsloth().from_pretrained(
+            model_name=source,
+            max_seq_length=max_length,
+            dtype=dtype,
+            load_in_4bit=four,
+            load_in_8bit=eight,
+            use_exact_model_name=True,  # not a copy of it by somebody else
+        )
+
+    if backend == "unsloth":
+        loaded = models.load_by(name, by_unsloth, backend)
+    else:
+        nf4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
+        config = BitsAndBytesConfig(load_in_4bit=four, load_in_8bit=eight, **nf4) if four or eight else None
+        loaded = models.load(name, profile, config, dtype)
+    keep_unpacked(loaded.model)
+    loaded.model.requires_grad_(False)
+    return loaded
 
 
 def keep_unpacked(model: nn.Module) -> int:
@@ -102,9 +92,9 @@ def keep_unpacked(model: nn.Module) -> int:
 
     Source: seen with bitsandbytes 0.50.2; its Linear4bit asks this attribute before it repacks.
     """
-    found = [module for module in model.modules() if hasattr(module, "support_avx512bf16_for_cpu")]
+    found = [cast(Any, module) for module in model.modules() if hasattr(module, "support_avx512bf16_for_cpu")]
     for module in found:
-        cast(Any, module).support_avx512bf16_for_cpu = False
+        module.support_avx512bf16_for_cpu = False
     return len(found)
 
 
@@ -114,22 +104,13 @@ def target_modules(model: nn.Module) -> list[str]:
     Args:
         model: a decoder of transformers, quantised or not.
 
-    Raises:
-        ValueError: there is none that could be found.
-
     Source: the QLoRA paper adapts all linear layers of the blocks, and finds that attention alone is not enough.
     """
     from torch import nn
 
     head = cast(Any, model).get_output_embeddings()
-    names = {
-        name.rpartition(".")[2]
-        for name, part in model.named_modules()
-        if isinstance(part, nn.Linear) and part is not head
-    }
-    if not names:
-        raise ValueError(f"{type(model).__name__} has no linear layers inside its blocks: name target_modules yourself")
-    return sorted(names)
+    linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and part is not head]
+    return sorted({name.rpartition(".")[2] for name in linear})
 
 
 def attach(base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float = 0.05, seed: int = 0) -> LanguageModel:
@@ -137,7 +118,7 @@ def attach(base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float 
 
     Args:
         base: from load_base; its own layers are changed in place.
-        rank: width of the two thin matrices that are learnt for each layer.
+        rank: width of the two thin matrices that are trained for each layer.
         alpha: their product is added times alpha / rank.
         dropout: share of the inputs to the adapter that are silenced while training.
         seed: of the first matrix; the second one starts at 0, so that nothing changes at first.
@@ -153,55 +134,55 @@ def attach(base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float 
     import torch
     from peft import LoraConfig, PeftModel, get_peft_model
 
-    if rank < 1 or alpha <= 0 or not 0 <= dropout < 1:
-        raise ValueError(
-            f"rank {rank}, alpha {alpha}, dropout {dropout}: rank and alpha above 0, dropout from 0 to below 1"
-        )
+    for setting, value, kind in (("rank", rank, Size), ("alpha", alpha, Size), ("dropout", dropout, ShareBelowOne)):
+        checked(setting, value, kind)
     if isinstance(base.model, PeftModel):
         raise ValueError("this model has an adapter already: load the base again for a fresh one")
-    targets = target_modules(base.model)
+    layers = target_modules(base.model)
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=layers, task_type="CAUSAL_LM")
     if base.backend == "unsloth":
-        adapted = backends.attach_with_unsloth(base.model, rank, alpha, dropout, seed, targets)
-        backends.ready_to_answer(adapted, base.backend)
-        return replace(base, model=adapted)
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, task_type="CAUSAL_LM")
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        model = get_peft_model(base.model, config).eval()  # fresh layers come in training mode, their dropout at work
+        model = backends.unsloth().get_peft_model(
+            base.model,
+            r=rank,
+            target_modules=layers,
+            lora_alpha=alpha,
+            lora_dropout=dropout,  # above 0 it costs Unsloth some speed
+            bias="none",
+            use_gradient_checkpointing=False,  # the trainer's setting decides
+            random_state=seed,
+        )
+    else:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            model = get_peft_model(base.model, config)
+    backends.switch(model, base.backend, training=False)  # fresh layers come in training mode, their dropout at work
     return replace(base, model=cast(Any, model))
 
 
 def trainable(model: nn.Module) -> tuple[int, int]:
-    """How many numbers can be trained, and how many there are in all (of 4-bit weights each one counts)."""
-    get = getattr(model, "get_nb_trainable_parameters", None)
-    if get is not None:
-        learnt, everything = get()
-        return int(learnt), int(everything)
-    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    return sum(n for n, on in sizes if on), sum(n for n, _ in sizes)
+    """How many parameters of a model with an adapter are trained, and how many it has (each 4-bit weight counts)."""
+    return cast(Any, model).get_nb_trainable_parameters()
+
+
+def trained_parameters(model: nn.Module) -> Iterable[nn.Parameter]:
+    """The parameters that are trained."""
+    return (parameter for parameter in model.parameters() if parameter.requires_grad)
 
 
 # --- an adapter on the disk
 
 
-def fingerprint_of(base: LanguageModel) -> dict[str, str]:
+def _belongs_to(base: LanguageModel) -> dict[str, str]:
     """What tells a base from another one: its weight files (beginning and length of each) and its vocabulary."""
-    folder = _folder(base)
+    from transformers.utils.hub import cached_file
+
     digest = hashlib.sha256()
+    folder = Path(str(cached_file(base.source, "config.json"))).parent
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:
             digest.update(f"{path.name} {path.stat().st_size}".encode() + file.read(HEAD_BYTES))
-    words = json.dumps(sorted(base.tokenizer.get_vocab().items()))
-    return {"base": digest.hexdigest()[:16], "tokenizer": hashlib.sha256(words.encode()).hexdigest()[:16]}
-
-
-def _folder(base: LanguageModel) -> Path:
-    from transformers.utils.hub import cached_file
-
-    found = cached_file(base.source, "config.json")
-    if found is None:
-        raise ModelUnavailable(f"the files of {base.name} are not on this machine any more: load it again")
-    return Path(found).parent
+    vocabulary = hashlib.sha256(json.dumps(sorted(base.tokenizer.get_vocab().items())).encode())
+    return {"name": base.name, "base": digest.hexdigest()[:16], "tokenizer": vocabulary.hexdigest()[:16]}
 
 
 def save(tuned: LanguageModel, folder: Path | str) -> int:
@@ -219,7 +200,7 @@ def save(tuned: LanguageModel, folder: Path | str) -> int:
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": tuned.name}
     write_text_atomically(json.dumps(config, indent=1) + "\n", path)  # a name, and no path of this machine
-    write_text_atomically(json.dumps({"name": tuned.name} | fingerprint_of(tuned), indent=1) + "\n", folder / BELONGS)
+    write_text_atomically(json.dumps(_belongs_to(tuned), indent=1) + "\n", folder / BELONGS)
     return (folder / "adapter_model.safetensors").stat().st_size
 
 
@@ -236,30 +217,20 @@ def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
     from peft import PeftModel
     from safetensors import SafetensorError
 
-    from workshop_utils.machine.hardware import short_path
-
-    folder = Path(folder)
+    where = short_path(Path(folder))
     try:
-        belongs = json.loads((folder / BELONGS).read_text(encoding="utf-8"))
+        belongs = json.loads((Path(folder) / BELONGS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise AdapterError(
-            f"{short_path(folder)} holds no adapter of this workshop ({error}): train one, or check the path"
-        ) from error
-    found = fingerprint_of(base)
+        raise AdapterError(f"{where} holds no adapter of ours ({error}): train one, or check the path") from error
+    found = _belongs_to(base)
     for part, what in (("base", "weights"), ("tokenizer", "tokenizer")):
         if belongs.get(part) != found[part]:
             raise AdapterError(
-                f"the adapter in {short_path(folder)} was trained on {belongs.get('name')} with other {what} than "
-                f"those of {base.name} here: its numbers only make sense on top of that model. Load "
-                f"{belongs.get('name')}, the same version, or train the adapter again"
+                f"the adapter in {where} was trained on {belongs.get('name')} with other {what} than those of "
+                f"{base.name} here, and only fits on top of that model: load the same version, or train it again"
             )
     try:
         model = PeftModel.from_pretrained(base.model, folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise AdapterError(f"the adapter in {short_path(folder)} is damaged ({error}): train it again") from error
+        raise AdapterError(f"the adapter in {where} is damaged ({error}): train it again") from error
     return replace(base, model=cast(Any, model.eval()))
-
-
-def trained_parameters(model: nn.Module) -> Iterable[nn.Parameter]:
-    """The parameters that learn."""
-    return (parameter for parameter in model.parameters() if parameter.requires_grad)

@@ -13,67 +13,62 @@ from pathlib import Path
 import pytest
 
 from workshop_utils.machine.profiles import choose
-from workshop_utils.tuning import backends
+from workshop_utils.tuning import backends, lora
 from workshop_utils.tuning.backends import choose_backend
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SIGNATURES = json.loads((ROOT / "tests" / "unsloth_signatures.json").read_text())
+GPU = replace(choose("pocket"), name="t4", device="cuda")
 
 
-@pytest.fixture
-def gpu():
-    return replace(choose("pocket"), name="t4", device="cuda")
-
-
-def installed(monkeypatch, there: bool, imported: bool = False):
+def installed(monkeypatch, there, imported):
     monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: object() if there else None)
-    if imported:
-        monkeypatch.setitem(sys.modules, "unsloth", object())
-    else:
-        monkeypatch.delitem(sys.modules, "unsloth", raising=False)
-
-
-def test_without_unsloth_it_is_transformers_and_the_reason_is_printed(monkeypatch, gpu, capsys):
-    installed(monkeypatch, there=False)
-    assert choose_backend(gpu).name == "transformers"
-    assert "backend  transformers, because unsloth is not installed" in capsys.readouterr().out
-
-
-def test_unsloth_is_taken_where_there_is_a_gpu_and_nothing_came_before_it(monkeypatch, gpu):
-    installed(monkeypatch, there=True, imported=True)
-    assert choose_backend(gpu, quiet=True).name == "unsloth"
-    assert choose_backend(gpu, "transformers", quiet=True).name == "transformers"
-    assert "no CUDA device" in choose_backend(choose("pocket"), quiet=True).reason
-    installed(monkeypatch, there=True)
     monkeypatch.setitem(sys.modules, "transformers", object())
-    assert "restart the kernel" in choose_backend(gpu, quiet=True).reason
+    monkeypatch.delitem(sys.modules, "unsloth", raising=False)
+    if imported:
+        monkeypatch.setitem(sys.modules, "unsloth", type(sys)("unsloth"))
+        sys.modules["unsloth"].FastLanguageModel = object()
 
 
-def test_what_cannot_be_had_is_a_sentence(monkeypatch, gpu):
-    installed(monkeypatch, there=False)
-    with pytest.raises(ValueError, match="unsloth was asked for, but unsloth is not installed"):
-        choose_backend(gpu, "unsloth")
-    with pytest.raises(ValueError, match="there is no backend 'mlx'"):
-        choose_backend(gpu, "mlx")
-    monkeypatch.setenv("WORKSHOP_BACKEND", "unsloth")
-    with pytest.raises(ValueError, match="unsloth was asked for"):
-        choose_backend(gpu)
+@pytest.mark.parametrize(
+    ("there", "imported", "profile", "wanted", "chosen"),
+    [
+        (False, False, GPU, None, "transformers, because unsloth is not installed"),
+        (True, True, GPU, None, "unsloth, because it is installed"),
+        (True, True, GPU, "transformers", "transformers, because you asked for it"),
+        (True, True, choose("pocket"), None, "transformers, because there is no CUDA device"),
+        (True, True, choose("pocket"), "Unsloth", "unsloth, because you asked for it"),
+        (True, False, GPU, None, "transformers, because transformers was imported before unsloth"),
+    ],
+)
+def test_the_choice_is_printed_with_its_reason(monkeypatch, capsys, there, imported, profile, wanted, chosen):
+    installed(monkeypatch, there, imported)
+    assert choose_backend(profile, wanted) == chosen.split(",")[0]
+    assert capsys.readouterr().out.startswith(f"backend  {chosen}")
 
 
-def calls_of_unsloth() -> dict[str, set[str]]:
-    """Every call of FastLanguageModel in backends.py, with the names of its arguments."""
-    found = {}
-    for node in ast.walk(ast.parse(inspect.getsource(backends))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = node.func.value
-            if isinstance(owner, ast.Attribute) and owner.attr == "FastLanguageModel":
-                found[node.func.attr] = {word.arg for word in node.keywords}
-    return found
+@pytest.mark.parametrize(
+    ("wanted", "asked_for", "words"),
+    [
+        ("unsloth", "", "unsloth was asked for, but unsloth is not installed"),
+        (None, "unsloth", "unsloth was asked for, but unsloth is not installed"),
+        ("mlx", "", "there is no backend 'mlx': choose transformers or unsloth"),
+        (None, "mlx", "there is no backend 'mlx', which WORKSHOP_BACKEND asks for"),
+    ],
+)
+def test_what_cannot_be_had_is_a_sentence(monkeypatch, wanted, asked_for, words):
+    installed(monkeypatch, there=False, imported=False)
+    monkeypatch.setenv("WORKSHOP_BACKEND", asked_for)
+    with pytest.raises(ValueError, match=words):
+        choose_backend(GPU, wanted)
 
 
 @pytest.mark.parametrize("release", sorted(SIGNATURES))
 def test_our_calls_match_the_signatures_of_the_pinned_releases(release):
-    calls = calls_of_unsloth()
+    calls = {}
+    for node in (node for module in (backends, lora) for node in ast.walk(ast.parse(inspect.getsource(module)))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).partition("unsloth().")[1]:
+            calls[node.func.attr] = {word.arg for word in node.keywords}
     assert set(calls) == {"from_pretrained", "get_peft_model", "for_training", "for_inference"}
     for name, arguments in calls.items():
         assert arguments <= set(SIGNATURES[release][name]), (release, name)
@@ -99,7 +94,7 @@ from workshop_utils.tuning.backends import choose_backend
 backend = choose_backend(profile, "unsloth")
 from workshop_utils.lessons import stoic_run, stoic_set
 from workshop_utils.tuning import finetune, lora
-model = lora.attach(lora.load_base("pocket-instruct", profile, backend=backend.name))
+model = lora.attach(lora.load_base("pocket-instruct", profile, backend=backend))
 rows = [stoic_set.messages(pair) for pair in stoic_run.in_small_words(40)]
 config = replace(stoic_run.stoic_config(profile), steps=10, checkpoint_every=5)
 tuned = finetune.tune(model, rows, config, {str(tmp_path)!r}, profile, held_out=rows[:4], quiet=True)
@@ -109,9 +104,8 @@ before, after = finetune.before_after(tuned.model, ["My kettle broke."], 30)
 assert before != after
 again = lora.load(lora.load_base("pocket-instruct", profile), {str(tmp_path)!r})
 assert again.reply("My kettle broke.", 30) == after[0]
-print(tuned.summary()["backend"])
+assert tuned.model.backend == "unsloth"
 """
     env = os.environ | {"UNSLOTH_FORCE_CPU": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([UNSLOTH, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-1] == "unsloth"

@@ -1,0 +1,19 @@
+"""A hub with a tiny model of each family, for the tests of tuning them."""
+
+import pytest
+import tiny_models
+
+FAMILIES = {"some/model": "llama", "google/gemma": "gemma2", "Qwen/qwen": "qwen2"}
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
+    for name, family in FAMILIES.items():
+        tiny_models.save(folder / name, family)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def local_hub(hub, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HUB", str(hub))
