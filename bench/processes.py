@@ -41,7 +41,7 @@ def run_file(folder: Path, name: str, steps: int, n: int, parallel: str = "ddp")
 def together(path: str, restarts: int = 0) -> list[str]:
     """Run a file in two processes of one thread each; returns what they said."""
     environment = {"OMP_NUM_THREADS": "1"}
-    return launch(2, ["train", "--config", path], restarts, lambda _: None, environment)
+    return launch(2, ["train", "--config", path, "--resume"], restarts, lambda _: None, environment)
 
 
 def kill_second(when: Path) -> None:

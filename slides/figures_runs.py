@@ -27,12 +27,12 @@ from matplotlib.patches import FancyBboxPatch
 
 from workshop_utils import budget
 from workshop_utils.lessons import failures
+from workshop_utils.lessons.range_test import RangeTest
 from workshop_utils.plots import basics as plots
 from workshop_utils.plots import budget as plots_budget
 from workshop_utils.plots import failures as plots_failures
 from workshop_utils.plots import stream as plots_stream
 from workshop_utils.plots.coloured import TINTS
-from workshop_utils.training.range_test import RangeTest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

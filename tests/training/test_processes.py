@@ -16,7 +16,7 @@ from workshop_utils.command import cli
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.lessons import torchrun
 from workshop_utils.machine.profiles import choose
-from workshop_utils.text.corpus import TokenFile, write_token_file
+from workshop_utils.text.token_file import TokenFile, write_token_file
 from workshop_utils.training import checkpoints, processes
 from workshop_utils.training.checkpoints import load_model
 from workshop_utils.training.processes import DistributedError, World
@@ -116,7 +116,7 @@ if os.environ.get("RANK") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT"
 def test_two_processes_learn_what_one_learns_though_one_of_them_is_killed(base, one, tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(DEADLY)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    lines = two(run_file(base, "ddp", **HALF), max_restarts=1)
+    lines = two(run_file(base, "ddp", **HALF), "--resume", max_restarts=1)
     assert sum("resumed after step 10" in line for line in lines) == 1  # rank 0 alone prints
     assert sum("finished after" in line for line in lines) == 1
     assert difference(one, base / "ddp") < 1e-5
@@ -215,7 +215,6 @@ def test_alone_nothing_of_torch_distributed_is_touched(tmp_path, monkeypatch):
         monkeypatch.setattr(dist, name, touched)
     train(small_gpt(), Stream(), Stream(), quick(), tmp_path, quiet=True, parallel="fsdp")
     assert not dist.is_initialized()
-    assert not (tmp_path / processes.MARK).exists()
 
 
 def test_a_restart_on_several_machines_asks_for_a_new_store(monkeypatch):
@@ -233,19 +232,6 @@ def test_a_restart_on_several_machines_asks_for_a_new_store(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(DistributedError, match="WORLD_SIZE is 2, but RANK is not set"):
         processes.world()
-
-
-def test_only_the_torchrun_that_began_a_run_goes_on_unasked(tmp_path, monkeypatch):
-    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    processes.mark(tmp_path)
-    assert not list(tmp_path.iterdir())
-    for name in ("job-7", "none"):  # "none": torchrun without --standalone; its process number counts then
-        monkeypatch.setenv("TORCHELASTIC_RUN_ID", name)
-        assert not processes.restarted(tmp_path)
-        processes.mark(tmp_path)
-        assert processes.restarted(tmp_path)
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job-8")
-    assert not processes.restarted(tmp_path)
 
 
 def test_rows_of_a_batch_are_shared_out_and_none_twice():

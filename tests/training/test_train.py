@@ -14,10 +14,10 @@ from corpus import quick, small_gpt, token_file
 
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import fastest_attention
+from workshop_utils.lessons.range_test import lr_range_test
 from workshop_utils.machine.energy import Energy
 from workshop_utils.training.checkpoints import load_model
 from workshop_utils.training.optimizers import make_optimizers
-from workshop_utils.training.range_test import lr_range_test
 from workshop_utils.training.run import TrainingStopped, run_dir
 from workshop_utils.training.run_folder import step_folders
 from workshop_utils.training.train import estimate_loss, rate_share, train

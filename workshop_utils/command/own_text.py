@@ -95,7 +95,7 @@ def train_on_text(
         out: folder for everything that is made; the config's if None.
         steps: optimiser updates; the config's if None.
         config: JSON file with fields of GPTConfig and TrainConfig, and more: see run_file.py.
-        resume: go on with the run that was interrupted in out.
+        resume: go on with the run that was interrupted in out, if there is one.
 
     Returns:
         The Run.
@@ -128,10 +128,11 @@ def train_on_text(
 def _lay_out(run: RunFile, resume: bool) -> tuple[RunFile, Settings]:
     """Make everything that the training needs, or find it made; the RunFile that comes back names no text."""
     from workshop_utils.text.tokenizer import save_tokenizer
-    from workshop_utils.training.processes import restarted
     from workshop_utils.training.train import for_this_machine
 
-    again = resume or (restarted(run.out) and (run.out / CONFIG).is_file())
+    again = resume and (run.out / CONFIG).is_file()
+    if resume and not again:  # the same command starts a run, and goes on with it after torchrun has restarted it
+        print(f"there is no run in {run.out} yet: it begins now")
     if again:
         settings = Settings.load(run.out).overlaid(run)
     else:

@@ -1,6 +1,7 @@
 # What `from workshop_utils.lessons import ...` offers; read by type checkers and, lazily, by __init__.py.
 from .notes import Notes as Notes
 from .notes import pocket_notes as pocket_notes
+from .range_test import lr_range_test as lr_range_test
 from .stoic_scoring import KEYWORDS as KEYWORDS
 from .stoic_scoring import keyword_score as keyword_score
 from .stoic_scoring import stoic_score as stoic_score

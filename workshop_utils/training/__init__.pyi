@@ -1,7 +1,6 @@
 # What `from workshop_utils.training import ...` offers; read by type checkers and, lazily, by __init__.py.
 from .checkpoints import load_model as load_model
 from .processes import world as world
-from .range_test import lr_range_test as lr_range_test
 from .run import TrainingStopped as TrainingStopped
 from .run import run_dir as run_dir
 from .run_folder import CheckpointError as CheckpointError

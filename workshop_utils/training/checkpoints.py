@@ -73,7 +73,7 @@ class Keeper:
         out_dir = self.run.out_dir
         if out_dir is None:
             return None
-        found = self.world.from_main(lambda: self._find(out_dir, resume or processes.restarted(out_dir)))
+        found = self.world.from_main(lambda: self._find(out_dir, resume))
         if found is not None:
             self._restore(*found)
         if self.world.is_main and self.run.steps_done < self.run.config.steps:
@@ -87,7 +87,6 @@ class Keeper:
                 f"{out_dir} already holds checkpoints, which are not written over: pass resume=True to go on with "
                 "them, or choose another folder"
             )
-        processes.mark(out_dir)
         return newest(out_dir)
 
     def save_if_due(self, last: bool) -> None:

@@ -6,23 +6,18 @@ torchrun did not start is alone: it gets the same answers without a process grou
 
 from __future__ import annotations
 
-import gc
 import inspect
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-
-from workshop_utils.machine.files import write_text_atomically
 
 if TYPE_CHECKING:
     from workshop_utils.gpt.model import GPT
@@ -31,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 HOW = ("ddp", "fsdp")
 PATIENCE = timedelta(minutes=30)  # how long a process waits for the others before it gives up
-MARK = ".torchrun"  # in the folder of a run: which torchrun began it
 
 
 class DistributedError(RuntimeError):
@@ -191,22 +185,6 @@ def together() -> Iterator[World]:
         world.cache_clear()
 
 
-def leave(code: int) -> NoReturn:
-    """End this process of several, when everything is written, without Python's own cleaning up.
-
-    Args:
-        code: for torchrun; 0 where all went well.
-
-    Source: seen with torch 2.13, in one run of forty. gloo's threads let go of the last tensors a little later than its
-    callers, for which they need Python's lock. If Python is ending by then, the process aborts ("terminate called
-    without an active exception"), and torchrun calls a finished training failed. DDP keeps these threads alive.
-    """
-    gc.collect()  # what is left of a loader ends its workers
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
 # --- one model, several processes
 
 
@@ -295,24 +273,3 @@ def clip(module: nn.Module, limit: float) -> float:
     """Shorten the whole gradient to a limit; returns its length before, over all slices of all processes."""
     norm = cast("Any", nn.utils.clip_grad_norm_(module.parameters(), limit))
     return float((norm.full_tensor() if hasattr(norm, "full_tensor") else norm).item())
-
-
-# --- begun again by torchrun
-
-
-def mark(out_dir: Path) -> None:
-    """Note in a run's folder which torchrun is at work there; does nothing where there is none."""
-    if name := _torchrun():
-        write_text_atomically(name, out_dir / MARK)
-
-
-def restarted(out_dir: Path) -> bool:
-    """Whether this torchrun was at work in that folder before: a process died, and all were started again."""
-    mark = out_dir / MARK
-    return bool(_torchrun()) and mark.is_file() and mark.read_text(encoding="utf-8") == _torchrun()
-
-
-def _torchrun() -> str:
-    """A name for the torchrun that started this process, the same after a restart; "" if none did."""
-    run = os.environ.get("TORCHELASTIC_RUN_ID", "")
-    return f"process {os.getppid()}" if run == "none" else run  # "none": neither --standalone nor --rdzv-id was given

@@ -53,9 +53,9 @@ def train(
         val_data: held-out batches for the validation loss; None evaluates nothing.
         config: steps, rates, batch, precision and the rest.
         out_dir: folder for checkpoints; None keeps everything in memory.
-        resume: go on from the last whole checkpoint in out_dir, bit for bit as if nothing had happened (CPU). A
-            finished run is only loaded. After a restart by torchrun this is so anyway. A run that was begun on a GPU
-            goes on without one, and the other way round.
+        resume: go on from the last whole checkpoint in out_dir, if there is one, bit for bit as if nothing had
+            happened (CPU). A finished run is only loaded. A run that was begun on a GPU goes on without one, and the
+            other way round.
         quiet: print nothing.
         on_step: called as on_step(steps_done, model, history) after every update, in every process.
         parallel: how several processes share the work: "ddp", or "fsdp" for models too large for one.
