@@ -2,12 +2,15 @@
 
 import contextlib
 import importlib
+import inspect
 import json
 import math
 import os
 import signal
 from itertools import pairwise
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from corpus import quick, small_gpt, token_file
@@ -278,3 +281,22 @@ def test_muons_rate_keeps_its_ratio_and_the_configs_own_rates_play_no_part(data)
 def test_a_range_that_makes_no_sense_is_refused(data, options):
     with pytest.raises(ValueError, match=r"must rise|fewer than 10"):
         lr_range_test(small_gpt, data, quick(), **options)
+
+
+def test_an_update_is_the_one_that_lesson_04_shows_in_the_same_order():
+    (path,) = (Path(__file__).parents[2] / "notebooks").glob("04_*.ipynb")
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    (shown,) = [source for source in cells if "scaler.unscale_" in source]
+    order = [
+        'group["lr"] =',
+        "parts = [",
+        "tokens = [",
+        "scaler.scale(",
+        ".backward()",
+        "scaler.unscale_(",
+        "length = ",
+    ]
+    order += ["scaler.step(optimizer)", "scaler.update()", "zero_grad(set_to_none=True)"]
+    for source in (shown, inspect.getsource(train)):
+        places = [source.index(step) for step in order]
+        assert places == sorted(places)
