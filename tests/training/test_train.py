@@ -296,7 +296,7 @@ def test_an_update_is_the_one_that_lesson_04_shows_in_the_same_order():
         "scaler.unscale_(",
         "length = ",
     ]
-    order += ["scaler.step(optimizer)", "scaler.update()", "zero_grad(set_to_none=True)"]
+    order += ["length = ", "scaler.step(optimizer)", "scaler.update()", "zero_grad(set_to_none=True)"]
     for source in (shown, inspect.getsource(train)):
         places = [source.index(step) for step in order]
         assert places == sorted(places)
