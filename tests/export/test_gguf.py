@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 import tiny_models
 import torch
+from gguf import GGUFReader
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 from workshop_utils.chat import models
@@ -20,16 +21,15 @@ PROMPT = "What colour is a banana?"
 
 @pytest.fixture(scope="module")
 def pocket():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield models.load("pocket-instruct", choose("pocket"), dtype=torch.float32)
-    torch.set_num_threads(before)
+    return models.load("pocket-instruct", choose("pocket"), dtype=torch.float32)
 
 
 def tiny(folder, family, **changes):
     model = tiny_models.loaded(folder, family, **changes)
-    for parameter in model.model.parameters():
-        parameter.data += 0.1  # biases start at 0, which would hide that they were lost
+    torch.manual_seed(1)
+    for name, parameter in model.model.named_parameters():
+        if name.endswith("bias"):  # those of Qwen2 start at 0, which would hide that they were lost
+            parameter.data.normal_(std=0.3)
     return model
 
 
@@ -105,18 +105,9 @@ def test_llama_cpp_makes_the_same_tokens_of_any_text(name, pocket, tmp_path):
     assert theirs == [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     if name == "gpt-2":  # the pocket pattern would have gone wrong here
         assert theirs != [pocket.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-
-
-def test_the_file_knows_its_template_and_special_tokens(pocket, tmp_path):
-    from gguf import GGUFReader
-
-    gguf.write_gguf(pocket.model, splitting(pocket.tokenizer, "gpt-2"), tmp_path / "m.gguf", name="a name")
     fields = GGUFReader(tmp_path / "m.gguf").fields
-    assert fields["general.name"].contents() == "a name"
-    assert fields["tokenizer.chat_template"].contents() == pocket.tokenizer.chat_template
-    assert fields["tokenizer.ggml.eot_token_id"].contents() == pocket.tokenizer.convert_tokens_to_ids("<end_of_turn>")
-    types = fields["tokenizer.ggml.token_type"].contents()
-    assert types[pocket.tokenizer.bos_token_id] == 3  # control: never shown, never made from text
+    assert fields["tokenizer.chat_template"].contents() == tokenizer.chat_template
+    assert fields["tokenizer.ggml.eot_token_id"].contents() == tokenizer.convert_tokens_to_ids("<end_of_turn>")
 
 
 def other(tokenizer, **changes):

@@ -55,7 +55,7 @@ def test_texts_are_shown_as_text_and_not_run():
     [
         (lambda: blinded.blind(PROMPTS, LEFT[:3], RIGHT), "4 prompts, 3 replies and 4 others"),
         (lambda: blinded.blind(PROMPTS, LEFT, RIGHT, names=("tie", "b")), "choose two different ones"),
-        (lambda: blinded.blind(PROMPTS, LEFT, RIGHT).vote(0, "before"), "the items are 0 to 3"),
+        (lambda: blinded.blind(PROMPTS, LEFT, RIGHT).vote(4, "left"), "the items are 0 to 3"),
     ],
 )
 def test_what_cannot_be_compared_or_counted_is_a_sentence(call, words):

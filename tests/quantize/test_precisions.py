@@ -1,6 +1,5 @@
 """Every precision keeps its promises, or a sentence says why not; and the table tells the truth about them."""
 
-import copy
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -31,10 +30,7 @@ def profile():
 
 @pytest.fixture(scope="module")
 def pocket(profile):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield models.load("pocket-instruct", profile, dtype=torch.float32)
-    torch.set_num_threads(before)
+    return models.load("pocket-instruct", profile, dtype=torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +81,6 @@ def test_gpt2_with_its_transposed_layers_is_quantised_whole(profile):
     made = quantise("int8-fast", model, profile)
     assert made.bytes_in_memory < 0.45 * bytes_in_memory(model.model)
     assert 0 < logit_error(model, made.model, [list(range(1, 40))]).relative < 0.03
-    with pytest.raises(Unavailable):  # torchao finds no layer that it knows
-        quantise("int8", model, profile)
 
 
 # --- all methods
@@ -283,9 +277,3 @@ def test_a_method_that_runs_out_of_gpu_memory_is_a_row_without_figures(pocket, p
     monkeypatch.setattr(floats.copy, "deepcopy", full)  # no GPU here could be filled
     found = quantize.table(["bf16", "nf4", "int8"], pocket, profile, [[1, 2, 3]], quiet=True)
     assert all("needs more memory than there is" in row.reason and row.memory_bytes is None for row in found)
-
-
-def test_the_first_row_of_a_gpus_table_is_what_the_others_are_compared_with(pocket, profile):
-    loaded = replace(pocket, model=copy.deepcopy(pocket.model).bfloat16())  # as on a GPU
-    (row,) = quantize.table(["bf16"], loaded, profile, [[1, 2, 3]], quiet=True)
-    assert (row.title, row.relative, row.kl) == ("bfloat16", 0, pytest.approx(0, abs=1e-6))
