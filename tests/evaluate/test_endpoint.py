@@ -1,23 +1,17 @@
-"""A judge behind an address: a server that misbehaves, a real llama.cpp, a key that never shows, money asked for."""
+"""A judge behind an address: a server that misbehaves, a key that never shows, money asked for."""
 
-import copy
 import json
 import os
 import pickle
 import threading
 import traceback
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
-from tokenizers.pre_tokenizers import ByteLevel
 
-from workshop_utils.chat import models
 from workshop_utils.evaluate import EndpointJudge, Rubric, compare, endpoint, judge_from_environment
 from workshop_utils.evaluate.endpoint import JudgeError, ask_person
-from workshop_utils.export.gguf import LlamaCpp, write_gguf
-from workshop_utils.machine.profiles import choose
 
 TEXTS = PROMPT, STOIC, PLAIN = "My kettle broke.", "Your kettle obeys fate, and you obey reason.", "Buy a new kettle."
 KEY = "sk-this-must-never-show-qzjxwv"
@@ -32,8 +26,7 @@ class Plays(BaseHTTPRequestHandler):
         server = self.server
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server.asked.append(asked | {"headers": str(self.headers)})
-        scene = server.script.pop(0) if len(server.script) > 1 else server.script[0]
-        status, body = scene(asked) if callable(scene) else scene
+        status, body = server.script.pop(0) if len(server.script) > 1 else server.script[0]
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", "retry-after-ms": "1"}.items():
@@ -51,12 +44,6 @@ def says(text):
 
 def fails(status, message="no"):
     return status, {"error": {"message": message}}
-
-
-def shorter_wins(asked):
-    question = asked["messages"][0]["content"]
-    a, b = (question.split(f"<answer {letter} ")[1].split("\n")[1] for letter in "AB")
-    return says("A" if len(a) < len(b) else "B")
 
 
 @pytest.fixture
@@ -80,7 +67,7 @@ def server(monkeypatch):
 
 
 def test_a_good_server_is_asked_in_both_orders_once_and_without_a_key(server):
-    good = server(shorter_wins)
+    good = server(says("A"), says("B"))
     judge = EndpointJudge(good.url, "some-model", POCKET, options={"max_tokens": None, "max_completion_tokens": 500})
     found = compare(judge, [PROMPT, PROMPT], [PLAIN, STOIC], [STOIC, PLAIN], quiet=True)
     assert (found.judge, found.outcomes) == ("some-model", ["a", "b"])
@@ -97,7 +84,7 @@ def test_what_cannot_be_read_is_unparsed_and_not_guessed(server, said):
 
 
 def test_trouble_that_passes_is_tried_again_and_a_broken_comparison_goes_on_where_it_stopped(server):
-    moody = server(says("A"), fails(429), fails(500), says("B"), fails(400), shorter_wins)
+    moody = server(says("A"), fails(429), fails(500), says("B"), fails(400), says("A"), says("B"))
     judge, rows = EndpointJudge(moody.url, "m", POCKET), ([PROMPT, "My bus is late."], [PLAIN] * 2, [STOIC] * 2)
     with pytest.raises(JudgeError):
         compare(judge, *rows, quiet=True)
@@ -113,7 +100,6 @@ def test_trouble_that_passes_is_tried_again_and_a_broken_comparison_goes_on_wher
         (fails(401), "refuses the key in OPENAI_API_KEY"),
         (fails(404, "not here"), "no model 'some-model', or the address is wrong.*not here"),
         (fails(400, "temperature must be 1"), "change base_url, options.*temperature must be 1"),
-        ((301, b""), "change base_url"),
         ((200, {"error": "this is a 200"}), "not with a chat completion"),
     ],
 )
@@ -142,7 +128,7 @@ def test_the_key_never_shows(server, monkeypatch, scene):
 
 
 def test_nothing_is_spent_before_somebody_says_yes_and_one_yes_covers_one_comparison(server):
-    paid, asked, answers = server(shorter_wins), [], iter([False, "yes", True, True, True])
+    paid, asked, answers = server(says("A")), [], iter([False, "yes", True, True, True])
     rows = ([PROMPT], [STOIC], [PLAIN])
     judge = EndpointJudge(paid.url, "m", POCKET, (1.0, 10.0), confirm=lambda text: asked.append(text) or next(answers))
     for _ in range(2):  # a word is no True
@@ -160,9 +146,9 @@ def test_nothing_is_spent_before_somebody_says_yes_and_one_yes_covers_one_compar
 
 
 def test_only_y_or_yes_at_the_keyboard_is_a_yes(monkeypatch):
-    typed = iter(["y", " YES ", "", "yeah"])
-    monkeypatch.setattr("builtins.input", lambda question: next(typed))
-    assert [ask_person("Spend it?") for _ in range(4)] == [True, True, False, False]
+    for typed, answer in (("y", True), (" YES ", True), ("", False), ("yeah", False)):
+        monkeypatch.setattr("builtins.input", lambda question, typed=typed: typed)
+        assert ask_person("Spend it?") is answer
     monkeypatch.setattr("builtins.input", lambda question: os.read(9999, 1))  # an OSError, as without a keyboard
     assert ask_person("Spend it?") is False
 
@@ -204,21 +190,3 @@ def test_the_environment_names_a_judge_or_none(monkeypatch):
     assert (judge.base_url, judge.model, judge.prices) == ("http://[::1]:8080/v1", "m", (0.15, 0.60))
     with pytest.raises(ValueError, match="it could cost any sum"):
         EndpointJudge("http://127.0.0.1:1", "m", POCKET, (0, 1), {"max_tokens": None})
-
-
-def test_llama_cpp_with_the_pocket_model_says_what_transformers_says(tmp_path):
-    pytest.importorskip("xllamacpp", reason="xllamacpp, llama.cpp's server in Python, is not installed")
-    pocket = models.load("pocket-instruct", choose("pocket"))
-    model = replace(pocket, tokenizer=copy.deepcopy(pocket.tokenizer))
-    model.tokenizer.backend_tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)  # one that llama.cpp knows
-    write_gguf(model.model, model.tokenizer, tmp_path / "model.gguf", "f32")
-    server = LlamaCpp(tmp_path / "model.gguf", 512)
-    letters = {"extra_body": {"grammar": 'root ::= "A" | "B"'}}  # llama.cpp then draws from these two alone
-    judge = EndpointJudge(f"{server._server.listening_address}/v1", "pocket-instruct", POCKET, options=letters)
-    known = model.tokenizer.get_vocab()
-    for first, second in ((STOIC, PLAIN), (PLAIN, STOIC), (PLAIN * 3, STOIC)):
-        chances = model.next_tokens(model.chat_ids(Rubric().asked(PROMPT, first, second)))
-        likelier = "first" if chances[known["A"]] > chances[known["B"]] else "second"
-        assert judge.judge(PROMPT, first, second).winner == likelier
-    with pytest.raises(JudgeError, match="context"):
-        judge.judge(PROMPT, PLAIN * 200, STOIC)

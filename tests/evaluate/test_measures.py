@@ -1,18 +1,16 @@
 """Perplexity is exact and that of the replies alone; variety, right answers and leaks are counted as they say."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import tiny_models
-import torch
 
-from workshop_utils.chat import template
 from workshop_utils.chat.language_model import Generated, LanguageModel
 from workshop_utils.chat.template import conversation
 from workshop_utils.evaluate import distinct, leakage, questions_right, repetition, reply_perplexity
 from workshop_utils.lessons.stoic_set import Pair
 from workshop_utils.pocket import quality
-from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 SEEN = "my kettle will not boil and i am very late for work"
 TURNS = [conversation("hello", "A banana is yellow."), conversation("What colour?", "yellow", "hello", "ein süßer €")]
@@ -41,43 +39,21 @@ def test_every_reply_is_measured_with_its_end_and_nothing_else(model):
     assert (alone.perplexity, alone.bits_per_byte) == pytest.approx((found.perplexity, found.bits_per_byte), rel=1e-5)
 
 
-def test_bits_per_byte_compare_tokenizers_where_perplexity_cannot():
-    # Two models that know nothing: each token costs the logarithm of the vocabulary, and what counts is how many.
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    talk, found = conversation("hello", tiny_models.TEXTS[0]), {}
-    for size in (262, 300):
-        tokenizer = to_transformers(train_bpe(tiny_models.TEXTS, size, special_tokens=template.GEMMA_SPECIALS))
-        tokenizer.chat_template = template.GEMMA_TEMPLATE
-        made = LlamaForCausalLM(LlamaConfig(vocab_size=size, tie_word_embeddings=False, **tiny_models.SHAPE)).eval()
-        torch.nn.init.zeros_(made.lm_head.weight)
-        found[size] = reply_perplexity(LanguageModel(str(size), made, tokenizer), [talk])
-        assert found[size].perplexity == pytest.approx(size)
-        assert found[size].bits_per_byte == pytest.approx(found[size].tokens * math.log2(size) / found[size].bytes)
-    assert found[300].perplexity > found[262].perplexity  # a larger choice each time
-    assert found[300].bits_per_byte < found[262].bits_per_byte  # and yet the better model of the text
-
-
 def test_runs_of_words_are_counted_over_all_texts_or_within_each():
     assert distinct(["The kettle, the kettle!", "the kettle"]) == pytest.approx(2 / 4)
-    assert distinct(["one two three", "four five six"]) == 1
     assert distinct(["a b a"], n=1) == pytest.approx(2 / 3)
     assert repetition(["one two three four five"] * 3) == 0  # the others do not matter
     assert repetition(["go on go on go on go on"], n=2) == pytest.approx(5 / 7)
     assert repetition(["go on go on", "short", "all is well"], n=2) == pytest.approx((1 / 3 + 0) / 2)
 
 
-def test_right_answers_are_counted_by_the_judge_of_the_pocket_world(model, monkeypatch):
+def test_right_answers_are_counted_by_the_judge_of_the_pocket_world():
     chats = quality.prompts("question", 4)
-    said, asked = [chats[0].reply, "I like trains.", chats[2].reply, ""], []
-
-    def generate(self, prompts, max_new_tokens):
-        asked.extend(prompts)
-        return [Generated(text, [], True) for text in said]
-
-    monkeypatch.setattr(LanguageModel, "generate", generate)
-    assert questions_right(model, chats) == [True, False, True, False]
-    assert asked == [model.chat_ids(one.prompt) for one in chats]
+    said = {chats[0].prompt: chats[0].reply, chats[1].prompt: "I like trains.", chats[2].prompt: chats[2].reply}
+    knows = SimpleNamespace(
+        chat_ids=str, generate=lambda ids, n: [Generated(said.get(one, ""), [], True) for one in ids]
+    )
+    assert questions_right(knows, chats) == [True, False, True, False]
 
 
 def test_leaks_are_found_in_texts_and_pairs():

@@ -1,6 +1,5 @@
 """Every precision keeps its promises, or a sentence says why not; and the table tells the truth about them."""
 
-import copy
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -31,10 +30,7 @@ def profile():
 
 @pytest.fixture(scope="module")
 def pocket(profile):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield models.load("pocket-instruct", profile, dtype=torch.float32)
-    torch.set_num_threads(before)
+    return models.load("pocket-instruct", profile, dtype=torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +81,6 @@ def test_gpt2_with_its_transposed_layers_is_quantised_whole(profile):
     made = quantise("int8-fast", model, profile)
     assert made.bytes_in_memory < 0.45 * bytes_in_memory(model.model)
     assert 0 < logit_error(model, made.model, [list(range(1, 40))]).relative < 0.03
-    with pytest.raises(Unavailable):  # torchao finds no layer that it knows
-        quantise("int8", model, profile)
 
 
 # --- all methods
@@ -202,25 +196,16 @@ def test_a_machine_that_lacks_something_says_what(pocket, profile, monkeypatch):
     assert "pip install" in methods.lack_of("nf4", pocket, profile)
 
 
-@pytest.mark.parametrize(
-    ("device", "family", "left_out"),
-    [
-        ("cpu", "gemma2", {"gguf-q8_0", "gguf-q4_0"}),
-        ("cuda", "llama", {"fp32", "int8-fast", "int4-qat"}),
-    ],
-)
-def test_lesson_09_has_a_reference_first_and_no_row_that_cannot_be_had(
-    device, family, left_out, profile, tmp_path, monkeypatch, capsys
-):
+def test_lesson_09_has_a_reference_first_and_no_row_that_cannot_be_had(profile, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1000, 15_800_000_000))
-    model = tiny_models.loaded(tmp_path, family)
+    model = tiny_models.loaded(tmp_path, "gemma2")
     capsys.readouterr()
-    found = stoic_run.precisions_for(replace(profile, device=device), model)
-    assert set(METHODS) - set(found) == left_out
-    assert found[0] == ("fp32" if device == "cpu" else "bf16")
-    said = capsys.readouterr().out
-    assert said.count("\n") == 1  # one line says why
-    assert all(METHODS[name].title in said for name in left_out)
+    for device, left_out in (("cpu", set()), ("cuda", {"fp32", "int8-fast", "int4-qat"})):
+        found = stoic_run.precisions_for(replace(profile, device=device), model)
+        assert set(METHODS) - set(found) == left_out | {"gguf-q8_0", "gguf-q4_0"}
+        assert found[0] == ("fp32" if device == "cpu" else "bf16")
+        (said,) = capsys.readouterr().out.splitlines()  # one line says why
+        assert all(METHODS[name].title in said for name in left_out)
 
 
 # --- the table
@@ -240,14 +225,6 @@ def test_the_error_of_logits_is_what_it_says(pocket, rows):
     assert found[1.1].kl == pytest.approx(float(kl), rel=1e-3)
 
 
-def test_speed_counts_every_token_and_leaves_the_model_as_it_was(pocket):
-    ids, stops = pocket.chat_ids(PROMPT), pocket.model.generation_config.eos_token_id
-    speed = decode_speed(pocket, ids, 20, repeats=1)  # raises where it stops after "yellow."
-    assert speed.tokens_per_second > 0
-    assert (speed.wh_per_1000, speed.energy) == (None, "unavailable")
-    assert pocket.model.generation_config.eos_token_id == stops
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -264,16 +241,15 @@ def test_what_cannot_be_measured_is_a_sentence(call, words, pocket, profile):
 
 def test_a_table_tells_what_was_measured_and_a_second_one_the_same(pocket, profile, rows, capsys):
     def perplexity(model):
-        ids = torch.tensor([rows[0]])
-        with torch.inference_mode():
-            return model.model(input_ids=ids, labels=ids).loss.exp()
+        return logits(model, rows[0]).logsumexp(-1).mean()
 
     def letters(model):
         return [len(model.reply(PROMPT, 20))]
 
     def run(*names):
         options = {"perplexity": perplexity, "scores": {"letters": letters}, "train": rows, "steps": 2}
-        return quantize.table(names, pocket, profile, rows[:2], prompt_ids=rows[0], new_tokens=4, repeats=1, **options)
+        asked = pocket.chat_ids(PROMPT)  # 20 tokens are more than the answer "yellow." has
+        return quantize.table(names, pocket, profile, rows[:2], prompt_ids=asked, new_tokens=20, repeats=1, **options)
 
     first = run("fp32", "int8", "int4-qat", "nf4", "gguf-q8_0", "int8-static")
     assert "NF4 ..." in capsys.readouterr().out
@@ -284,7 +260,7 @@ def test_a_table_tells_what_was_measured_and_a_second_one_the_same(pocket, profi
     assert fp32.perplexity == float(perplexity(pocket)) != nf4.perplexity
     assert nf4.memory_bytes < gguf.memory_bytes < int8.memory_bytes < fp32.memory_bytes
     assert fp32.mean("letters") == letters(pocket)[0]
-    assert all(row.tokens_per_second > 0 for row in first[:5])
+    assert all(row.tokens_per_second > 0 and row.energy == "unavailable" for row in first[:5])
     assert "calibration=" in static.reason  # it stays in the table, with the reason
     assert static.relative is static.disk_bytes is static.tokens_per_second is static.mean("letters") is None
     text = quantize.printed(first).splitlines()
@@ -301,14 +277,3 @@ def test_a_method_that_runs_out_of_gpu_memory_is_a_row_without_figures(pocket, p
     monkeypatch.setattr(floats.copy, "deepcopy", full)  # no GPU here could be filled
     found = quantize.table(["bf16", "nf4", "int8"], pocket, profile, [[1, 2, 3]], quiet=True)
     assert all("needs more memory than there is" in row.reason and row.memory_bytes is None for row in found)
-
-
-def test_the_first_row_of_a_gpus_table_is_what_the_others_are_compared_with(pocket, profile):
-    loaded = replace(pocket, model=copy.deepcopy(pocket.model).bfloat16())  # as on a GPU
-    (row,) = quantize.table(["bf16"], loaded, profile, [[1, 2, 3]], quiet=True)
-    assert (row.title, row.relative, row.kl) == ("bfloat16", 0, pytest.approx(0, abs=1e-6))
-
-
-def test_the_table_takes_at_most_ten_minutes_on_a_t4(profile):
-    size = stoic_run.table_size(replace(profile, name="t4"))
-    assert 6 * (size.steps * 5 * 3.6 / 80 + 14 + 40) < 600  # the estimate beside SIZES
