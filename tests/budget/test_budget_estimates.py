@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from dataclasses import replace
 
@@ -14,7 +15,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from workshop_utils import budget
 from workshop_utils.budget import PYTHON_INT, Gpu, Plan, estimate
-from workshop_utils.budget.estimates import amount, duration, size
 from workshop_utils.budget.gpus import GPUS, grams_per_kwh
 from workshop_utils.budget.memory import activations, moments, peak, state
 from workshop_utils.budget.shapes import SHAPES, of_gpt
@@ -52,7 +52,6 @@ def test_the_model_of_the_talk():
     assert found.shape.parameters == 1_315_276_800
     assert found.before == pytest.approx(21.05e9, rel=1e-3)
     assert found.flops_per_token == pytest.approx(9.08e9, rel=2e-3)
-    assert found.tokens == 20 * 1_315_276_800
     assert sum(state(of_gpt(TALK), Plan(optimizer="adamw8bit")).values()) == pytest.approx(13.2e9, rel=2e-3)
 
 
@@ -192,7 +191,6 @@ def test_the_verdict_names_what_is_needed_what_is_there_and_a_cure():
     assert cured.needed == pytest.approx(found.cure.needed)
     adapted = estimate("Qwen2.5 7B", Plan(batch_size=2, block_size=512), "T4", tokens=1e6)
     assert "an adapter on a base in 4 bits (QLoRA)" in adapted.verdict
-    assert "would fit as it is on an A100" in estimate(TALK, Plan(batch_size=1), "laptop CPU").verdict
     huge = replace(TALK, n_layer=2000)
     assert "none of the usual cures is enough" in estimate(huge, Plan(grad_accum_steps=2), "T4").verdict
     need = estimate(GPT2, Plan(batch_size=4), "T4").needed
@@ -238,7 +236,6 @@ def test_prices_have_a_source_and_a_day():
         assert gpu.name in budget.prices()
         assert "price" in gpu.sources
         if gpu.cuda:
-            assert any(year in gpu.sources for year in ("2024", "2026"))
             assert (gpu.half, gpu.float32) == (peak_flops(gpu.name, "float16"), peak_flops(gpu.name, "float32"))
     mine = Gpu("mine", 24e9, 35e12, 71e12, 350, 0.2, 0.3)
     assert estimate(GPT2, gpu=mine, price=1.0).gpu == replace(mine, price=1.0)
@@ -268,31 +265,11 @@ def test_what_makes_no_sense_gets_a_sentence(call, words):
         call()
 
 
-def test_a_plan_of_a_train_config():
-    plan = Plan.of(quick(dtype="bfloat16", optimizer="muon", grad_accum_steps=3), attention="written", recompute=True)
-    assert plan == Plan(batch_size=4, grad_accum_steps=3, optimizer="muon", attention="written", recompute=True)
-    assert Plan.of(quick()).precision == "float32"
-
-
 def test_ten_terabytes():
     found = budget.text_budget(10e12, bytes_per_token=4, tokens_per_second=2e6, cores=10, bytes_per_second=1e9)
     assert (found.tokens, found.files) == (2.5e12, 25_000)
-    assert found.hours == pytest.approx(2.5e12 / 2e6 / 10 / 3600)
-    assert found.download_hours == pytest.approx(10_000 / 3600)
-    assert "2.5T tokens" in str(found)
-    assert "5 TB in all, and 90 TB of memory" in str(found)
+    assert (found.hours, found.download_hours) == pytest.approx((2.5e12 / 2e6 / 10 / 3600, 10_000 / 3600))
+    assert re.search("2.5T tokens.* 5 TB in all, and 90 TB of memory", str(found))
     tokens = [10_000 + n for n in range(1000)]
     measured = sys.getsizeof(tokens) - sys.getsizeof([]) + sum(map(sys.getsizeof, tokens))
     assert measured / 1000 == pytest.approx(PYTHON_INT, rel=0.05)
-
-
-def test_numbers_are_told_in_their_unit():
-    assert [duration(hours) for hours in (0.001, 0.5, 3, 72, 87_600)] == [
-        "4 seconds",
-        "30 minutes",
-        "3.0 hours",
-        "3 days",
-        "10 years",
-    ]
-    assert [size(value) for value in (16e9, 21.05e9, 799e9, 12)] == ["16 GB", "21.1 GB", "799 GB", "12 bytes"]
-    assert amount(26.3e9) == "26.3B"
