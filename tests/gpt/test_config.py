@@ -9,30 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_utils.command.own_text import train_on_text
-from workshop_utils.command.run_file import RunFile, StreamPart
+from workshop_utils.command.run_file import StreamPart
 from workshop_utils.gpt import GPTConfig, TrainConfig
 from workshop_utils.tuning.finetune import TuneConfig
 
-PLAIN = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from([10**18, "3", "cuda", "float16", "GBR", "rope", "muon", "C:\\run"])
-)
+NUMBERS = st.none() | st.booleans() | st.integers() | st.floats() | st.just(10**18)
+PLAIN = NUMBERS | st.text(max_size=8) | st.sampled_from(["3", "cuda", "float16", "GBR", "rope", "muon"])
 JSON = PLAIN | st.lists(PLAIN, max_size=2) | st.dictionaries(st.text(max_size=2), PLAIN, max_size=2)
-
-
-def names_of(kind) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind)]
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_is_given_is_taken_or_refused_by_name(data):
     kind = data.draw(st.sampled_from([GPTConfig, TrainConfig, TuneConfig, StreamPart]))
-    values = data.draw(st.dictionaries(st.sampled_from([*names_of(kind), "lerning_rate"]), JSON, max_size=4))
+    names = [*(field.name for field in dataclasses.fields(kind)), "lerning_rate"]
+    values = data.draw(st.dictionaries(st.sampled_from(names), JSON, max_size=4))
     if kind is StreamPart:
         values = {"source": "a.jsonl"} | values
     try:
@@ -49,12 +40,11 @@ def test_whatever_is_given_is_taken_or_refused_by_name(data):
     ("kind", "name", "value", "words"),
     [
         (GPTConfig, "n_layer", "3", "n_layer is '3': choose a whole number from 1 .*without quotes$"),
-        (GPTConfig, "n_layer", 8.0, "n_layer is 8.0: choose a whole number"),
         (GPTConfig, "n_layer", True, "n_layer is True"),
-        (GPTConfig, "block_size", 0, "block_size is 0"),
         (GPTConfig, "n_head", 3, "n_embd 128 is no multiple of n_head 3: choose for example 129"),
         (GPTConfig, "dropout", 1.5, "dropout is 1.5: choose a share from 0 to below 1"),
         (GPTConfig, "dropout", float("nan"), "dropout is nan"),
+        (TrainConfig, "warmup", 60, "warmup is 60: choose a share from 0 to 1"),
         (GPTConfig, "bias", 1, "bias is 1: choose true or false"),
         (GPTConfig, "norm", ["rmsnorm"], "choose one of layernorm, rmsnorm"),
         (TrainConfig, "learning_rate", float("inf"), "learning_rate is inf: choose a finite number above 0"),
@@ -64,7 +54,6 @@ def test_whatever_is_given_is_taken_or_refused_by_name(data):
         (TrainConfig, "country", "uk", "'uk' is no country code"),
         (TrainConfig, "dtype", "float16", "float16 on a CPU is slow"),
         (TrainConfig, "lerning_rate", 1.0, "no field lerning_rate .did you mean learning_rate.*its fields are steps"),
-        (TuneConfig, "country", "XXX", "'XXX' is no country code"),
         (StreamPart, "source", [], "name a file, a folder"),
         (StreamPart, "storage_options", "key", "storage_options is 'key': choose an object"),
     ],
@@ -72,11 +61,6 @@ def test_whatever_is_given_is_taken_or_refused_by_name(data):
 def test_what_people_write_is_named_with_what_to_write(kind, name, value, words):
     with pytest.raises(ValueError, match=words):
         kind.from_dict({"source": "a.jsonl"} | {name: value} if kind is StreamPart else {name: value})
-
-
-def test_a_head_of_odd_width_has_no_rope():
-    with pytest.raises(ValueError, match="make it even for rope"):
-        GPTConfig(n_embd=12, n_head=4, position="rope")
 
 
 def test_values_become_pythons_own():
@@ -91,24 +75,14 @@ def test_values_become_pythons_own():
         ({"traning": {}}, "has traning .did you mean training"),
         ({"gpt": {"n_layer": "3"}, "data": {"text": "b.txt"}, "out": "o"}, "n_layer is '3'"),
         ({"out": "C:\\Users\\me\\run"}, "a path of Windows"),
-        ({"training": {"n_layer": 3}}, '"n_layer" stands in "training" .*into "gpt"'),
-        ({"text_sha256": None}, '"text_sha256" of .* is null'),
-        ([], "is a JSON list: write an object"),
-        ({"out": " "}, "name a file or folder"),
-        ({"data": {"stream": {}, "tokenizer": "t.json"}}, 'has no "source"'),
         (b'{"out": "a",}', "a comma behind the last item, a comment, single quotes"),
         (b"[" * 100_000, "no valid JSON"),
     ],
 )
 def test_a_malformed_run_file_is_a_sentence_and_nothing_is_written(content, words, tmp_path):
     path = tmp_path / "run.json"
-    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    as_windows_saves_it = b"\xef\xbb\xbf" + json.dumps(content, default=str).encode()
+    path.write_bytes(content if isinstance(content, bytes) else as_windows_saves_it)
     with pytest.raises(ValueError, match=words):
         train_on_text(None, tmp_path / "out", config=path)
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_file_as_windows_saves_it_is_read(tmp_path):
-    path = tmp_path / "run.json"
-    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"data": {"text": "b.txt"}, "out": "o"}).encode())
-    assert str(RunFile.find(None, None, path).text) == "b.txt"

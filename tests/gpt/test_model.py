@@ -1,14 +1,13 @@
 """The GPT agrees with transformers' GPT-2, and what it generates does not depend on the shortcut that made it."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import tiktoken
 import torch
-import torch.nn.functional as F
 
 from workshop_utils.gpt import GPT, GPTConfig, from_hf, generate_text, to_hf
-from workshop_utils.gpt.model import attention_weights, written_attention
 from workshop_utils.gpt.sampling import sample_next
 from workshop_utils.text import train_bpe
 
@@ -42,27 +41,20 @@ def test_logits_and_loss_equal_transformers_gpt2_both_ways(activation):
     shape = {"vocab_size": 96, "n_positions": 32, "n_embd": 64, "n_layer": 3, "n_head": 4}
     theirs = GPT2LMHeadModel(GPT2Config(**shape, activation_function=activation, initializer_range=0.2)).eval()
     ours, x = from_hf(theirs).eval(), ids()
+    without_biases = small(bias=False)
     with torch.no_grad():
         expected = theirs(x, labels=x)
         assert torch.allclose(ours(x, all_logits=True)[0], expected.logits, atol=1e-4)
         assert torch.allclose(to_hf(ours).eval()(x).logits, expected.logits, atol=1e-4)
         assert ours(x[:, :-1], x[:, 1:])[1].item() == pytest.approx(expected.loss.item(), abs=1e-4)
+        assert torch.allclose(to_hf(without_biases)(x).logits, without_biases(x, all_logits=True)[0], atol=1e-4)
 
 
-def test_to_hf_without_biases():
-    model = small(bias=False)
-    with torch.no_grad():
-        assert torch.allclose(to_hf(model)(ids()).logits, model(ids(), all_logits=True)[0], atol=1e-4)
-
-
-def test_gpt2_itself_comes_from_a_local_copy_and_is_not_waited_for_without_a_network(tmp_path, monkeypatch):
+def test_gpt2_itself_comes_from_a_local_copy(tmp_path, monkeypatch):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     from workshop_utils.chat import ModelUnavailable, pretrained_gpt2
 
-    monkeypatch.setattr("workshop_utils.machine.profiles.hub_reachable", lambda: (False, "the wifi is gone"))
-    with pytest.raises(ModelUnavailable, match="the wifi is gone"):
-        pretrained_gpt2()
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
     with pytest.raises(ModelUnavailable, match="holds no openai-community/gpt2"):
         pretrained_gpt2()
@@ -104,24 +96,12 @@ def test_several_new_tokens_behind_a_filled_cache_see_what_they_see_without_one(
         assert torch.allclose(torch.cat(found, dim=1), small(position=position)(x, all_logits=True)[0], atol=1e-4)
 
 
-def test_written_attention_equals_torch_and_ignores_the_future():
-    q, k, v = (torch.randn(2, 4, 7, 16, generator=torch.Generator().manual_seed(i)) for i in range(3))
-    expected = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    assert torch.allclose(written_attention(q, k, v), expected, atol=1e-6)
-    weights = attention_weights(q, k)
-    assert torch.allclose(weights.sum(-1), torch.ones(2, 4, 7), atol=1e-6)
-    assert torch.equal(weights.triu(1), torch.zeros_like(weights))
-
-
 def test_weight_tying_and_parameter_counts():
-    model = GPT(GPTConfig(block_size=64, vocab_size=128, n_layer=2, n_head=2, n_embd=32))
-    assert model.lm_head.weight is model.transformer["wte"].weight
-    blocks = 2 * (12 * 32 * 32 + 13 * 32)  # per block: 12 C^2 weights, 9 C biases, 4 C norms
-    assert model.num_params() == 128 * 32 + 64 * 32 + blocks + 2 * 32
     with torch.device("meta"):
-        large = GPT(GPTConfig(2048, 50304, n_layer=24, n_head=32, n_embd=2048, bias=False))
-    assert large.num_params() == 1_315_276_800
-    assert large.flops_per_token() == pytest.approx(9.08e9, rel=1e-3)
+        model = GPT(GPTConfig(2048, 50304, n_layer=24, n_head=32, n_embd=2048, bias=False))
+    assert model.lm_head.weight is model.transformer["wte"].weight
+    assert model.num_params() == 1_315_276_800
+    assert model.flops_per_token() == pytest.approx(9.08e9, rel=1e-3)
 
 
 @pytest.mark.parametrize("init", ["gpt2", "fan_in"])
@@ -156,24 +136,16 @@ def test_top_k_top_p_and_temperature_change_what_is_drawn():
     assert shares(top_k=2, temperature=0.5) == pytest.approx([25 / 34, 9 / 34, 0, 0], abs=0.03)  # p^2, normalised
 
 
-def test_same_seed_same_text_other_seed_other_text():
-    one, again, other = (
-        small().generate(ids(), 20, generator=torch.Generator().manual_seed(seed)) for seed in (7, 7, 8)
-    )
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-
-
 def test_rows_stop_at_the_stop_token_and_the_others_go_on():
-    model = small()
-    free = model.generate(ids(), 30, temperature=0)
-    stop = int(free[0, 20 + 4])  # what row 0 says fourth
-    out = model.generate(ids(), 30, temperature=0, stop_token=stop)
-    first = (out[0, 20:] == stop).nonzero()[0, 0]
-    assert torch.equal(out[0, 20 : 20 + first + 1], free[0, 20 : 20 + first + 1])
-    assert (out[0, 20 + first :] == stop).all()
-    before = (free[1, 20:] != stop).long().cumprod(0).bool()
-    assert torch.equal(out[1, 20:][before[: out.size(1) - 20]], free[1, 20:][before][: out.size(1) - 20])
+    def written(stop: int | None) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(3)
+        return small().generate(ids(), 30, temperature=3.0, stop_token=stop, generator=generator)[:, 20:]
+
+    free = written(None)
+    stop = int(free[0, 4])
+    stopped = (free == stop).cumsum(dim=1) > 0
+    assert stopped[0].sum() != stopped[1].sum()
+    assert torch.equal(written(stop), free.masked_fill(stopped, stop)[:, : written(stop).size(1)])
 
 
 def test_generating_leaves_mode_and_gradients_alone_and_can_be_trained_on():
@@ -190,22 +162,15 @@ def test_generating_leaves_mode_and_gradients_alone_and_can_be_trained_on():
 
 
 def test_a_blank_at_the_end_of_a_prompt_is_written_by_the_next_token():
-    text = "the big cat sat on the big mat and the red cat sat on the red mat "
-    encoding = train_bpe([text] * 4, 285, at_most=True)
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(block_size=16, vocab_size=encoding.n_vocab, n_layer=1, n_head=2, n_embd=32))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    row = torch.tensor([[encoding.eot_token, *encoding.encode_ordinary(text.strip())][:16]])
-    for _ in range(60):
-        optimizer.zero_grad()
-        model(row[:, :-1], row[:, 1:])[1].backward()
-        optimizer.step()
-    for prompt in ("the big", "the big "):
-        (written,) = generate_text(model, encoding, prompt, 3, temperature=0)
-        assert written.startswith("the big cat sat"), written
+    """In the training text a word's token brings its blank along, and nothing ever follows a blank alone."""
+    encoding = train_bpe(["the big cat sat on the big mat and the red cat sat on the red mat "] * 4, 285, at_most=True)
+    model = small(vocab_size=encoding.n_vocab)
+    logits = model(torch.tensor([[encoding.eot_token, *encoding.encode_ordinary("the big")]]))[0][0, -1]
+    ranked = (encoding.decode([id]) for id in logits.argsort(descending=True).tolist())
+    likeliest = next(token for token in ranked if token.startswith(" "))
+    assert generate_text(model, encoding, "the big ", 1, temperature=0) == ["the big" + likeliest]
     for prompt in ("the big ", "the  ", " "):
-        for written in generate_text(model, encoding, prompt, 2, temperature=5.0, n=20):
-            assert written.startswith(prompt), written
+        assert all(text.startswith(prompt) for text in generate_text(model, encoding, prompt, 2, 5.0, n=20))
     assert generate_text(model, encoding, "the ", 0) == ["the "]
     assert generate_text(model, encoding, " ", 2, document_start=False)[0].startswith(" ")
 
@@ -216,30 +181,23 @@ def text_of(prompt: str, **options):
     return generate_text(small(**options), encoding, prompt, document_start=False)
 
 
-def llama():
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=96, **shape))
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda: small(n_head=64, position="rope"), "make it even for rope"),
         (lambda: small()(ids(length=33)), "33 tokens long and block_size is 32"),
         (lambda: small().generate(torch.zeros(1, 0, dtype=torch.int64), 2), "at least one token"),
         (lambda: small().generate(ids(), 2, temperature=-1), "temperature is -1"),
-        (lambda: small().generate(ids(), 2, temperature=1e-320), "temperature is"),
+        (lambda: small().generate(ids(), 2, temperature=1e-320), "temperature is 1e-320"),
         (lambda: small().generate(ids(), 2, temperature=float("nan")), "temperature is nan"),
         (lambda: small().generate(ids(), 2, top_k=0), "top_k is 0"),
-        (lambda: small().generate(ids(), 2, top_p=0.0), "top_p is 0.0"),
         (lambda: small().generate(ids(), 2, top_p=1.5), "top_p is 1.5"),
         (lambda: sample_next(torch.tensor([[0.0, float("nan")]]), 0), "its weights are broken"),
         (lambda: sample_next(torch.tensor([[0.0, float("inf")]])), "its weights are broken"),
         (lambda: text_of("hello"), "257 tokens and the model 96"),
         (lambda: text_of("", vocab_size=257), "the prompt is empty"),
         (lambda: to_hf(small(position="rope")), "rope"),
-        (lambda: from_hf(llama()), "llama"),
+        (lambda: from_hf(SimpleNamespace(config=SimpleNamespace(model_type="llama"))), "llama"),
     ],
 )
 def test_what_is_refused(call, words):

@@ -63,13 +63,13 @@ def checked(name: str, value: Any, kind: Any) -> Any:
     kind, allowed = get_args(kind) if get_origin(kind) is Annotated else (kind, None)
     plain = get_origin(kind) or kind  # dict[str, Any] -> dict
     a_bool = isinstance(value, bool)  # which Python takes for a whole number
-    if not a_bool and plain in (int, float) and isinstance(value, Integral if plain is int else Real):
-        value = plain(value)
-    if not isinstance(value, plain) or a_bool != (plain is bool) or (allowed and not allowed.fits(value)):
+    number = plain in (int, float) and isinstance(value, Integral if plain is int else Real) and not a_bool
+    found = plain(value) if number else value
+    if not isinstance(found, plain) or a_bool != (plain is bool) or (allowed and not allowed.fits(found)):
         words = allowed.words if allowed else WORDS[plain]
         quoted = "; write it without quotes" if isinstance(value, str) and plain is not str else ""
         raise ValueError(f"{name} is {shortened(value)}: choose {words}{quoted}")
-    return value
+    return found
 
 
 def unknown_names(given: Iterable[str], known: Sequence[str]) -> str:

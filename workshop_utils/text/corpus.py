@@ -244,7 +244,7 @@ def _read_utf8(path: Path) -> bytes:
         if content.startswith(start):
             raise ValueError(f"{path} is {what}")
     if b"\0" in content:
-        raise ValueError(f"{path} holds NUL bytes, which no UTF-8 text has: save it as plain text, UTF-8")
+        raise ValueError(f"{path} holds {content.count(0):,} NUL bytes, and no text has any: save it as plain text")
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         for _ in _decoded(content):
