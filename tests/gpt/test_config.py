@@ -50,7 +50,6 @@ def test_whatever_is_given_is_taken_or_refused_by_name(data):
         (TrainConfig, "learning_rate", float("inf"), "learning_rate is inf: choose a finite number above 0"),
         (TrainConfig, "milestones", 0.5, r"milestones is 0.5: write a list"),
         (TrainConfig, "milestones", [0.1, 2], r"milestones\[1\] is 2"),
-        (TrainConfig, "seed", -1, "seed is -1"),
         (TrainConfig, "country", "uk", "'uk' is no country code"),
         (TrainConfig, "dtype", "float16", "float16 on a CPU is slow"),
         (TrainConfig, "lerning_rate", 1.0, "no field lerning_rate .did you mean learning_rate.*its fields are steps"),

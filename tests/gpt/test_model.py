@@ -107,9 +107,12 @@ def test_weight_tying_and_parameter_counts():
 @pytest.mark.parametrize("init", ["gpt2", "fan_in"])
 def test_a_fresh_model_gives_every_token_the_same_probability(init):
     torch.manual_seed(0)
-    x = ids(8, 32)
-    _, loss = GPT(GPTConfig(**SMALL, init=init))(x[:, :-1], x[:, 1:])
-    assert loss.item() == pytest.approx(math.log(96), abs=0.1)
+    model, x = GPT(GPTConfig(**SMALL, init=init)), ids(8, 32)
+    assert model(x[:, :-1], x[:, 1:])[1].item() == pytest.approx(math.log(96), abs=0.1)
+    assert model.blocks[0].mlp.c_proj.weight.std().item() == pytest.approx(0.02 / math.sqrt(2 * 3), rel=0.05)
+    assert model.blocks[0].mlp.c_fc.weight.std().item() == pytest.approx(
+        {"gpt2": 0.02, "fan_in": 1 / 8}[init], rel=0.05
+    )
 
 
 def test_positions_with_target_minus_one_do_not_count():
@@ -157,7 +160,7 @@ def test_generating_leaves_mode_and_gradients_alone_and_can_be_trained_on():
     assert model.training
     assert torch.equal(streamed, written[:, 20:])
     assert torch.equal(before, model.lm_head.weight.grad)
-    for idx in (streamed, written):
+    for idx in (written, next(model.stream(x, 1))[:, None]):
         model(idx, idx)[1].backward()  # autograd refuses what inference mode made
 
 
