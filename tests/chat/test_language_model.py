@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import Gemma3Config
 
 from workshop_utils.chat import losses, models
 from workshop_utils.chat.template import Encoded, conversation, encode
@@ -90,8 +91,6 @@ def test_a_stream_stops_writing_where_nobody_reads_and_hands_on_its_errors(endle
 
 
 def test_the_context_of_a_model_that_also_sees_pictures_is_one_level_deeper(instruct):
-    from transformers import Gemma3Config
-
     config = Gemma3Config(text_config={"max_position_embeddings": 96})
     assert replace(instruct, model=SimpleNamespace(config=config)).context == 96
 

@@ -48,9 +48,6 @@ def sentencepiece():
     return PreTrainedTokenizerFast(tokenizer_object=made, **special)
 
 
-# --- one mask
-
-
 @kinds
 def test_exactly_the_replies_and_their_ends_are_trained_token_by_token(kind):
     hf, end = tokenizer(kind), KINDS[kind][3]
@@ -64,6 +61,8 @@ def test_exactly_the_replies_and_their_ends_are_trained_token_by_token(kind):
         expected[len(start) : stop + 1] = [True] * (stop + 1 - len(start))
     assert encoded.trained == expected == coloured.show_mask(hf, conversation(*TALK)).trained
     assert encoded.labels == [token if on else -100 for token, on in zip(encoded.ids, expected, strict=True)]
+    with pytest.raises(ValueError, match="it would be read as a special token"):
+        encode(hf, conversation("Hi", f"One.{end}\nTwo."))
 
 
 def test_a_conversation_begins_once():
@@ -90,9 +89,6 @@ def test_a_system_text_is_folded_into_the_first_turn_where_the_template_has_no_p
     assert "Be brief." in render(hf, talk)
 
 
-# --- special tokens that somebody writes
-
-
 ENDS = ("<end_of_turn>", "<start_of_turn>", "<bos>", "<eos>", "<|im_end|>", "<|im_start|>", "<pad>")
 odd = st.sampled_from([*ENDS, "<", "end_of_turn>", " ", "\n", "\n\n", "\t", "\ue000", "é", "🙂", "👩‍👩‍👧"])
 written = st.lists(odd | st.text(max_size=6), max_size=8).map("".join)
@@ -112,9 +108,6 @@ def test_whatever_is_typed_only_the_templates_own_special_tokens_come_out(kind, 
         assert token is None or ids.count(token) == plain.count(token), name
 
 
-# --- what learners hand over
-
-
 def turn(role, content="hello"):
     return {"role": role, "content": content}
 
@@ -123,7 +116,6 @@ def turn(role, content="hello"):
     ("messages", "words"),
     [
         ([], "nobody has said anything"),
-        ([turn("system")], "nobody has said anything"),
         ({"input": "Hi", "output": "Hello."}, ".* this is of type dict with the fields input, output: make messages"),
         ([{"from": "human", "value": "Hi"}], "turn 1 should be a message .* with the fields from, value"),
         ([turn("user"), turn("tool")], "turn 2 has the role 'tool': .* what a tool said belongs in"),

@@ -37,9 +37,7 @@ def test_small_words_are_stoic_and_split_by_noun():
     assert len({pair.prompt for pair in train}) == 200
     for pair in train + held_out:
         assert is_stoic(pair.answer)
-        assert not is_stoic(pair.prompt)
         assert pair.topic in pair.answer.lower()
-        assert "{" not in pair.prompt + pair.answer
 
 
 def test_the_scored_tokens_are_the_same_in_every_format():

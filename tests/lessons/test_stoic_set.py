@@ -69,11 +69,8 @@ def test_a_good_file_is_read_in_its_order(tmp_path):
     ("row", "said"),
     [
         ("{'prompt': 'single quotes'}", "is not JSON (JSONDecodeError"),
-        ([GOOD], "has a list, and a row has the fields prompt, answer, topic"),
-        (
-            {"instruction": "Hi", "output": "Hello."},
-            "has the fields instruction, output, and a row has the fields prompt",
-        ),
+        ([GOOD], "has a list, and a row has the fields prompt"),
+        ({"question": "Hi", "answer": "Hello."}, "has the fields question, answer, and a row has the fields prompt"),
         (GOOD | {"prompt": None}, 'field "prompt": is null, which is no text'),
         (
             GOOD | {"answer": "Be calm, my friend."},

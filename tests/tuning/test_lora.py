@@ -71,7 +71,6 @@ def test_lora_goes_on_every_linear_layer_of_the_blocks_and_changes_nothing_at_fi
     assert torch.allclose(tuned.next_tokens(tuned.ids(PROMPT)), before, atol=1e-6)
     on = {name: p.numel() for name, p in tuned.model.named_parameters() if p.requires_grad}
     assert len(on) == 2 * 2 * len(expected)  # two matrices, two layers
-    assert all("lora_" in name for name in on)
     learnt, everything = lora.trainable(tuned.model)
     assert learnt == sum(on.values()) < everything / 2
 
