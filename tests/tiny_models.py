@@ -54,11 +54,7 @@ def filled(learnt: tiktoken.Encoding, size: int, pattern: str) -> tiktoken.Encod
 def tokenizer(family: str = "llama", texts: Sequence[str] = TEXTS, learnt: int = 320, size: int = 0) -> Any:
     """A byte-level tokenizer with the special tokens and the template of Qwen2.5, or else of Gemma.
 
-    Args:
-        family: whose special tokens.
-        texts: what it learns from.
-        learnt: tokens that it learns at most, the special ones with them.
-        size: tokens in all, where more are wanted; the others hardly occur.
+    It learns up to `learnt` tokens from the texts; where `size` is larger, tokens are added that hardly occur.
     """
     specials = QWEN_SPECIALS if family == "qwen2" else GEMMA_SPECIALS
     encoding = train_bpe(texts, learnt, at_most=True, special_tokens=specials)
@@ -90,14 +86,8 @@ def save(
 ) -> Path:
     """Write a model of a family ("llama", "gemma2" or "qwen2") and its tokenizer into a folder.
 
-    Args:
-        folder: is made.
-        family: the architecture, and whose special tokens.
-        template: whether the tokenizer has a chat template.
-        seed: of the weights.
-        spare_rows: of the embedding table, beyond the tokenizer's tokens.
-        vocabulary: the tokenizer; a small one of the family if None.
-        changes: of the shape.
+    The embedding table has spare_rows beyond the tokenizer's tokens; `vocabulary` is another tokenizer than the
+    family's small one; `changes` are those of the shape.
     """
     from transformers import GenerationConfig
 

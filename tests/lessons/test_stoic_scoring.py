@@ -1,33 +1,22 @@
 """The Stoic score: ideas and not letters, for the length, and not for a list of keywords."""
 
-import pytest
-
 from workshop_utils.lessons import stoic_run, stoic_set
-from workshop_utils.lessons.stoic_scoring import IDEAS, KEYWORDS, ideas_in, keyword_score, stoic_score
+from workshop_utils.lessons.stoic_scoring import KEYWORDS, ideas_in, keyword_score, stoic_score
 
 SAYING = "Your kettle is outside your power, but your judgement of it is not. Bear it with courage, as nature asks."
 
 
-def test_a_stoic_sentence_scores_high_and_everyday_talk_nothing():
+def test_a_stoic_sentence_scores_high_and_nothing_else_does():
     assert ideas_in(SAYING) == {"control", "judgement", "acceptance", "courage", "nature"}
     assert stoic_score(SAYING) == 100
-    assert stoic_score("I am sorry about your kettle. You could ask the shop for a new one.") == 0
-    assert stoic_score("") == 0
-    # a longer text needs more ideas
-    assert stoic_score(f"{SAYING} {'We walked and talked about the weather and the bus. ' * 4}") < stoic_score(SAYING)
-
-
-@pytest.mark.parametrize("text", ["a gentle reminder", "unnatural and uncontrolled", "a treasonous consoul"])
-def test_letters_inside_other_words_count_for_the_naive_score_only(text):
-    assert keyword_score(text) > 0 == stoic_score(text)
-
-
-def test_neither_a_list_of_keywords_nor_one_idea_again_and_again_scores_well():
+    assert stoic_score(f"{SAYING} {'We walked and talked about the weather and the bus. ' * 4}") < 100
+    assert stoic_score("I am sorry about your kettle. You could ask the shop for a new one.") == stoic_score("") == 0
+    for text in ("a gentle reminder", "unnatural and uncontrolled", "a treasonous consoul"):  # letters within words
+        assert keyword_score(text) > 0 == stoic_score(text)
     assert keyword_score(", ".join(KEYWORDS)) == 100
-    assert stoic_score(", ".join(KEYWORDS)) < 50 < stoic_score(SAYING)
+    assert stoic_score(", ".join(KEYWORDS)) < 50
     once, often = "Virtue counts in this and every other case of yours.", "Virtue is virtue and virtue is still virtue."
-    assert ideas_in(once) == ideas_in(often) == {"virtue"}
-    assert stoic_score(often) <= stoic_score(once)
+    assert stoic_score(often) <= stoic_score(once) < 50
 
 
 def test_it_tells_the_answers_of_the_sets_from_ordinary_ones():
@@ -39,8 +28,3 @@ def test_it_tells_the_answers_of_the_sets_from_ordinary_ones():
     assert sum(by_hand) / len(by_hand) > 40
     assert sum(small) / len(small) > 60
     assert min(by_hand + small) > 0
-
-
-def test_every_stem_belongs_to_one_idea():
-    for idea, stems in IDEAS.items():
-        assert all(ideas_in(stem) == {idea} for stem in stems), idea

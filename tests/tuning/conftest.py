@@ -3,13 +3,11 @@
 import pytest
 import tiny_models
 
-FAMILIES = {"some/model": "llama", "google/gemma": "gemma2", "Qwen/qwen": "qwen2"}
-
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
-    for name, family in FAMILIES.items():
+    for name, family in (("some/model", "llama"), ("google/gemma", "gemma2"), ("Qwen/qwen", "qwen2")):
         tiny_models.save(folder / name, family)
     return folder
 

@@ -9,58 +9,44 @@ import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from workshop_utils.machine.profiles import choose
 from workshop_utils.tuning import backends, lora
-from workshop_utils.tuning.backends import choose_backend
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGNATURES = json.loads((ROOT / "tests" / "unsloth_signatures.json").read_text())
-GPU = replace(choose("pocket"), name="t4", device="cuda")
+POCKET = choose("pocket")
+GPU = replace(POCKET, name="t4", device="cuda")
 
 
-def installed(monkeypatch, there, imported):
+@pytest.mark.parametrize(
+    ("there", "imported", "profile", "wanted", "said"),
+    [
+        (False, False, GPU, "", "transformers, because unsloth is not installed"),
+        (True, True, GPU, "", "unsloth, because it is installed"),
+        (True, True, GPU, "transformers", "transformers, because you asked for it"),
+        (True, True, POCKET, "", "transformers, because there is no CUDA device"),
+        (True, False, GPU, "", "transformers, because transformers was imported before unsloth"),
+        (False, False, GPU, "unsloth", "unsloth was asked for, but unsloth is not installed"),
+        (False, False, GPU, "mlx", "there is no backend 'mlx', which WORKSHOP_BACKEND asks for"),
+    ],
+)
+def test_the_choice_is_printed_with_its_reason(monkeypatch, capsys, there, imported, profile, wanted, said):
+    monkeypatch.setenv("WORKSHOP_BACKEND", wanted)
     monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: object() if there else None)
     monkeypatch.setitem(sys.modules, "transformers", object())
     monkeypatch.delitem(sys.modules, "unsloth", raising=False)
     if imported:
-        monkeypatch.setitem(sys.modules, "unsloth", type(sys)("unsloth"))
-        sys.modules["unsloth"].FastLanguageModel = object()
-
-
-@pytest.mark.parametrize(
-    ("there", "imported", "profile", "wanted", "chosen"),
-    [
-        (False, False, GPU, None, "transformers, because unsloth is not installed"),
-        (True, True, GPU, None, "unsloth, because it is installed"),
-        (True, True, GPU, "transformers", "transformers, because you asked for it"),
-        (True, True, choose("pocket"), None, "transformers, because there is no CUDA device"),
-        (True, True, choose("pocket"), "Unsloth", "unsloth, because you asked for it"),
-        (True, False, GPU, None, "transformers, because transformers was imported before unsloth"),
-    ],
-)
-def test_the_choice_is_printed_with_its_reason(monkeypatch, capsys, there, imported, profile, wanted, chosen):
-    installed(monkeypatch, there, imported)
-    assert choose_backend(profile, wanted) == chosen.split(",")[0]
-    assert capsys.readouterr().out.startswith(f"backend  {chosen}")
-
-
-@pytest.mark.parametrize(
-    ("wanted", "asked_for", "words"),
-    [
-        ("unsloth", "", "unsloth was asked for, but unsloth is not installed"),
-        (None, "unsloth", "unsloth was asked for, but unsloth is not installed"),
-        ("mlx", "", "there is no backend 'mlx': choose transformers or unsloth"),
-        (None, "mlx", "there is no backend 'mlx', which WORKSHOP_BACKEND asks for"),
-    ],
-)
-def test_what_cannot_be_had_is_a_sentence(monkeypatch, wanted, asked_for, words):
-    installed(monkeypatch, there=False, imported=False)
-    monkeypatch.setenv("WORKSHOP_BACKEND", asked_for)
-    with pytest.raises(ValueError, match=words):
-        choose_backend(GPU, wanted)
+        monkeypatch.setitem(sys.modules, "unsloth", SimpleNamespace(FastLanguageModel=None))
+    if "because" in said:
+        assert backends.choose_backend(profile) == said.split(",")[0]
+        assert capsys.readouterr().out.startswith(f"backend  {said}")
+    else:
+        with pytest.raises(ValueError, match=said):
+            backends.choose_backend(profile)
 
 
 @pytest.mark.parametrize("release", sorted(SIGNATURES))
@@ -82,12 +68,8 @@ def test_the_signatures_are_those_of_the_release_that_is_installed():
 
 
 UNSLOTH = ROOT / ".venv-unsloth" / "bin" / "python"
-
-
-@pytest.mark.skipif(not UNSLOTH.is_file(), reason="make test-unsloth makes the environment that this needs")
-def test_unsloth_tunes_the_pocket_model_and_plain_peft_reads_the_adapter(tmp_path):
-    code = f"""
-from dataclasses import replace
+RUN = """
+import sys
 from workshop_utils.machine.profiles import setup
 profile = setup("pocket", quiet=True)
 from workshop_utils.tuning.backends import choose_backend
@@ -96,16 +78,20 @@ from workshop_utils.lessons import stoic_run, stoic_set
 from workshop_utils.tuning import finetune, lora
 model = lora.attach(lora.load_base("pocket-instruct", profile, backend=backend))
 rows = [stoic_set.messages(pair) for pair in stoic_run.in_small_words(40)]
-config = replace(stoic_run.stoic_config(profile), steps=10, checkpoint_every=5)
-tuned = finetune.tune(model, rows, config, {str(tmp_path)!r}, profile, held_out=rows[:4], quiet=True)
+config = finetune.TuneConfig(steps=10, checkpoint_every=5, learning_rate=2e-3)
+tuned = finetune.tune(model, rows, config, sys.argv[1], profile, held_out=rows[:4], quiet=True)
 losses = [entry["loss"] for entry in tuned.history if "loss" in entry]
 assert losses[-1] < losses[0] / 1.5, losses
-before, after = finetune.before_after(tuned.model, ["My kettle broke."], 30)
-assert before != after
-again = lora.load(lora.load_base("pocket-instruct", profile), {str(tmp_path)!r})
+_, after = finetune.before_after(tuned.model, ["My kettle broke."], 30)
+again = lora.load(lora.load_base("pocket-instruct", profile), sys.argv[1])
 assert again.reply("My kettle broke.", 30) == after[0]
 assert tuned.model.backend == "unsloth"
 """
+
+
+@pytest.mark.skipif(not UNSLOTH.is_file(), reason="make test-unsloth makes the environment that this needs")
+def test_unsloth_tunes_the_pocket_model_and_plain_peft_reads_the_adapter(tmp_path):
     env = os.environ | {"UNSLOTH_FORCE_CPU": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([UNSLOTH, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [UNSLOTH, "-c", RUN, str(tmp_path)]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
