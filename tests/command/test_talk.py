@@ -1,11 +1,12 @@
 """The chat in the terminal: everything is sent again each turn, the oldest is forgotten first, and nothing hangs."""
 
 import io
+import sys
 
 import pytest
 import tiny_models
 
-from workshop_utils.chat import template as chat
+from workshop_utils.chat.template import conversation, prompt_ids
 from workshop_utils.command.talk import Talk, converse
 
 
@@ -15,8 +16,7 @@ class Parrot:
     name, context, n_parameters = "parrot", 40, 7
 
     def __init__(self) -> None:
-        self.seen: list[list[dict[str, str]]] = []
-        self.options: list[dict] = []
+        self.seen, self.options = [], []
 
     def chat_ids(self, messages):
         return [0] * sum(len(message["content"].split()) for message in messages)
@@ -25,31 +25,15 @@ class Parrot:
         self.seen.append(list(messages))
         self.options.append(options)
         yield "I saw "
-        yield str(len(messages))
+        yield f"{len(messages)} č"
 
 
-def test_each_turn_holds_all_that_was_said_before():
-    talk = Talk(Parrot(), max_new_tokens=5)
-    assert "".join(talk.ask("one")) == "I saw 1"
-    assert "".join(talk.ask("two")) == "I saw 3"
-    assert talk.model.seen[1] == chat.conversation("one", "I saw 1", "two")
-
-
-def test_settings_and_a_seed_of_its_own_reach_every_turn():
-    talk = Talk(Parrot(), max_new_tokens=5, temperature=0.3, top_k=4, seed=10)
-    for text in ("one", "two"):
-        list(talk.ask(text))
-    assert talk.model.options == [
-        {"temperature": 0.3, "top_k": 4, "top_p": None, "seed": 10},
-        {"temperature": 0.3, "top_k": 4, "top_p": None, "seed": 11},
-    ]
-
-
-def test_the_largest_seed_lasts_for_more_than_one_turn():
-    talk = Talk(Parrot(), max_new_tokens=5, seed=2**32 - 1)
-    for text in ("one", "two"):
-        list(talk.ask(text))
-    assert [options["seed"] for options in talk.model.options] == [2**32 - 1, 0]
+def test_each_turn_holds_all_that_was_said_before_and_has_a_seed_of_its_own():
+    talk = Talk(Parrot(), max_new_tokens=5, sampling={"temperature": 0.3}, seed=2**32 - 1)
+    assert ["".join(talk.ask(text)) for text in ("one", "two")] == ["I saw 1 č", "I saw 3 č"]
+    assert talk.model.seen[1] == conversation("one", "I saw 1 č", "two")
+    assert talk.model.options == [{"temperature": 0.3, "seed": 2**32 - 1}, {"temperature": 0.3, "seed": 0}]
+    assert prompt_ids(tiny_models.tokenizer(), conversation("one", "", "two"))  # an empty reply does not end it
 
 
 def test_what_no_longer_fits_is_forgotten_from_the_oldest_on_but_never_the_system_prompt():
@@ -63,61 +47,28 @@ def test_what_no_longer_fits_is_forgotten_from_the_oldest_on_but_never_the_syste
     assert last[1]["role"] == "user"  # never cut in the middle of an exchange
 
 
-def test_a_text_that_can_never_fit_is_refused_and_not_remembered():
-    talk = Talk(Parrot(), max_new_tokens=10)
-    with pytest.raises(ValueError, match="say it shorter"):
-        list(talk.ask("word " * 50))
-    assert talk.said == []
-    assert "".join(talk.ask("short")) == "I saw 1"
-
-
-def test_a_refusal_forgets_nothing_that_was_said_before():
+def test_a_text_that_can_never_fit_or_a_reply_that_is_stopped_changes_nothing():
     talk = Talk(Parrot(), max_new_tokens=10)
     for text in ("one", "two", "three"):
         list(talk.ask(text))
     said = list(talk.said)
     with pytest.raises(ValueError, match="say it shorter"):
         list(talk.ask("word " * 50))
-    assert talk.said == said
-    assert talk.forgotten == 0
-    assert "".join(talk.ask("four")) == "I saw 7"
-
-
-def test_an_empty_reply_does_not_end_the_conversation():
-    messages = chat.conversation("one", "", "two")
-    assert chat.prompt_ids(tiny_models.tokenizer(), messages)
-
-
-def test_characters_that_a_terminal_lacks_become_question_marks():
-    class Polyglot(Parrot):
-        def stream(self, messages, max_new_tokens, **options):
-            self.seen.append(list(messages))
-            yield "čaj 🍵"
-
-    typed = io.TextIOWrapper(io.BytesIO("caf\xe9\n".encode("latin1")), encoding="utf-8")
-    shown = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
-    talk = Talk(Polyglot(), max_new_tokens=5)
-    converse(talk, typed, shown, False)
-    assert shown.buffer.getvalue().decode("cp1252").strip() == "?aj ?"
-    assert talk.said == ["caf\ufffd", "čaj 🍵"]  # nothing of it is lost inside
-
-
-def test_a_reply_that_is_stopped_leaves_no_half_exchange():
-    talk = Talk(Parrot(), max_new_tokens=5)
-    stream = talk.ask("one")
+    stream = talk.ask("four")
     next(stream)
     stream.close()
-    assert talk.said == []
+    assert (talk.said, talk.forgotten) == (said, 0)
+    assert "".join(talk.ask("five")) == "I saw 7 č"
 
 
-def test_lines_in_replies_out_new_forgets_and_bye_ends():
-    out = io.StringIO()
-    converse(Talk(Parrot(), max_new_tokens=5), io.StringIO("one\n\n/new\ntwo\n/bye\nthree\n"), out, False)
-    assert out.getvalue() == "I saw 1\nI saw 1\n"
-
-
-def test_at_a_terminal_it_says_how_to_leave():
-    out = io.StringIO()
-    converse(Talk(Parrot(), max_new_tokens=5), io.StringIO("one\n"), out, True)
-    assert "/bye" in out.getvalue()
-    assert "model  I saw 1" in out.getvalue()
+@pytest.mark.parametrize("typing", [False, True])
+def test_lines_in_replies_out_new_forgets_bye_ends_and_odd_characters_lose_nothing(typing, monkeypatch, capsys):
+    typed = io.TextIOWrapper(io.BytesIO("caf\xe9\n\n/new\ntwo\n/bye\nthree\n".encode("latin1")), encoding="utf-8")
+    typed.isatty = lambda: typing
+    monkeypatch.setattr(sys, "stdin", typed)
+    talk = Talk(Parrot(), max_new_tokens=5)
+    converse(talk)
+    out = capsys.readouterr().out
+    assert [messages[0]["content"] for messages in talk.model.seen] == ["caf\ufffd", "two"]
+    assert out == "I saw 1 č\nI saw 1 č\n" or typing
+    assert ("/bye" in out) == ("model  I saw 1" in out) == typing

@@ -59,11 +59,6 @@ def test_the_largest_profile_that_the_gpu_can_carry_and_why(card, name, device, 
     assert because in profile.reason
 
 
-def test_no_gpu_means_pocket(no_gpu):
-    profile = profiles.setup(quiet=True)
-    assert (profile.name, profile.device, profile.text) == ("pocket", "cpu", "stories")
-
-
 def test_an_unreachable_hub_means_pocket_and_a_local_copy_stands_in_for_it(gpu, monkeypatch, tmp_path):
     gpu(*T4)
     monkeypatch.setattr(hub, "hub_reachable", lambda: (False, "the hub did not answer within 3 s"))
@@ -84,7 +79,8 @@ def test_the_argument_goes_before_the_variable_and_the_variable_before_the_machi
     assert "40 GB" in big.reason
 
 
-def test_a_profile_that_is_asked_for_is_given_even_where_it_will_be_slow(no_gpu):
+def test_no_gpu_means_pocket_and_what_is_asked_for_is_given_even_where_it_will_be_slow(no_gpu):
+    assert (profiles.choose().name, profiles.choose().text) == ("pocket", "stories")
     profile = profiles.choose("t4")
     assert (profile.name, profile.device) == ("t4", "cpu")
     assert "hours" in profile.reason
@@ -126,13 +122,6 @@ def test_only_the_capability_decides_on_cuda(capability, dtype):
 def test_a_cpu_takes_bf16_only_where_it_is_faster(speedup, dtype, monkeypatch):
     monkeypatch.setattr(profiles, "cpu_bf16_speedup", lambda: speedup)
     assert profiles.choose_dtype("cpu")[0] == dtype
-
-
-@pytest.mark.parametrize("supported", [True, False])
-def test_bf16_is_measured_only_where_a_cpu_has_it(supported, monkeypatch):
-    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, name, lambda: supported, raising=False)
-    assert (hardware.cpu_bf16_speedup.__wrapped__() > 0) == supported
 
 
 # --- what a profile brings

@@ -166,9 +166,8 @@ def execute(arguments: Sequence[str]) -> int:
         With WORKSHOP_DEBUG=1 errors are raised instead, for their traceback.
     """
     try:
-        return app(list(arguments), standalone_mode=False, prog_name="workshop") or 0
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped with Ctrl-C", 130)
+        code = app(list(arguments), standalone_mode=False, prog_name="workshop") or 0
+        return _fail("stopped with Ctrl-C", code) if code == 130 else code  # typer's silent Ctrl-C
     except BrokenPipeError:  # `workshop doctor | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
