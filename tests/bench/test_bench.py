@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -10,12 +11,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+import tiny_models
 import torch
+from nbformat import v4, write
 
-BENCH = Path(__file__).resolve().parent.parent / "bench"
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.command import cli
+from workshop_utils.machine import hardware
+
+BENCH = Path(__file__).resolve().parents[2] / "bench"
 SHARED = {"common", "peers", "gpu_parts"}
 FOR_A_GPU = {"gpu"}  # `make gpu`, and its own tests below
 BENCHES = sorted(path.stem for path in BENCH.glob("*.py") if path.stem not in SHARED | FOR_A_GPU)
@@ -57,30 +65,65 @@ class GPT(torch.nn.Module):
 """
 
 
-def run(name: str, out: Path, *arguments: str) -> dict:
-    """Run a bench as people do, and read what it wrote."""
-    command = [sys.executable, str(BENCH / f"{name}.py"), "--quick", "--out", str(out), *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # two threads take turns when other tests use the second core
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert f"## {name}" in (out / "RESULTS.md").read_text(encoding="utf-8")
-    return json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+# What measures a process of its own, or starts some: here it is asked for nothing, or works in this process.
+PROCESSES: dict[str, dict[str, Any]] = {
+    "budget": {"measured": lambda *args, **kwargs: 1e6},
+    "tokenise": {"peak_gigabytes": lambda *command: 1.0},
+    "streaming": {"peak_megabytes": lambda *paths: 1.0},
+    "stoic_tuning": {"reload_difference": lambda *args: 0.0},
+    "processes": {
+        "together": lambda path, restarts=0: [f"resumed after step {cli.execute(['train', '--config', path])}"]
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def beside_the_benches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Their folder on the path; few new tokens, and as many threads as before."""
+    threads, generate = torch.get_num_threads(), LanguageModel.generate
+
+    def a_few(model: LanguageModel, rows: list, n: int, **settings: Any) -> list:
+        return generate(model, rows, min(n, 8), **settings)
+
+    monkeypatch.syspath_prepend(str(BENCH))
+    monkeypatch.setattr(LanguageModel, "generate", a_few)
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def loaded(name: str) -> ModuleType:
+    """A script of bench/ as a module."""
+    spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCH / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(name: str, out: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[dict, str]:
+    """Run a bench as people do, but for its processes; return its JSON and its table."""
+    module = loaded(name)
+    for function, instead in PROCESSES.get(name, {}).items():
+        monkeypatch.setattr(module, function, instead)
+    monkeypatch.setattr(sys, "argv", [f"bench/{name}.py", "--quick", "--out", str(out), *arguments])
+    module.main()
+    return json.loads((out / f"{name}.json").read_text(encoding="utf-8")), (out / "RESULTS.md").read_text()
 
 
 @pytest.mark.parametrize("name", BENCHES)
-def test_every_bench_writes_the_agreed_json(name: str, tmp_path: Path) -> None:
-    arguments = []
-    if name in WITH_NANOGPT:
-        (tmp_path / "model.py").write_text(STAND_IN)
-        arguments = ["--nanogpt", str(tmp_path)]
-    result = run(name, tmp_path, *arguments)
+def test_every_bench_writes_the_agreed_json(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.py").write_text(STAND_IN)
+    arguments = ["--nanogpt", str(tmp_path)] if name in WITH_NANOGPT else []
+    result, page = run(name, tmp_path, monkeypatch, *arguments)
     assert set(result) == {"name", "machine", "versions", "command", "rows"}
     assert result["name"] == name
     assert {"cpu", "cores", "ram_gb", "date"} <= set(result["machine"])
     assert {"python", "torch"} <= set(result["versions"])
     shown = f"python bench/{name}.py --quick --out PATH" + (" --nanogpt PATH" if arguments else "")
     assert result["command"] == shown  # nobody's folders
-    assert ("Peer: nanoGPT." in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")) == bool(arguments)
+    assert f"## {name}" in page
+    assert ("Peer: nanoGPT." in page) == bool(arguments)
     assert result["rows"]
     for row in result["rows"]:
         assert {"what", "ours", "peer", "ratio"} <= set(row)
@@ -94,22 +137,10 @@ def test_make_bench_knows_every_bench() -> None:
 
 
 @pytest.fixture
-def common(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCH))
+def common() -> ModuleType:
     import common
 
     return common
-
-
-@pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(str(BENCH))
-    import peers
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield peers
-    torch.set_num_threads(threads)
 
 
 def test_a_ratio_above_one_is_always_better(common: ModuleType) -> None:
@@ -135,7 +166,9 @@ def test_a_new_section_takes_the_place_of_the_old_one(common: ModuleType) -> Non
     assert common.with_section(page, "b", "## b\n\nnew figures\n") == page
 
 
-def test_the_peer_learns_what_it_is_shown(peers: ModuleType, tmp_path: Path) -> None:
+def test_the_peer_learns_what_it_is_shown(tmp_path: Path) -> None:
+    import peers
+
     path = tmp_path / "text.txt"
     path.write_text("abcdefgh\n" * 400)
     text = peers.characters(path, tmp_path)
@@ -147,72 +180,61 @@ def test_the_peer_learns_what_it_is_shown(peers: ModuleType, tmp_path: Path) -> 
     assert peers.whole_loss(model, text.val) < peers.whole_loss(peers.Plain().model(9), text.val) - 0.1
 
 
-def test_a_folder_without_nanogpt_gets_a_sentence(peers: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"no model\.py"):
-        peers.choose_peer(tmp_path)
-
-
 # --- bench/gpu.py
 
 
 @pytest.fixture
-def gpu_parts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(sys, "path", [str(BENCH), *sys.path])
+def gpu_parts() -> ModuleType:
     import gpu_parts
 
     return gpu_parts
 
 
 @pytest.mark.lessons
-def test_the_bench_for_a_gpu_runs_whole_on_a_cpu(tmp_path: Path) -> None:
-    (tmp_path / "model.py").write_text(STAND_IN)
-    result = run("gpu", tmp_path, "--minutes", "60", "--nanogpt", str(tmp_path))
-    page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    assert "failed" not in page
+def test_the_bench_for_a_gpu_goes_on_after_a_part_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    only = ["--only", "generation,qlora,unsloth,lessons", "--lessons", "00", "--minutes", "60"]
+    result, page = run("gpu", tmp_path, monkeypatch, *only, "--nanogpt", str(tmp_path / "nowhere"))
+    assert "generation failed (there is no model.py in NANOGPT: --nanogpt wants" in page
+    assert page.count("failed") == 1
     assert "unsloth was left out: unsloth is not installed." in page
     assert str(tmp_path) not in page + json.dumps(result)  # nobody's folders
-    parts: dict[str, list[dict]] = {}
-    for row in result["rows"]:
-        parts.setdefault(row["part"], []).append(row)
-    assert list(parts) == ["throughput", "generation", "hub", "qlora", "lessons"]
-    compared = [row for row in parts["throughput"] + parts["generation"] if "loss" not in row["what"]]
-    assert all(row["ratio"] > 0 for row in compared)
-    for kind in ("eager", "compiled"):
-        (loss,) = [row for row in parts["throughput"] if f"{kind}: loss" in row["what"]]
-        assert max(loss["ours"], loss["peer"]) < math.log(128) + 0.1
-    assert parts["qlora"][0]["ours"] > 0
-    assert [(row["status"], row["cell"], row["error"]) for row in parts["lessons"]] == [("passed", None, "")] * 2
-    assert all(row["ram_gb"] > 0.1 for row in parts["lessons"])
+    parts = {row["part"]: row for row in reversed(result["rows"])}
+    assert set(parts) == {"hub", "qlora", "lessons"}
+    assert parts["qlora"]["ours"] > 0
+    assert (parts["lessons"]["status"], parts["lessons"]["cell"], parts["lessons"]["error"]) == ("passed", None, "")
+    assert parts["lessons"]["ram_gb"] > 0.1
 
 
-def test_what_does_not_fit_or_fails_is_a_sentence_and_ends_nothing(tmp_path: Path) -> None:
-    late = run("gpu", tmp_path / "late", "--minutes", "0")
-    assert late["rows"] == []
-    page = (tmp_path / "late" / "RESULTS.md").read_text(encoding="utf-8")
+def test_what_has_no_time_left_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, page = run("gpu", tmp_path, monkeypatch, "--minutes", "0")
+    assert result["rows"] == []
     assert "throughput was left out: the 0 minutes were over." in page
     assert "lessons was left out: the 0 minutes were over." in page
-    nowhere = str(tmp_path / "nowhere")
-    failed = run("gpu", tmp_path / "failed", "--only", "throughput,generation", "--nanogpt", nowhere)
-    assert failed["rows"] == []
-    page = (tmp_path / "failed" / "RESULTS.md").read_text(encoding="utf-8")
-    for part in ("throughput", "generation"):
-        assert f"{part} failed (there is no model.py in NANOGPT: --nanogpt wants" in page
 
 
-def test_without_a_gpu_the_bench_says_so(tmp_path: Path) -> None:
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(BENCH / "gpu.py"), "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode != 0
-    assert done.stderr.strip() == (
-        "torch finds no CUDA device here: run this where there is an NVIDIA GPU, or --tiny to see that it runs"
-    )
+def test_training_and_generation_are_compared_with_nanogpt(gpu_parts: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(STAND_IN)
+    job = gpu_parts.Job("trial", str(tmp_path), 60, tiny=True, nanogpt=str(tmp_path))
+    gpu_parts.throughput(job)
+    gpu_parts.generation(job)
+    assert json.loads((tmp_path / "trial.found.json").read_text())["rows"] == job.rows
+    losses = [row for row in job.rows if "loss" in row["what"]]
+    assert len(losses) == 2  # eager and compiled
+    assert all(max(row["ours"], row["peer"]) < math.log(128) + 0.1 for row in losses)
+    assert all(row["ratio"] > 0 for row in job.rows if row not in losses)
+
+
+def test_without_a_gpu_the_bench_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "find_gpu", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["bench/gpu.py"])
+    with pytest.raises(
+        SystemExit, match="no CUDA device here: run this where there is an NVIDIA GPU, or --tiny to see"
+    ):
+        loaded("gpu").main()
 
 
 @pytest.mark.parametrize(("family", "n"), [("gemma2", 2_614_341_888), ("qwen2", 1_543_714_304)])
 def test_the_real_shapes_have_as_many_parameters_as_on_the_hub(gpu_parts: ModuleType, family: str, n: int) -> None:
-    import tiny_models
-
     shape = dict(gpu_parts.REAL[family])
     rows = shape.pop("tokens") + shape.pop("spare_rows")
     with torch.device("meta"):
@@ -221,13 +243,11 @@ def test_the_real_shapes_have_as_many_parameters_as_on_the_hub(gpu_parts: Module
 
 
 def test_a_tokenizer_of_a_real_size_still_knows_its_words(gpu_parts: ModuleType) -> None:
-    import tiny_models
-
     small, large = tiny_models.tokenizer("qwen2"), tiny_models.tokenizer("qwen2", size=20_000)
     assert len(large) == 20_000
-    text = "What colour is a banana?"
-    assert large(text)["input_ids"] == small(text)["input_ids"]
-    assert large.decode(large(text + "<|im_end|>")["input_ids"]) == text + "<|im_end|>"
+    text = "What colour is a banana?<|im_end|>"
+    assert large(text)["input_ids"][:-1] == small(text)["input_ids"][:-1]
+    assert large.decode(large(text)["input_ids"]) == text
     for said in gpu_parts.conversations(large, 12):
         assert len(large.apply_chat_template(said, return_dict=False)) == gpu_parts.TUNED_LENGTH
 
@@ -247,18 +267,15 @@ def test_nobody_measures_a_broken_model(gpu_parts: ModuleType, losses: list[floa
         gpu_parts.check_losses({"ours": [4.9, 4.7], "peer": losses}, 128)
 
 
-def test_a_lesson_passes_fails_is_stopped_or_left_out(
+def test_a_lesson_fails_is_stopped_or_left_out(
     gpu_parts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nbformat import v4, write
-
     def lesson(code: str, seconds: float) -> dict | None:
         path = tmp_path / "01_lesson.ipynb"
         write(v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in code.split("\n")]), path)
         return gpu_parts.run_lesson(gpu_parts.Job("lessons", str(tmp_path), seconds), path)
 
-    passed, failed = lesson("print(1)", 600), lesson("print(1)\nraise ValueError('a | b')", 600)
-    assert (passed["status"], passed["cell"]) == ("passed", None)
+    failed = lesson("print(1)\nraise ValueError('a | b')", 600)
     assert (failed["status"], failed["cell"], failed["error"]) == ("failed", 2, "ValueError: a | b")
     assert "minutes: **failed** in cell 2 (ValueError: a / b); 0.0 GB" in failed["what"]
     assert lesson("print(1)", 1) is None
