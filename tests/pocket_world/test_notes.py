@@ -8,7 +8,7 @@ import re
 import pytest
 from pocket_world import notes, quality
 
-from workshop_utils.lessons import notes as retrieve
+from workshop_utils.lessons import notes as lesson_notes
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import Dice
 
@@ -27,28 +27,22 @@ def test_the_answer_stands_in_the_prompt_and_the_reply_gives_it(held_out: bool) 
 
 
 def test_a_reply_from_the_other_note_or_from_nowhere_is_wrong() -> None:
-    for chat in many(300):
+    chats = many(300)
+    for chat in chats:
         assert not quality.answers(chat, "I do not know that, I am a very small model.")
         if chat.truth["other"]:
             wrong = chat.reply.lower().replace(chat.truth["answer"].lower(), chat.truth["other"])
             assert not quality.answers(chat, wrong), (chat, wrong)
-
-
-def test_every_family_is_met_and_half_of_the_prompts_have_a_second_note() -> None:
-    chats = many()
     assert {chat.truth["family"] for chat in chats} == set(notes.FAMILIES)
     assert 0.4 < sum(bool(chat.truth["other"]) for chat in chats) / len(chats) < 0.6
 
 
-def test_held_out_wordings_and_animals_are_kept_out_of_training() -> None:
+def test_held_out_wordings_and_animals_and_those_of_the_lesson_are_kept_out_of_training() -> None:
     for family in notes.FAMILIES.values():
         assert not set(family.questions) & set(family.held_out_questions)
     dice = Dice(random.Random(0))
     met, kept = ({notes.beast(dice, held_out) for _ in range(4000)} for held_out in (False, True))
     assert not met & kept
-
-
-def test_the_animals_of_the_lesson_are_never_trained_on() -> None:
-    animals = [text.split()[1] for text in retrieve.NOTES if re.match(r"An? \w+ is \w+\.$", text)]
+    animals = {text.split()[1] for text in lesson_notes.NOTES if re.match(r"An? \w+ is \w+\.$", text)}
     assert len(animals) >= 4
-    assert set(animals) <= notes._NEVER
+    assert animals <= notes._NEVER
