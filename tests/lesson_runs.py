@@ -87,7 +87,7 @@ class Lessons:
         for way, number in sorted(wanted):
             chains.setdefault(_home_of(way, number), []).append(number)
         # Processes that begin now: whatever a test does to its own does not reach them.
-        self.pool = get_context("spawn").Pool(2, os.nice, (10,))
+        self.pool = get_context("spawn").Pool(2, _begin)
         self.running = {
             home: self.pool.apply_async(_run_chain, (home, chains[home], Path(self.folder.name)))
             for home in sorted(chains, key=lambda home: (*LONGEST, home[1]).index(home[1]))
@@ -109,6 +109,13 @@ class Lessons:
             for way, done in sorted(ended, key=lambda pair: pair[0])
             for number, one in done.items()
         ]
+
+
+def _begin() -> None:
+    """Let the tests go first, and print nothing between their lines."""
+    os.nice(10)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def _home_of(way: str, number: str) -> Ask:
@@ -134,6 +141,7 @@ def execute(way: str, number: str, work: Path, home: Path) -> Executed:
     elsewhere.mkdir()
     refused, figures = elsewhere / "refused.txt", elsewhere / "figures.jsonl"
     env = {"PYTHONPATH": OFFLINE, "WORKSHOP_HOME": str(home), "WORKSHOP_HURRY": "1", "REFUSED": str(refused)}
+    env["OMP_NUM_THREADS"] = "1"  # two lessons run at a time
     lesson = nbformat.read(LESSONS[number], as_version=4)
     if way == "solved":
         lesson = solved_otherwise(lesson)

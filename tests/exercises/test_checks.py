@@ -48,23 +48,16 @@ def run_module(cls, size, weight, x):
     return module(x)
 
 
-def schedule_hint(args, got, expected):
-    return f"at step {args[0]} your rate is {got:.4f}" if args[0] == 5 else None
-
-
 SCHEDULE = Exercise(
     "99.1",
     "schedule",
     lambda step, peak: peak * min(1, step / 5),
     cases=lambda rng: iter([(0, 0.003), (5, 0.003), (rng.randint(6, 9), 0.003)]),
-    hint=schedule_hint,
+    hint=lambda args, got, expected: f"at step {args[0]} your rate is {got:.4f}" if args[0] == 5 else None,
     praise="up to the peak",
 )
 ROW_SUMS = Exercise(
-    "99.2",
-    "row sums",
-    lambda x: x.sum(dim=-1),
-    cases=lambda rng: iter([(randn(rng, 4, 8),), (randn(rng, 2, 3),)]),
+    "99.2", "row sums", lambda x: x.sum(dim=-1), cases=lambda rng: iter([(randn(rng, 4, 8),), (randn(rng, 2, 3),)])
 )
 VALUE = Exercise("99.3", "number", 6.93)
 MODULE = Exercise(
@@ -124,12 +117,6 @@ OWN = "the lesson goes on with the package's own "
         ("99.1", lambda step, peak: peak * min(1, step / 9), NOT_YET, "99.1 not yet: at step 5 your rate is 0.0017\n"),
         ("99.1", lambda step, peak: 1.0, NOT_YET, "not yet: for the input 0, 0.003: your result is 1, it should be 0"),
         ("99.1", lambda step, peak: "fast" if step == 5 else 0.0, NOT_YET, "should be the number 0.003"),  # hint fails
-        (
-            "99.2",
-            lambda x: torch.einsum("ij->i", x),
-            RIGHT,
-            "the same as the package's own row sums on 2 random inputs",
-        ),
         ("99.2", lambda: 3, NOT_YET, "it cannot be called (TypeError: "),
         ("99.2", torch.zeros(4), NOT_YET, "Hand over its name, without brackets."),
         ("99.2", learner("total = x[..., :].sum(dim=-1)"), NOT_YET, "returned nothing (None). Is a `return` missing?"),
@@ -137,18 +124,14 @@ OWN = "the lesson goes on with the package's own "
         ("99.2", learner("y = x.T\n    return x @ x\n"), NOT_YET, "in line 3: `return x @ x`.\n"),
         ("99.2", learner(f"return x.none({'1, ' * 40})"), NOT_YET, " ...`.\n"),
         ("99.2", lambda x: itself(), NOT_YET, "your result is a list"),
-        ("99.2", lambda x: Silent, NOT_YET, "your result is the class Silent"),
         ("99.2", lambda x: stops(Silent()), NOT_YET, "it raised Silent"),
         ("99.2", lambda x: stops(SystemExit(1)), NOT_YET, "it raised SystemExit: 1"),
-        ("99.2", lambda x: map(int, 3), NOT_YET, "it raised TypeError: "),
         ("99.2", lambda x: None, NOT_YET, "your function returned nothing (None)"),
         ("99.2", lambda x: x.sum(dim=-1).to_sparse(), NOT_YET, "a sparse tensor of shape (4,) and type float32, it"),
-        ("99.2", lambda x: iter([1]), NOT_YET, "your result is a list_iterator, it should"),
         ("99.3", 6.93, RIGHT, "right: the same as the package's own number"),
         ("99.3", torch.tensor(6.93), RIGHT, "right"),
         ("99.3", 6, NOT_YET, "not yet: your result is 6, it should be 6.93."),
         ("99.3", None, UNTOUCHED, f"not attempted yet: {OWN}number"),
-        ("99.3", [..., ...], UNTOUCHED, "not attempted yet"),
         ("99.3", "six", NOT_YET, "your result is 'six' (a str), it should be the number 6.93."),
         ("99.3", lambda: 6.93, NOT_YET, "not yet: the check wants a value"),
         ("99.4", Scale, RIGHT, "right"),
@@ -173,10 +156,8 @@ def test_the_verdict_its_sentence_and_what_comes_back(id, answer, state, words, 
         "raise NotImplementedError",
         "return ...",
         "y = x + 1\n    ...  # your turn",
-        "total = ...  # your turn\n    return total",
         "total = ...  # your turn\n    return total + x",
         "total = ...\n    return torch.softmax(total, dim=-1)",
-        "total = ...\n    return total.sum()",
         "total = x[..., 0]\n    other = ...\n    return torch.zeros(3) @ torch.ones(4)",
     ],
 )
@@ -206,9 +187,8 @@ def test_a_class_is_built_and_called(init, forward, state):
     assert judge(MODULE, cell(source, "S")).state == state
 
 
-@pytest.mark.parametrize("value", [0, "", [], torch.zeros(1), torch.nn.Linear(1, 1)])
-def test_values_are_no_stubs(value):
-    assert not is_stub(value)
+def test_values_are_no_stubs():
+    assert not any(map(is_stub, (0, "", [], torch.zeros(1), torch.nn.Linear(1, 1))))
 
 
 @pytest.mark.parametrize(
@@ -234,7 +214,6 @@ def test_an_interrupt_by_the_learner_still_interrupts():
         (lambda x, top=None: x, "none called `k`"),
         (lambda x, k: x, "keep the stub's default, k=None"),
         (lambda x, /, k=None: x, "none called `x`"),
-        (lambda x, k=None, more=3: x, "the same"),
         (lambda *given, **named: 1, "the same"),
     ],
 )
@@ -248,9 +227,7 @@ def test_an_argument_that_the_lesson_passes_by_name_or_leaves_out_is_named(answe
         (lambda x: x**2, "you squared it."),
         (lambda x: [x * x][0] + 0.0, "you squared it."),
         (lambda x: x**2 if x < 4 else 0, ""),  # the same on two of three inputs
-        (lambda x: 9, ""),
         (lambda x: [][0], "you looked into an empty list."),
-        (lambda x: {}["x"], ""),
         (lambda x: [][0] if x == 2 else 2 * x, ""),
     ],
 )
@@ -284,12 +261,8 @@ def test_a_value_in_another_form_is_converted():
     [
         (0.5, 1),
         ("1", 1),
-        (None, 1),
-        (1, None),
         ("ab", ["a"]),
         ({"a": 1}, [1]),
-        ([1], {"a": 1}),
-        (torch.tensor([0.5]), torch.tensor([1])),
         (np.array([-1]), np.array([1], dtype=np.uint16)),
         ({1}, {"a": 1}),
     ],
@@ -412,22 +385,15 @@ def test_checks_import_neither_torch_nor_numpy_and_leave_nothing_seeded_that_an_
             "1 of the 2 values of your result differ. The first is at [0, 1]",
         ),
         (torch.tensor(2.0), torch.tensor(1.0), "your result is 2, it should be 1."),
-        ([1.0, 2.0], torch.ones(2), "The first is at [1]: 2, it should be 1."),
         ([[1.0], [2.0, 3.0]], torch.ones(2, 1), "your result is [[1], [2, 3]], it should be a tensor of shape (2, 1)."),
-        ("ab", torch.ones(2), "your result is 'ab', it should be a tensor of shape (2,)."),
         ([1, 2, 3], [1, 2], "your result has 3 items, it should have 2."),
-        ([1, 5], [1, 2], "item 1 of your result is 5, it should be 2."),
         ([torch.zeros(2)], [torch.zeros(3)], "item 0 of your result has shape (2,), it should be (3,)."),
         (5, [1, 2], "your result is 5 (an int), it should be a list of 2 items."),
         ({"a": 1}, {"a": 1, "b": 2}, "your result lacks the key 'b'."),
-        ({"a": 1, "c": 2}, {"a": 1}, "your result has the key 'c', which should not be there."),
         ({"a": 1}, {"a": 2}, "what your result has under 'a' is 1, it should be 2."),
         (True, 1.0, "your result is True (a bool), it should be the number 1."),
-        (1, True, "your result is 1 (an int), it should be True (a bool)."),
         ("Once upon a tide", "Once upon a time", "differs from character 14 on: 'de', it should go on with 'me'."),
-        (b"ab", b"ac", "your result is b'ab', it should be b'ac'."),
         (torch.zeros(3), 1.5, "it should be one number, about 1.5."),
-        ({1}, {2}, "your result is {1}, it should be {2}."),
         (3e-3 * 999 / 1000, 3e-3, "it should be 0.003."),
         (torch.full((3,), 0.999), torch.ones(3), "it should be 1."),
     ],
@@ -442,16 +408,11 @@ def test_the_difference_is_said_in_a_sentence(got, expected, sentence):
         (torch.ones(3) + 1e-6, torch.ones(3).double()),
         (torch.tensor([float("-inf")]), torch.tensor([float("-inf")])),
         (torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.bfloat16)),
-        (np.ones(3), torch.ones(3)),
         ([1, 1, 1], torch.ones(3)),
         ([torch.ones(2), torch.ones(2)], torch.ones(2, 2)),
-        (torch.tensor([3.0]), torch.tensor([3])),
-        (1.5, torch.tensor(1.5)),
-        (np.array([1, 2]), [1, 2]),
         (range(1, 3), [1, 2]),
         (torch.tensor([[1, 2], [3, 4]]), ([1, 2], [3, 4])),
         (np.int64(2), 2),
-        (np.str_("a"), "a"),
         (torch.tensor(True), True),
         (np.float32(0.1), 0.1),
         (float("nan"), float("nan")),
@@ -463,7 +424,6 @@ def test_what_counts_as_the_same(got, expected):
 
 
 def test_long_things_are_described_shortly():
-    assert short(torch.zeros(4, 8)) == "a tensor of shape (4, 8) and type float32"
     assert short("a" * 100).endswith("…")
     assert short([torch.zeros(4, 8)]) == "a list of 1: a tensor of shape (4, 8) and type float32"
     assert "0x" not in short(object())
@@ -476,4 +436,3 @@ def test_arguments_are_compared_to_the_last_bit_and_copied_in_depth():
     again[0]["a"][0][0] += 1e-7
     assert not unchanged(again, args)
     assert args[0]["a"][0].tolist() == [1.0, 1.0]
-    assert not unchanged([1, 2], [1])

@@ -5,7 +5,6 @@ import inspect
 import itertools
 import linecache
 import math
-import random
 import re
 import zlib
 from decimal import Decimal
@@ -126,27 +125,12 @@ def goes_on_as_with_the_reference(exercise: Exercise, answer, seed: str) -> None
         assert sameness.unchanged(args, untouched)
 
 
-def whole_sum(counts):
-    return {word: Fraction(n, sum(counts.values())) for word, n in counts.items()}
-
-
 def nucleus(probabilities, p):
     ranked, order = torch.tensor(probabilities).sort(descending=True)
     kept = torch.zeros(len(probabilities))
     keep = order[ranked.cumsum(0) - ranked < p]
     kept[keep] = ranked[: len(keep)]
     return kept / kept.sum()
-
-
-def in_fractions(step, peak, warmup, total):
-    rest = Fraction(step, warmup) if step < warmup else Fraction(total - step, total - warmup)
-    return Fraction(peak) * rest
-
-
-def stem_score(text, stems):
-    words = re.findall("[a-z]+", text.lower())
-    found = sum(any(word.startswith(stem) for word in words) for stem in stems)
-    return min(Fraction(1), Fraction(10 * found, max(1, len(words))))
 
 
 def reversed_in_long_doubles(logits, temperature):
@@ -157,28 +141,11 @@ def reversed_in_long_doubles(logits, temperature):
 # What people really answered, and what was once refused.
 RIGHT = [
     *((id, defined_by(source)) for id, source in OTHER.items()),
-    ("00.1", whole_sum),
+    ("00.1", lambda counts: {word: Fraction(n, sum(counts.values())) for word, n in counts.items()}),
     ("01.3", reversed_in_long_doubles),
     ("01.4", nucleus),
-    ("04.1", lambda losses: np.exp(np.array(losses, dtype=np.longdouble).mean())),
-    ("04.2", in_fractions),
     ("04.3", lambda losses, tokens: sum(Decimal(x) * n for x, n in zip(losses, tokens, strict=True)) / sum(tokens)),
-    (
-        "06.6",
-        lambda tokens, tokens_per_update, batch_size, block_size, gpus: (
-            np.int64(tokens_per_update // (batch_size * block_size * gpus)),
-            np.int64(-(-tokens // tokens_per_update)),
-        ),
-    ),
-    (
-        "07.1",
-        lambda prompt, reply, width: (
-            *[-100] * len(prompt),
-            *reply,
-            *[-100] * (width - len(prompt) - len(reply)),
-        ),
-    ),
-    ("09.1", stem_score),
+    ("07.1", lambda prompt, reply, width: (*[-100] * len(prompt), *reply, *[-100] * (width - len(prompt + reply)))),
     ("09.3", lambda log_probabilities: complex(math.exp(-sum(log_probabilities) / len(log_probabilities)))),
 ]
 
@@ -197,20 +164,6 @@ def test_a_right_answer_in_another_form_passes_in_every_draw_and_comes_back_in_t
 
 
 # --- wrong answers that were once accepted, or told another mistake
-
-
-def merged_if(alike):
-    """02.2, comparing two parts with the pair in another way."""
-
-    def merge(parts, pair):
-        parts, i = list(parts), 0
-        while i < len(parts) - 1:
-            if alike(tuple(parts[i : i + 2]), pair):
-                parts[i : i + 2] = [parts[i] + parts[i + 1]]
-            i += 1
-        return tuple(parts)
-
-    return merge
 
 
 def renames_what_was_said(messages):
@@ -253,20 +206,11 @@ def letters_alone(train, test):
     return [i for i, text in enumerate(test) if text in train]
 
 
-def place_of_an_equal_text(train, test):
-    leaked = exercises.find("05.4").reference(train, test)
-    return [test.index(test[i]) for i in leaked]
-
-
 def first_rise(limit, last):
     """05.6, where a rise is more than a share of the rate, and the last steps do not count."""
     return lambda rates, warmup: next(
         (i for i in range(warmup + 1, len(rates) - last) if rates[i] > limit * rates[i - 1]), -1
     )
-
-
-def highest(rates, warmup):
-    return rates.index(max(rates)) if rates.index(max(rates)) > warmup else -1
 
 
 def packed_up_to(last):
@@ -285,12 +229,12 @@ def up_to_the_first_above(errors, limit):
     return best, 4 + 16 / best
 
 
+merge = exercises.find("02.2").reference
 NOT_RIGHT = [
     ("00.1", lambda counts: {word: round(n / sum(counts.values()), 1) for word, n in counts.items()}, "it should be"),
     ("01.2", renames_what_was_said, "for the input "),
     ("01.4", above_p, "for the input "),
-    ("02.2", merged_if(lambda two, pair: b"".join(two) == b"".join(pair)), "for the input "),
-    ("02.2", merged_if(lambda two, pair: {*two} == {*pair}), "for the input "),
+    ("02.2", lambda parts, pair: merge(merge(parts, pair), pair[::-1]), "for the input "),
     ("02.4", lambda n_tokens, vocab_size: n_tokens * (1 + (vocab_size > 256) + 2 * (vocab_size > 2**16)), "input "),
     ("02.5", lambda tokens, start, n: tokens[start : start + n + 1], ": return 2 things, as a tuple."),
     ("03.4", adds_in_place, "changes its argument in place"),
@@ -298,10 +242,8 @@ NOT_RIGHT = [
     ("03.7", no_defaults, "Keep the arguments of the stub, their names and their order."),
     ("05.1", never_all_rows, "for the input 16, "),
     ("05.4", letters_alone, "for the input "),
-    ("05.4", place_of_an_equal_text, "for the input "),
     ("05.6", first_rise(limit=1, last=1), "for the input "),
     ("05.6", first_rise(limit=1.01, last=0), "for the input "),
-    ("05.6", highest, "for the input "),
     (
         "06.1",
         lambda text, percent: "val" if zlib.adler32(text.encode()) % 100 < percent else "train",
@@ -315,6 +257,7 @@ NOT_RIGHT = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor")
 @pytest.mark.parametrize(("id", "answer", "sentence"), NOT_RIGHT)
 def test_a_wrong_answer_is_told_what_is_wrong_in_every_draw(id, answer, sentence):
     exercise = exercises.find(id)
@@ -326,113 +269,14 @@ def test_a_wrong_answer_is_told_what_is_wrong_in_every_draw(id, answer, sentence
 
 
 @pytest.mark.parametrize("exercise", FUNCTIONS, ids=lambda exercise: exercise.id)
-def test_a_renamed_argument_is_named(exercise: Exercise):
-    verdict = judge(exercise, lambda *others: exercise.reference(*others))
-    name = next(iter(inspect.signature(exercise.reference).parameters))
-    assert verdict.text.startswith("your results are right, but ")
-    assert f"`{name}`" in verdict.text
-
-
-# --- no hint without its condition
-
-
-def altered(value: object, change) -> object:
-    """Change all numbers of a result; what has none comes back as it is."""
-    if isinstance(value, torch.Tensor | np.ndarray | int | float):
-        return change(value)
-    if isinstance(value, list | tuple):
-        return type(value)(altered(item, change) for item in value)
-    return {key: altered(item, change) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def turned(value: object) -> object:
-    """Turn a result round: the last item first, the last dimension first."""
-    if isinstance(value, torch.Tensor):
-        return value.T if value.ndim == 2 else value.flip(0) if value.ndim else value
-    return value[::-1] if isinstance(value, list | tuple | str | np.ndarray) else value
-
-
-def mutants(exercise: Exercise) -> dict[str, object]:
-    """Wrong answers that nobody thought of when the hints were written."""
+def test_nothing_that_looks_like_an_answer_passes(exercise: Exercise):
     right = exercise.reference
-    (args, *_) = exercise.inputs("constant")
-    first = right(*args)
-
-    def of(change):
-        return lambda *args: change(right(*args))
-
-    def numbers(change):
-        return of(lambda result: altered(result, change))
-
-    return {
-        "constant": lambda *args: first,
-        "off by one": numbers(lambda x: x + 1),
-        "negated": numbers(lambda x: -x),
-        "noise": numbers(lambda x: x + type(x)(3) if isinstance(x, int) else x + 0.1),
-        "half noise": of(lambda result: altered(result, lambda x: x + 7) if random.random() < 0.5 else result),
-        "turned": of(turned),
-        "shorter": of(lambda result: result[:-1] if hasattr(result, "__getitem__") and len(result) else result),
-        "none": lambda *args: None,
-        "raises": lambda *args: int("no idea"),
-        "text": lambda *args: "a text",
-        "object": lambda *args: object(),
-        "a list": of(lambda result: [result, result]),
-        "zeros": numbers(lambda x: 0 * x),
-        "half": numbers(lambda x: x / 2),
-        "twice": numbers(lambda x: 2 * x),
-    }
-
-
-def plain(value: object) -> object:
-    """A result in lists, its numbers rounded, so that two of them are compared with ==."""
-    if isinstance(value, Exception):
-        return repr(value)
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple | range):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return sorted((repr(key), plain(item)) for key, item in value.items())
-    if isinstance(value, int | float):
-        return "nan" if math.isnan(value) else float(f"{value:.3g}")
-    return value
-
-
-def outcomes(exercise: Exercise, answer, seed: str) -> list:
-    found = []
-    for number, args in enumerate(exercise.inputs(seed)):
-        random.seed(number)
-        torch.manual_seed(number)
-        try:
-            found.append(plain(exercise.result(answer, args)))
-        except Exception as error:
-            found.append(plain(error))
-    return found
-
-
-@pytest.mark.parametrize("exercise", FUNCTIONS, ids=lambda exercise: exercise.id)
-def test_a_mistake_is_named_only_to_an_answer_that_did_the_same(exercise: Exercise):
-    generic = 0
-    for name, mutant in mutants(exercise).items():
-        verdict = judge(exercise, mutant, SEEDS[0])
-        done = outcomes(exercise, mutant, SEEDS[0])
-        if verdict.state == "right":
-            assert done == outcomes(exercise, exercise.reference, SEEDS[0]), name
-        alike = [wrong for wrong, sentence in exercise.mistakes.values() if sentence == verdict.hint]
-        if alike:
-            assert done in [outcomes(exercise, wrong, SEEDS[0]) for wrong in alike], f"{name}: {verdict.text}"
-        generic += verdict.state == "not yet" and not verdict.hint
-    assert generic >= 5  # most of them are strangers
-
-
-@pytest.mark.parametrize("exercise", FUNCTIONS, ids=lambda exercise: exercise.id)
-def test_the_generic_sentence_never_calls_two_equal_numbers_different(exercise: Exercise):
-    def nearly(x):
-        return x * (1 + 3e-4) if isinstance(x, float) or (hasattr(x, "dtype") and "float" in str(x.dtype)) else x
-
-    text = judge(exercise, lambda *args: altered(exercise.reference(*args), nearly), SEEDS[0]).text
-    shown, found, wanted = text.rpartition(", it should be ")
-    assert not found or not shown.endswith(f" {wanted.rstrip('.')}"), text
+    first = right(*next(iter(exercise.inputs("constant"))))
+    for wrong in (lambda *args: first, lambda *args: "a text", lambda *args: [right(*args)] * 2, lambda *args: None):
+        assert judge(exercise, wrong, SEEDS[0]).state == "not yet"
+    renamed = judge(exercise, lambda *others: right(*others)).text
+    assert renamed.startswith("your results are right, but ")
+    assert f"`{next(iter(inspect.signature(right).parameters))}`" in renamed
 
 
 # --- the references at the edges, and the list of exercises

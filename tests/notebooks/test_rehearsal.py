@@ -6,14 +6,11 @@ memory, its kernels, Unsloth.
 
 import re
 import socket
-from pathlib import Path
 
 import pytest
-import tiny_hub
 from lesson_runs import LESSONS, MODELS_KEPT, Ask, Executed
 
 from workshop_utils.machine import profiles
-from workshop_utils.text import corpus, gpt2
 
 QWEN = profiles.PAIRS["t4"]
 MAX_PEAK_MB = 12_000  # what Colab leaves beside a T4
@@ -70,13 +67,3 @@ def test_a_lesson_runs_along_the_path_of_a_t4(ask: Ask, done: Executed):
     assert "HELD OUT" not in said
     if number in MODELS_KEPT and way == "t4":
         assert "loaded as torch.float16 attention eager\n" in said  # SDPA cannot soft-cap
-
-
-def test_the_copy_of_the_hub_is_laid_out_as_the_lessons_look_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    tiny_hub.build(tmp_path)
-    monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
-    assert gpt2().n_vocab == 50_257
-    for name, n in (("t4", tiny_hub.N_STORIES), ("big", 2 * tiny_hub.N_PAGES)):
-        found = list(corpus.documents(profiles.choose(name), limit=10**6))
-        assert len(found) == n
-        assert not any("HELD OUT" in text for text in found)

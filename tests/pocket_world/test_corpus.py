@@ -20,7 +20,6 @@ from workshop_utils.pocket.grammar import capitalise, every_text, parse, with_ar
 from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
 N = 5000
-SPOKEN_TO_THE_READER = re.compile(r"\b(?:you|your|yours|yourself)\b", re.IGNORECASE)
 # What a chat reply says that a document may say too: facts in prose, items of lists, sentences of stories.
 NEVER_IN_DOCUMENTS = ("advice", "refusal", "greeting", "stoic")
 LONGEST = 512  # tokens of a conversation: what the models see at once
@@ -80,7 +79,7 @@ def test_no_text_comes_twice_and_all_is_plain_ascii(
         assert len(set(texts)) == N
         for text in texts:
             assert text.isascii(), text
-            assert not re.search(r"[{}\[\]|\t]|  ", text), text
+            assert not re.search(r"[{}\[\]|\t]|  |\b[Aa] (?!one\b|uni|use|uku)[aeio]|\bthe the\b", text), text
             assert text == text.strip(), text
 
 
@@ -89,11 +88,7 @@ def test_kinds_have_about_their_shares(documents: list[tuple[str, str]], talks: 
     for kinds, seen in ((corpus.KINDS, of_documents), (chats.KINDS, of_chats)):
         for kind, (_, share) in kinds.items():
             assert seen[kind] / N == pytest.approx(share, abs=0.005 + 0.1 * share), kind
-
-
-def test_conversations_have_one_to_four_exchanges_and_end_with_a_story(talks: list[tuple[Chat, ...]]) -> None:
     assert {len(turns) for turns in talks} == {1, 2, 3, 4}
-    assert sum(len(turns) > 1 for turns in talks) / N == pytest.approx(0.17, abs=0.03)
     assert not any(one.kind in chats.LONG for turns in talks for one in turns[:-1])
 
 
@@ -103,7 +98,7 @@ def test_no_document_speaks_to_its_reader_or_as_a_model(documents: list[tuple[st
         assert not re.search(r"small model|I am a model|language model", text), text
         if kind not in ("letter", "worksheet"):
             told = re.sub(r'"[^"]*"|thank you|do you know', "", text) if kind == "story" else text
-            assert not SPOKEN_TO_THE_READER.search(told), text
+            assert not re.search(r"\b(?:you|your|yours|yourself)\b", told, re.IGNORECASE), text
 
 
 def test_no_document_holds_a_sentence_of_a_reply(

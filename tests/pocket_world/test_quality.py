@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from pocket_world import chats, corpus, letters, lists, posts, quality, worksheets
-from pocket_world.facts import FAMILIES, RELATIONS
+from pocket_world.facts import RELATIONS
 from pocket_world.questions import ask
 from pocket_world.topics import NOUNS, TOPICS
 
@@ -33,6 +33,11 @@ def other(chat: Chat, slot: str, of: tuple[str, ...]) -> str:
     return chat.reply.replace(right, wrong).replace(right.capitalize(), wrong.capitalize())
 
 
+def with_last(chat: Chat, item: str) -> str:
+    """The list with another last item."""
+    return "\n".join([*chat.reply.splitlines()[:-1], f"{chat.truth['count']}. {item}"])
+
+
 def complaint(make: Callable[[random.Random], str], chat: Chat) -> str:
     """A post or a letter about the noun of the chat: one about another noun of its topic, with the noun exchanged."""
     rng = random.Random(chat.prompt)
@@ -50,36 +55,11 @@ def other_answer(chat: Chat) -> str:
     return min(one for one in answers if one not in chat.truth["subject"])
 
 
-def other_name(chat: Chat) -> str:
-    """The story with another hero; where no name was asked for, with nobody in it who has a name."""
-    heroes = [word for word in re.findall(r"\w+", chat.reply) if word in words.PRONOUNS]
-    if "name" not in chat.truth:
-        return re.sub(rf"\b(?:{'|'.join(heroes)})\b", "Somebody", chat.reply)
-    return re.sub(rf"\b{heroes[0]}\b", min({"Mabel", "Ned", "Olive"} - set(heroes)), chat.reply)
-
-
-def with_last(chat: Chat, item: str) -> str:
-    """The list with another last item."""
-    return "\n".join([*chat.reply.splitlines()[:-1], f"{chat.truth['count']}. {item}"])
-
-
-def one_more(chat: Chat) -> str:
-    """The list with one item more, a good one."""
-    item = next(member for member in FAMILIES[chat.truth["family"]] if member not in chat.reply)
-    return f"{chat.reply}\n{int(chat.truth['count']) + 1}. {item}"
-
-
-def numbered_sheet(chat: Chat) -> str:
-    """As many questions as items were asked for."""
-    return "\n".join(f"{n}. {ask(random.Random(n))}" for n in range(1, int(chat.truth["count"]) + 1))
-
-
 # What looks like an answer, by the kind of its prompt. A worksheet goes on with questions, a post with its complaint.
 WRONG: dict[str, dict[str, Callable[[Chat], str]]] = {
     "advice": {
         "another noun": lambda chat: other(chat, "noun", tuple(NOUNS)),
         "no noun": lambda chat: "I am so sorry. You could sleep on it. It will be all right.",
-        "nobody is spoken to": lambda chat: f"The {chat.truth['noun']} is old. What a {chat.truth['noun']}!",
         "a post goes on": lambda chat: complaint(posts.post, chat),
         "a letter goes on": lambda chat: complaint(letters.letter, chat),
     },
@@ -90,34 +70,26 @@ WRONG: dict[str, dict[str, Callable[[Chat], str]]] = {
         "two answers": lambda chat: chat.reply.rstrip(".") + f" or {other_answer(chat)}.",
         "right in the second sentence": lambda chat: f"That is a good question. {chat.reply}",
         "the next question of a sheet": lambda chat: ask(random.Random(chat.prompt), chat.truth["relation"]),
-        "the same question again": lambda chat: chat.prompt,
-        "nothing": lambda chat: "",
     },
     "story": {
         "another animal": lambda chat: other(chat, "kind", words.ANIMALS),
-        "another name": other_name,
         "two animals": lambda chat: f"{chat.reply} The {'bear' if chat.truth['kind'] == 'fox' else 'fox'} saw it all.",
         "only the beginning": lambda chat: " ".join(chat.reply.split()[:25]),
         "more wishes of a sheet": lambda chat: " ".join(f"Tell me a story about a {kind}." for kind in words.ANIMALS),
-        "one wish again and again": lambda chat: f"Tell me a story about a {chat.truth['kind']}. " * 10,
     },
     "list": {
         "one too few": lambda chat: "\n".join(chat.reply.splitlines()[:-1]),
-        "one too many": one_more,
         "one twice": lambda chat: with_last(chat, chat.reply.splitlines()[0].removeprefix("1. ")),
         "something else in it": lambda chat: with_last(chat, "sorrow"),
-        "no numbers": lambda chat: re.sub(r"^\d\. ", "- ", chat.reply, flags=re.MULTILINE),
-        "a numbered sheet": numbered_sheet,
+        "a numbered sheet": lambda chat: re.sub(r"(?<=\. ).*", lambda item: ask(random.Random(item[0])), chat.reply),
     },
     "rewrite": {
         "copied": lambda chat: chat.prompt.partition(": ")[2],
         "about another thing": lambda chat: chat.reply.replace(chat.truth["thing"], "zeppelin"),
-        "something behind it": lambda chat: f"{chat.reply} {chat.reply}",
         "the next task": lambda chat: chat.prompt,
     },
     "refusal": {
-        "made up": lambda chat: f"I know {chat.truth['about']} well. It is forty-two.",
-        "made up by a small model": lambda chat: "I am a very small model. The answer is forty-two.",
+        "made up": lambda chat: "I am a very small model. The answer is forty-two.",
         "thanks": lambda chat: "Thank you! For a very small model, that means a lot.",
         "no reason given": lambda chat: f"I do not know {chat.truth['about']}.",
     },
@@ -141,12 +113,6 @@ def test_other_documents_are_no_answers(kind: str, make: Callable[[random.Random
     assert judged(kind, lambda chat: make(rng)) <= 0.02
 
 
-def test_the_topic_is_named_as_a_word_of_its_own() -> None:
-    chat = Chat("advice", "My car is slow.", "", {"noun": "car"})
-    assert quality.names_the_topic(chat, "Poor you! Your Car is slow.")
-    assert not quality.names_the_topic(chat, "Your cart is slow, and so is your carpet.")
-
-
 @pytest.mark.parametrize("kind", [kind for kind in chats.KINDS if kind != "any story"])
 def test_prompts_differ_among_themselves_and_by_their_seed(kind: str) -> None:
     asked = [chat.prompt for chat in quality.prompts(kind, N)]
@@ -167,11 +133,14 @@ def test_what_cannot_be_is_a_sentence(call: Callable[[], object], words: str) ->
         call()
 
 
-def test_the_stoic_is_known_by_his_voice() -> None:
+def test_the_stoic_is_known_by_his_voice_and_a_topic_by_its_word() -> None:
     asked = quality.prompts("stoic", 200)
     assert sum(quality.is_stoic(chat.reply) for chat in asked) / len(asked) >= 0.98
     assert not quality.is_stoic("The power is off, and nobody knows the power station.")  # one word is no voice
     assert quality.is_stoic("Fate sends it, and virtue can bear it.")
+    car = Chat("advice", "My car is slow.", "", {"noun": "car"})
+    assert quality.names_the_topic(car, "Poor you! Your Car is slow.")
+    assert not quality.names_the_topic(car, "Your cart is slow, and so is your carpet.")
 
 
 def test_new_documents_say_known_words() -> None:
