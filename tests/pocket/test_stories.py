@@ -81,7 +81,6 @@ def test_no_text_can_be_written_in_two_ways() -> None:
 def test_a_seed_tells_the_same_stories_and_a_longer_run_begins_with_them() -> None:
     assert list(texts(20, seed=3)) == list(texts(40, seed=3))[:20]
     assert not set(texts(200, seed=3)) & set(texts(200, seed=4))
-    assert story(random.Random(5)) == story(random.Random(5))
 
 
 def test_no_two_stories_are_equal_and_every_plot_and_ending_is_told() -> None:
@@ -91,29 +90,20 @@ def test_no_two_stories_are_equal_and_every_plot_and_ending_is_told() -> None:
     assert Counter(plot for plot, _ in found) == {name: len(plot.endings) for name, plot in PLOTS.items()}
 
 
-def test_the_text_is_well_made() -> None:
+def test_the_text_is_well_made_and_the_truth_is_in_it() -> None:
     for one in TOLD:
         text = one.text
-        assert text == text.strip()
-        assert "  " not in text
-        assert not set("{}[]|\n") & set(text)
         assert text.isascii()
-        assert all(re.match(r'"?[A-Z]', sentence) for sentence in sentences_of(text)), text
-        assert not re.search(r"\b[Aa] [aeio]", text), text
-        assert not re.search(r"\b[Aa]n [^aeiouAEIOU]", text), text
+        assert text == text.strip()
+        assert not re.search(r"[{}\[\]|\n]|  |\b[Aa] [aeio]|\b[Aa]n [^aeiouAEIOU]", text), text
         assert not re.search(r"\b(\w+) \1\b", text.replace("had had", "")), text
-        assert text.endswith((".", "!", "?", '."', '!"', '?"'))
-
-
-def test_the_truth_is_in_the_text() -> None:
-    for one in TOLD:
+        assert all(re.match(r'"?[A-Z]', sentence) for sentence in sentences_of(text)), text
+        assert re.search(r'[.!?]"?$', text), text
         assert one.pronoun == words.PRONOUNS[one.name]
         assert one.kind in (words.CHILD[one.pronoun], *words.ANIMALS)
-        for said in (one.name, one.kind, one.object, one.place):
-            assert re.search(rf"\b{said}\b", one.text)
-        if one.friend:
-            assert one.friend != one.name
-            assert one.friend in one.text
+        for said in (one.name, one.kind, one.object, one.place, one.friend or one.name):
+            assert re.search(rf"\b{said}\b", text)
+        assert one.friend != one.name
         assert not set("{}") & set(one.problem + one.ending)
 
 
@@ -128,27 +118,19 @@ def test_entropy_per_token_is_the_mean_of_the_bits() -> None:
 
 def test_true_stories_are_right_in_every_check() -> None:
     shares = score_many(one.text for one in TOLD)
-    assert shares.pop("n") == 2000
-    assert set(shares) == {"name", "pronoun", "kind", "object", "place", "words", "finished", "all"}
-    assert set(shares.values()) == {1.0}
-
-
-def after(text: str, place: int, change: Callable[[str], str]) -> str:
-    """The text with what comes behind a place changed."""
-    return text[:place] + change(text[place:])
+    assert shares == dict.fromkeys(("name", "pronoun", "kind", "object", "place", "words", "finished", "all"), 1.0) | {
+        "n": 2000
+    }
 
 
 def other(one: Story, family: Iterable[str], rng: random.Random) -> str:
     return rng.choice([word for word in family if word not in one.text])
 
 
-def swapped(text: str, old: str, new: str) -> str:
-    return re.sub(rf"\b{re.escape(old)}\b", new, text)
-
-
 def taken_over(one: Story, old: str, new: str) -> str:
     """The later half speaks of another one."""
-    return after(one.text, one.text.find(" ", len(one.text) // 2), lambda text: swapped(text, old, new))
+    half = one.text.find(" ", len(one.text) // 2)
+    return one.text[:half] + re.sub(rf"\b{re.escape(old)}\b", new, one.text[half:])
 
 
 def one_pronoun_flipped(one: Story, rng: random.Random) -> str:
@@ -171,27 +153,17 @@ def garbled(one: Story, rng: random.Random) -> str:
     return one.text.replace(word, word[:3] + word[2:], 1)
 
 
-def never_again(one: Story, rng: random.Random) -> str:
-    place = one.text.find(one.object) + len(one.object)
-    return after(one.text, place, lambda text: swapped(text, one.object, "thing"))
+def another_animal(one: Story, rng: random.Random) -> str:
+    return one.text.replace(one.name, f"{other(one, words.ANIMALS, rng)} {one.name}", 2)
 
 
 MUTANTS: dict[str, tuple[str, Callable[[Story, random.Random], str]]] = {
     "another name": ("name", lambda one, rng: taken_over(one, one.name, other(one, words.PRONOUNS, rng))),
     "one pronoun flipped": ("pronoun", one_pronoun_flipped),
-    "another thing": (
-        "object",
-        lambda one, rng: taken_over(one, one.object, other(one, PLOTS[one.plot].objects, rng)),
-    ),
-    "the thing is never mentioned again": ("object", never_again),
-    "another animal": (
-        "kind",
-        lambda one, rng: one.text.replace(one.name, f"{other(one, words.ANIMALS, rng)} {one.name}", 2),
-    ),
-    "another place": (
-        "place",
-        lambda one, rng: f"{one.text[:-1]} in the {other(one, words.PLACES, rng)}{one.text[-1]}",
-    ),
+    "another thing": ("object", lambda one, rng: taken_over(one, one.object, other(one, scoring.things(), rng))),
+    "the thing is never mentioned again": ("object", lambda one, rng: one.text.replace(one.object, "thing")),
+    "another animal": ("kind", another_animal),
+    "another place": ("place", lambda one, rng: f"{one.text} It was in the {other(one, words.PLACES, rng)}."),
     "a garbled word": ("words", garbled),
     "cut off between two sentences": ("finished", cut_off),
     "cut off in a sentence": ("finished", lambda one, rng: one.text[: rng.randrange(len(one.text) - 2)]),

@@ -17,20 +17,15 @@ def small(**changes) -> GPT:
     return model.eval()
 
 
-def test_logits_are_equal():
+def test_logits_are_equal_and_embeddings_tied_in_a_copy_of_the_asked_dtype():
     model, ids = small(), torch.randint(0, 96, (2, 20), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         assert torch.allclose(to_llama(model)(ids).logits, model(ids, all_logits=True)[0], atol=1e-4)
-
-
-def test_the_llama_is_a_copy_with_tied_embeddings_in_the_asked_dtype():
-    model = small()
     llama = to_llama(model, torch.bfloat16)
     assert {p.dtype for p in llama.parameters()} == {torch.bfloat16}
     assert llama.lm_head.weight.data_ptr() == llama.model.embed_tokens.weight.data_ptr()
     assert sum(p.numel() for p in llama.parameters()) == model.num_params()
-    torch.nn.init.zeros_(to_llama(model).model.norm.weight)
-    assert model.transformer["ln_f"].weight.abs().sum() > 0
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import re
-from difflib import SequenceMatcher
 
 import pytest
-from pocket_world import facts, lists, notes, quality, questions, rewriting, smalltalk, stoic, topics
+from pocket_world import lists, notes, quality, questions, rewriting, smalltalk, stoic, topics
 from pocket_world.facts import RELATIONS
 
 from workshop_utils.lessons import notes as lesson_notes
@@ -33,13 +32,6 @@ def words(wording: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[\w{}'-]+", wording.lower()))
 
 
-def changed(one: str, other: str) -> int:
-    """How many words of the longer wording are not met in the other, in the same order."""
-    first, second = words(one), words(other)
-    blocks = SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks()
-    return max(len(first), len(second)) - sum(block.size for block in blocks)
-
-
 @pytest.mark.parametrize("name", RELATIONS)
 def test_answers_are_told_apart_and_every_reply_that_is_taught_is_right(name: str) -> None:
     relation = RELATIONS[name]
@@ -60,19 +52,9 @@ def test_held_out_wordings_are_enough_and_never_trained_on(kind: str) -> None:
     trained, held_out = ({words(text) for text in texts(some)} for some in WORDINGS[kind])
     assert len(held_out) >= 4
     assert not trained & held_out
-
-
-@pytest.mark.parametrize("name", RELATIONS)
-def test_a_further_wording_asks_for_one_subject_and_is_far_from_those_held_out(name: str) -> None:
-    relation = RELATIONS[name]
-    held_out = texts(relation.held_out_questions)
-    for text in texts(relation.further):
-        assert re.findall(r"\{\w+\}", text) == ["{subject}"], text
-        assert min(changed(text, one) for one in held_out) >= 3, text
-    for text in texts(relation.chat_questions[len(relation.questions) :]):
-        assert words(text)[:5] not in {words(one)[:5] for one in held_out}, text
-    for frame in facts.CHAT_FRAMES:
-        assert min(changed(frame, one) for one in facts.HELD_OUT_FRAMES) >= 3, frame
+    if kind in RELATIONS:  # nor anything that begins alike
+        asked = {words(text)[:5] for text in texts(RELATIONS[kind].chat_questions[len(WORDINGS[kind][0]) :])}
+        assert not asked & {text[:5] for text in held_out}
 
 
 def test_every_sentence_of_a_topic_names_its_noun_which_no_other_topic_has() -> None:
