@@ -83,9 +83,9 @@ class Lessons:
 
     def __init__(self, wanted: Iterable[Ask]) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="workshop-lessons-", ignore_cleanup_errors=True)
-        chains: dict[Ask, list[str]] = {}
-        for way, number in sorted(wanted):
-            chains.setdefault(_home_of(way, number), []).append(number)
+        chains: dict[Ask, list[Ask]] = {}
+        for ask in sorted(wanted):
+            chains.setdefault(_home_of(ask), []).append(ask)
         # Processes that begin now: whatever a test does to its own does not reach them.
         self.pool = get_context("spawn").Pool(2, _begin)
         self.running = {
@@ -95,19 +95,20 @@ class Lessons:
 
     def result(self, way: str, number: str) -> Executed:
         """Wait for a lesson."""
-        done: dict[str, Executed] = self.running[_home_of(way, number)].get()
-        return done[number]
+        done: dict[Ask, Executed] = self.running[_home_of((way, number))].get()
+        return done[way, number]
 
     def close(self) -> list[str]:
         """Stop what still runs; return a line about each lesson that has ended."""
-        ended = [(home[0], running.get()) for home, running in self.running.items() if running.ready()]
-        self.pool.terminate()
+        ended = [running for running in self.running.values() if running.ready() and running.successful()]
+        if len(ended) < len(self.running):
+            self.pool.terminate()
+        self.pool.close()
         self.pool.join()
         self.folder.cleanup()
+        done = [(ask, one.outcome) for running in ended for ask, one in running.get().items()]
         return [
-            f"lesson {number}, {way}: {one.outcome.seconds:.0f} s, {one.outcome.peak_mb:,.0f} MB"
-            for way, done in sorted(ended, key=lambda pair: pair[0])
-            for number, one in done.items()
+            f"lesson {'-'.join(ask)}: {it.seconds:.0f} s, {it.peak_mb:,.0f} MB" for ask, it in sorted(done, key=str)
         ]
 
 
@@ -118,14 +119,14 @@ def _begin() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
-def _home_of(way: str, number: str) -> Ask:
+def _home_of(ask: Ask) -> Ask:
     """A home for each lesson; but 09 takes the adapter that 07 leaves."""
-    return way, "07" if number == "09" else number
+    return (ask[0], "07") if ask[1] == "09" else ask
 
 
-def _run_chain(home: Ask, numbers: list[str], work: Path) -> dict[str, Executed]:
+def _run_chain(home: Ask, asks: list[Ask], work: Path) -> dict[Ask, Executed]:
     """Execute the lessons of a home, one after the other."""
-    return {number: execute(home[0], number, work, work / f"home-{'-'.join(home)}") for number in numbers}
+    return {ask: execute(*ask, work, work / f"home-{'-'.join(home)}") for ask in asks}
 
 
 def execute(way: str, number: str, work: Path, home: Path) -> Executed:

@@ -24,6 +24,12 @@ from workshop_utils.command import cli
 from workshop_utils.machine import hardware
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
+sys.path.append(str(BENCH))
+
+import common  # noqa: E402
+import gpu_parts  # noqa: E402
+import peers  # noqa: E402
+
 SHARED = {"common", "peers", "gpu_parts"}
 FOR_A_GPU = {"gpu"}  # `make gpu`, and its own tests below
 BENCHES = sorted(path.stem for path in BENCH.glob("*.py") if path.stem not in SHARED | FOR_A_GPU)
@@ -75,13 +81,12 @@ PROCESSES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def beside_the_benches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Their folder on the path; few new tokens, and as many threads as before."""
+    """Few new tokens, and afterwards as many threads as before."""
     threads, generate = torch.get_num_threads(), LanguageModel.generate
 
     def a_few(model: LanguageModel, rows: list, n: int, *further: Any, **settings: Any) -> list:
         return generate(model, rows, min(n, 8), *further, **settings)
 
-    monkeypatch.syspath_prepend(str(BENCH))
     monkeypatch.setattr(LanguageModel, "generate", a_few)
     torch.set_num_threads(1)
     yield
@@ -113,9 +118,7 @@ def test_every_bench_writes_the_agreed_json(name: str, tmp_path: Path, monkeypat
     arguments = ["--nanogpt", str(tmp_path)] if name in WITH_NANOGPT else []
     result, page = run(name, tmp_path, monkeypatch, *arguments)
     assert set(result) == {"name", "machine", "versions", "command", "rows"}
-    assert result["name"] == name
     assert {"cpu", "cores", "ram_gb", "date"} <= set(result["machine"])
-    assert {"python", "torch"} <= set(result["versions"])
     shown = f"python bench/{name}.py --quick --out PATH" + (" --nanogpt PATH" if arguments else "")
     assert result["command"] == shown  # nobody's folders
     assert f"## {name}" in page
@@ -133,8 +136,6 @@ def test_make_bench_knows_every_bench() -> None:
 
 
 def test_ratios_goals_and_sections() -> None:
-    import common
-
     assert common.row("speed", 20.0, 10.0)["ratio"] == 2  # above 1 is always better
     assert common.row("loss", 1.0, 2.0, better="lower")["ratio"] == 2
     assert common.row("alone", 1.0)["ratio"] is None
@@ -149,8 +150,6 @@ def test_ratios_goals_and_sections() -> None:
 
 
 def test_the_peer_learns_what_it_is_shown(tmp_path: Path) -> None:
-    import peers
-
     path = tmp_path / "text.txt"
     path.write_text("abcdefgh\n" * 400)
     text = peers.characters(path, tmp_path)
@@ -163,13 +162,6 @@ def test_the_peer_learns_what_it_is_shown(tmp_path: Path) -> None:
 
 
 # --- bench/gpu.py
-
-
-@pytest.fixture
-def gpu_parts() -> ModuleType:
-    import gpu_parts
-
-    return gpu_parts
 
 
 @pytest.mark.lessons
@@ -194,7 +186,7 @@ def test_what_has_no_time_left_is_a_sentence(tmp_path: Path, monkeypatch: pytest
     assert "lessons was left out: the 0 minutes were over." in page
 
 
-def test_training_and_generation_are_compared_with_nanogpt(gpu_parts: ModuleType, tmp_path: Path) -> None:
+def test_training_and_generation_are_compared_with_nanogpt(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(STAND_IN)
     job = gpu_parts.Job("trial", str(tmp_path), 60, tiny=True, nanogpt=str(tmp_path))
     gpu_parts.throughput(job)
@@ -214,7 +206,7 @@ def test_without_a_gpu_the_bench_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(("family", "n"), [("gemma2", 2_614_341_888), ("qwen2", 1_543_714_304)])
-def test_the_real_shapes_have_as_many_parameters_as_on_the_hub(gpu_parts: ModuleType, family: str, n: int) -> None:
+def test_the_real_shapes_have_as_many_parameters_as_on_the_hub(family: str, n: int) -> None:
     shape = dict(gpu_parts.REAL[family])
     rows = shape.pop("tokens") + shape.pop("spare_rows")
     with torch.device("meta"):
@@ -222,7 +214,7 @@ def test_the_real_shapes_have_as_many_parameters_as_on_the_hub(gpu_parts: Module
     assert model.num_parameters() == n
 
 
-def test_a_tokenizer_of_a_real_size_still_knows_its_words(gpu_parts: ModuleType) -> None:
+def test_a_tokenizer_of_a_real_size_still_knows_its_words() -> None:
     small, large = tiny_models.tokenizer("qwen2"), tiny_models.tokenizer("qwen2", size=20_000)
     assert len(large) == 20_000
     text = "What colour is a banana?<|im_end|>"
@@ -241,15 +233,13 @@ def test_a_tokenizer_of_a_real_size_still_knows_its_words(gpu_parts: ModuleType)
         ([4.85, 1.0], "do not learn alike"),
     ],
 )
-def test_nobody_measures_a_broken_model(gpu_parts: ModuleType, losses: list[float], problem: str) -> None:
+def test_nobody_measures_a_broken_model(losses: list[float], problem: str) -> None:
     gpu_parts.check_losses({"ours": [4.9, 4.7], "peer": [4.8, 4.6]}, 128)
     with pytest.raises(ValueError, match=problem):
         gpu_parts.check_losses({"ours": [4.9, 4.7], "peer": losses}, 128)
 
 
-def test_a_lesson_fails_is_stopped_or_left_out(
-    gpu_parts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lesson_fails_is_stopped_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lesson(code: str, seconds: float) -> dict | None:
         path = tmp_path / "01_lesson.ipynb"
         write(v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in code.split("\n")]), path)
