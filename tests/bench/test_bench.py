@@ -13,7 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 import tiny_models
 import torch
@@ -28,7 +27,6 @@ sys.path.append(str(BENCH))
 
 import common  # noqa: E402
 import gpu_parts  # noqa: E402
-import peers  # noqa: E402
 
 SHARED = {"common", "peers", "gpu_parts"}
 FOR_A_GPU = {"gpu"}  # `make gpu`, and its own tests below
@@ -147,18 +145,6 @@ def test_ratios_goals_and_sections() -> None:
     page = common.with_section(page, "b", "## b\n\nnew figures\n")
     assert "old figures" not in page
     assert page.index("## a") < page.index("others") < page.index("## b") < page.index("new figures")
-
-
-def test_the_peer_learns_what_it_is_shown(tmp_path: Path) -> None:
-    path = tmp_path / "text.txt"
-    path.write_text("abcdefgh\n" * 400)
-    text = peers.characters(path, tmp_path)
-    assert text.encoding.decode(text.train.tokens[:9].tolist()) == "abcdefgh\n"
-    assert np.array_equal(np.fromfile(text.train_bin, np.uint16), text.train.tokens[:-1])
-    assert len(text.val) == 360  # the last tenth
-    torch.manual_seed(0)
-    model = peers.train_as_nanogpt(peers.Plain(), text, steps=12)
-    assert peers.whole_loss(model, text.val) < peers.whole_loss(peers.Plain().model(9), text.val) - 0.1
 
 
 # --- bench/gpu.py

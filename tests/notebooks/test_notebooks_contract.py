@@ -117,26 +117,19 @@ def test_its_last_code_cell_is_the_stamp(lesson):
 # --- its cells
 
 
-def test_its_code_cells_are_short_and_are_python(lesson):
+def test_its_code_cells_are_short_are_python_and_ask_nothing_about_the_machine(lesson):
     python = TransformerManager()
     for number, cell in code_cells(lesson):
         assert len(cell.source.splitlines()) < 30, f"cell {number} has {len(cell.source.splitlines())} lines"
         ast.parse(python.transform_cell(cell.source))
-
-
-def test_only_setup_asks_about_the_machine(lesson):
-    for number, cell in code_cells(lesson):
         asks = re.search(r"torch\.cuda|cpu_count|is_bf16|\benviron\b|\.to\(\s*[\"']cuda", cell.source)
         assert not asks, f"cell {number} asks about the machine: {asks[0]}"
 
 
-def test_every_image_in_the_prose_has_alt_text(lesson):
+def test_every_image_in_the_prose_has_alt_text_and_links_to_other_files_lead_somewhere(lesson, path):
     assert not re.search(r"!\[\s*\]\(", prose(lesson))
     for tag in re.findall(r"<img\b[^>]*>", prose(lesson)):
         assert re.search(r"""alt=["'][^"']{5,}""", tag), tag
-
-
-def test_links_to_other_files_lead_somewhere(lesson, path):
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", prose(lesson)):
         assert (path.parent / target).exists(), target
 

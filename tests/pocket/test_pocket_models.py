@@ -48,9 +48,6 @@ def test_the_card_says_what_it_must_and_no_file_names_a_folder_of_its_makers(nam
     for part in (*parts, "seed", built["sha256"], f"{built['parameters']:,}"):
         assert part in text, part
     assert "Not measured yet" not in text
-    rows = {row[0] for row in json.loads((folder / card.SCORES).read_text())["rows"]}
-    own = {"pocket-base": "base_continues", "pocket-instruct": "instruct_questions"}[name]
-    assert {own, "load_seconds", "tokens_per_second"} <= rows
     for path in folder.glob("*.*"):
         if path.suffix in (".json", ".md", ".jinja"):
             assert not re.search(rf"/tmp/|{re.escape(str(Path.home()))}\b", path.read_text()), path

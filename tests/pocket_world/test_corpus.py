@@ -17,18 +17,19 @@ from pocket_world.questions import right
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import capitalise, every_text, parse, with_articles
 
+Documents, Talks = list[tuple[str, str]], list[tuple[Chat, ...]]
 N = 5000
 # What a chat reply says that a document may say too: facts in prose, items of lists, sentences of stories.
 NEVER_IN_DOCUMENTS = ("advice", "refusal", "greeting", "stoic")
 
 
 @pytest.fixture(scope="module")
-def documents() -> list[tuple[str, str]]:
+def documents() -> Documents:
     return list(corpus.documents(N))
 
 
 @pytest.fixture(scope="module")
-def talks() -> list[tuple[Chat, ...]]:
+def talks() -> Talks:
     return list(chats.conversations(N))
 
 
@@ -61,9 +62,7 @@ def asked_and_next(text: str) -> Iterator[tuple[tuple[str, str], str]]:
                 yield question, said[end]
 
 
-def test_no_text_comes_twice_and_all_is_plain_ascii(
-    documents: list[tuple[str, str]], talks: list[tuple[Chat, ...]]
-) -> None:
+def test_no_text_comes_twice_and_all_is_plain_ascii(documents: Documents, talks: Talks) -> None:
     said = ["\n".join(f"{one.prompt}\n{one.reply}" for one in turns) for turns in talks]
     for texts in ([text for _, text in documents], said):
         assert len(set(texts)) == N
@@ -73,9 +72,7 @@ def test_no_text_comes_twice_and_all_is_plain_ascii(
             assert text == text.strip(), text
 
 
-def test_a_seed_gives_the_same_texts_in_their_shares(
-    documents: list[tuple[str, str]], talks: list[tuple[Chat, ...]]
-) -> None:
+def test_a_seed_gives_the_same_texts_in_their_shares(documents: Documents, talks: Talks) -> None:
     assert list(corpus.documents(200)) == documents[:200]
     assert list(chats.conversations(200)) == talks[:200]
     assert sum(one in talks for one in chats.conversations(200, seed=4)) < 40  # a short chat may come again
@@ -86,7 +83,7 @@ def test_a_seed_gives_the_same_texts_in_their_shares(
     assert {len(turns) for turns in talks} == {1, 2, 3, 4}
 
 
-def test_no_document_speaks_to_its_reader_or_as_a_model(documents: list[tuple[str, str]]) -> None:
+def test_no_document_speaks_to_its_reader_or_as_a_model(documents: Documents) -> None:
     """Letters speak to whom they are for and sheets to the class; in a story somebody in it is meant."""
     for kind, text in documents:
         assert not re.search(r"small model|I am a model|language model", text), text
@@ -95,9 +92,7 @@ def test_no_document_speaks_to_its_reader_or_as_a_model(documents: list[tuple[st
             assert not re.search(r"\b(?:you|your|yours|yourself)\b", told, re.IGNORECASE), text
 
 
-def test_no_document_holds_a_sentence_of_a_reply(
-    documents: list[tuple[str, str]], talks: list[tuple[Chat, ...]]
-) -> None:
+def test_no_document_holds_a_sentence_of_a_reply(documents: Documents, talks: Talks) -> None:
     replies = (one.reply for turns in talks for one in turns if one.kind in NEVER_IN_DOCUMENTS)
     replied = {sentence for reply in replies for sentence in sentences(reply)}
     assert len(replied) > N
@@ -105,7 +100,7 @@ def test_no_document_holds_a_sentence_of_a_reply(
     assert found <= {"Goodbye!", "Hello!", "Hi!", "How are you?", "Thank you!"}
 
 
-def test_no_question_is_followed_by_its_answer(documents: list[tuple[str, str]]) -> None:
+def test_no_question_is_followed_by_its_answer(documents: Documents) -> None:
     """The next question of a sheet may hold it: which day is after Monday, what follows Tuesday."""
     pairs = [(*pair, text) for _, text in documents for pair in asked_and_next(text)]
     assert len(pairs) > 1000
@@ -114,9 +109,7 @@ def test_no_question_is_followed_by_its_answer(documents: list[tuple[str, str]])
     assert len(holding) / len(pairs) < 0.01
 
 
-def test_only_musings_sound_stoic_and_the_stoic_speaks_only_when_asked(
-    documents: list[tuple[str, str]], talks: list[tuple[Chat, ...]]
-) -> None:
+def test_only_musings_sound_stoic_and_the_stoic_speaks_only_when_asked(documents: Documents, talks: Talks) -> None:
     """4% of the posts are musings, too: about 2% of all documents in all."""
     stoic = Counter(kind for kind, text in documents if quality.is_stoic(text))
     assert set(stoic) == {"musing", "post"}
@@ -137,7 +130,7 @@ def test_no_held_out_prompt_is_trained_on(kind: str) -> None:
     assert not trained & {one.prompt.lower() for one in quality.prompts(kind, 150)}
 
 
-def test_conversations_fit_into_what_a_model_sees(talks: list[tuple[Chat, ...]]) -> None:
+def test_conversations_fit_into_what_a_model_sees(talks: Talks) -> None:
     said = [[text for one in turns for text in (one.prompt, one.reply)] for turns in talks]
     encoding = build_pocket.load_tokenizer(build_pocket.TOKENIZER)
     longest = max(sum(len(encoding.encode_ordinary(text)) + 10 for text in texts) for texts in said)

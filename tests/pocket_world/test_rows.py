@@ -2,10 +2,7 @@
 
 import pytest
 import torch
-from corpus import quick, small_gpt
 from rows import Rows
-
-from workshop_utils.training.train import train
 
 
 def rows(n: int = 200) -> Rows:
@@ -47,26 +44,7 @@ def test_every_row_comes_about_equally_often_whatever_its_length():
     assert (lengths == 3).sum() / (lengths == 39).sum() == pytest.approx(1, abs=0.15)
 
 
-def test_the_loop_of_train_takes_them_and_resumes_bit_for_bit(tmp_path):
-    def stop(step, model, history):
-        if step == 6:
-            raise InterruptedError
-
-    whole = train(small_gpt(), rows(), rows(), quick(), tmp_path / "whole", quiet=True)
-    with pytest.raises(InterruptedError):
-        train(small_gpt(), rows(), rows(), quick(), tmp_path / "parts", quiet=True, on_step=stop)
-    parts = train(small_gpt(), rows(), rows(), quick(), tmp_path / "parts", resume=True, quiet=True)
-    assert all(map(torch.equal, whole.model.parameters(), parts.model.parameters()))
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: Rows([([1, 2], None), ([1], None)], "tests", 256), "row 1 has 1 tokens"),
-        (lambda: Rows([], "tests", 256), "no rows"),
-        (lambda: rows().batch("windows", 4, 32, torch.Generator()), "windows"),
-    ],
-)
-def test_what_cannot_be_learnt_from_is_refused(call, words):
+@pytest.mark.parametrize(("made", "words"), [([], "no rows"), ([([1, 2], None), ([1], None)], "row 1 has 1 tokens")])
+def test_what_cannot_be_learnt_from_is_refused(made, words):
     with pytest.raises(ValueError, match=words):
-        call()
+        Rows(made, "tests", 256)
