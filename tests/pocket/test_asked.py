@@ -12,7 +12,6 @@ from workshop_utils.pocket import asked, words
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.grammar import every_text
 from workshop_utils.pocket.scoring import score, sentences_of
-from workshop_utils.pocket.stories import story
 
 
 def many(n: int = 1000, held_out: bool = False) -> list[Chat]:
@@ -26,29 +25,22 @@ def opening(chat: Chat) -> list[str]:
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_what_was_asked_for_comes_back_at_once(held_out: bool) -> None:
+def test_what_was_asked_for_comes_back_at_once_and_nothing_else_is_asked_for(held_out: bool) -> None:
+    moods = set()
     for chat in many(held_out=held_out):
         assert chat.kind == "story"
-        assert "kind" in chat.truth
+        said, kinds = re.findall(r"[\w-]+", chat.prompt), {*words.ANIMALS, *words.CHILD.values()}
         for wish in chat.truth.values():
-            assert wish in re.findall(r"[\w-]+", chat.prompt), chat
+            assert wish in said, chat
             assert wish in opening(chat), chat
-
-
-def test_a_mood_stands_in_front_of_the_animal() -> None:
-    moody = [chat for chat in many() if "mood" in chat.truth]
-    assert {chat.truth["mood"] for chat in moody} == set(asked.MOODS)
-    for chat in moody:
-        described = f"{chat.truth['mood']} {chat.truth['kind']}"
-        assert described in chat.prompt
-        assert described in " ".join(opening(chat))
-
-
-def test_nothing_is_asked_for_that_is_not_in_the_truth() -> None:
-    for chat in many(300):
-        said = re.findall(r"[\w-]+", chat.prompt)
         assert {word for word in said if word in words.PRONOUNS} == {chat.truth.get("name")} - {None}
-        assert {word for word in said if word in (*words.ANIMALS, *words.CHILD.values())} == {chat.truth["kind"]}
+        assert {word for word in said if word in kinds} == {chat.truth["kind"]}
+        if "mood" in chat.truth:
+            described = f"{chat.truth['mood']} {chat.truth['kind']}"
+            assert described in chat.prompt
+            assert described in " ".join(opening(chat))
+            moods.add(chat.truth["mood"])
+    assert moods == set(asked.MOODS)
 
 
 def test_every_story_is_about_its_hero_and_the_pronoun_fits() -> None:
@@ -59,17 +51,13 @@ def test_every_story_is_about_its_hero_and_the_pronoun_fits() -> None:
         assert hero == chat.truth.get("name", hero)
 
 
-def test_girls_and_boys_have_names_that_fit() -> None:
-    children = [chat for chat in many(3000) if chat.truth["kind"] in words.CHILD.values()]
-    assert {chat.truth["kind"] for chat in children} == {"girl", "boy"}
-    for chat in children:
-        assert words.CHILD[words.PRONOUNS[chat.truth["name"]]] == chat.truth["kind"], chat
-
-
-def test_every_animal_and_every_name_is_asked_for() -> None:
+def test_every_animal_and_name_is_asked_for_and_those_of_children_fit() -> None:
     chats = many(3000)
     assert {chat.truth["kind"] for chat in chats} == {*words.ANIMALS, *words.CHILD.values()}
     assert {chat.truth["name"] for chat in chats if "name" in chat.truth} == set(words.PRONOUNS)
+    for chat in chats:
+        if chat.truth["kind"] in words.CHILD.values():
+            assert words.CHILD[words.PRONOUNS[chat.truth["name"]]] == chat.truth["kind"], chat
 
 
 def test_held_out_requests_are_worded_otherwise() -> None:
@@ -79,28 +67,9 @@ def test_held_out_requests_are_worded_otherwise() -> None:
     )
     assert len(held_out) >= 4
     assert not trained & held_out
-    prompts = {chat.prompt.lower() for chat in many(3000)}
-    assert not prompts & {chat.prompt.lower() for chat in many(1000, held_out=True)}
 
 
 def test_any_story_will_do() -> None:
     chats = [asked.any_story(random.Random(seed)) for seed in range(30)]
     assert all(chat.kind == "any story" and not chat.truth and score(chat.reply).all for chat in chats)
     assert len({chat.reply for chat in chats}) == 30
-
-
-@pytest.mark.parametrize("kind", [*words.ANIMALS, *words.CHILD.values()])
-def test_every_animal_can_be_the_hero(kind: str) -> None:
-    name = "Ned" if kind == "boy" else "Mia"
-    for seed in range(5):
-        told = story(random.Random(seed), name=name, kind=kind)
-        assert (told.name, told.kind) == (name, kind)
-        assert told.pronoun == words.PRONOUNS[name]
-        assert score(told.text).kind in (True, None)
-
-
-@pytest.mark.parametrize("wish", [{"name": "Beelzebub"}, {"kind": "spoon"}, {"kind": "Fox"}])
-def test_who_is_unknown_is_refused_with_a_sentence(wish: dict[str, str]) -> None:
-    (value,) = wish.values()
-    with pytest.raises(ValueError, match=rf"{value}.*take a"):
-        story(random.Random(0), **wish)
