@@ -164,7 +164,8 @@ class LanguageModel:
         batches = [roomy[start : start + batch_size] for start in range(0, len(roomy), batch_size)]
         batches += [[i] for i, prompt in enumerate(prompts) if len(prompt) > room]
         found: dict[int, Generated] = {}
-        with torch.inference_mode(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        device = self.model.device  # a pocket model never wakes the GPU beside it
+        with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             for numbers in batches:
                 made = self._batch([list(prompts[i]) for i in numbers], max_new_tokens, more)

@@ -158,9 +158,6 @@ def refuses_system(tokenizer: PreTrainedTokenizerBase) -> bool:
     return "aWordOfItsOwn" not in str(rendered)
 
 
-# --- what can be wrong with messages
-
-
 def _check(messages: Messages, where: str = "", asking: bool = False) -> None:
     """Refuse what is no conversation; when a model is asked, its earlier replies may be empty."""
     if not isinstance(messages, list | tuple):
