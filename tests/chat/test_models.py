@@ -11,7 +11,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
 from workshop_utils.chat import models
 from workshop_utils.chat.models import ModelUnavailable
-from workshop_utils.machine import profiles
+from workshop_utils.machine import hub, profiles
 
 NAME, POCKET = "some/model", profiles.choose("pocket")
 
@@ -28,7 +28,7 @@ def test_gemma_2_gets_eager_attention_and_all_get_float32_on_a_cpu(tmp_path, mon
 
 def test_a_t4_talks_to_gemma_where_its_licence_can_have_been_accepted(tmp_path, monkeypatch):
     for token, pair in ((False, profiles.PAIRS["t4"]), (True, profiles.GEMMA)):
-        monkeypatch.setattr(profiles, "has_token", lambda token=token: token)
+        monkeypatch.setattr(hub, "has_token", lambda token=token: token)
         assert profiles.pair("t4") == pair
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path))
     assert profiles.pair("t4") == profiles.PAIRS["t4"]
@@ -38,7 +38,7 @@ def test_a_t4_talks_to_gemma_where_its_licence_can_have_been_accepted(tmp_path, 
 
 
 def test_without_a_network_nothing_is_retried_and_what_is_on_this_machine_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(profiles, "hub_reachable", lambda: (False, "the wifi is gone"))
+    monkeypatch.setattr(hub, "hub_reachable", lambda: (False, "the wifi is gone"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # else the libraries would not even try
     with pytest.raises(ModelUnavailable, match=r"cannot be fetched \(the wifi is gone\): go online, or .*=pocket"):
@@ -110,7 +110,7 @@ def test_only_an_answer_of_the_hub_is_taken_for_a_licence(monkeypatch, refused, 
         raise OSError("layer 403 of the gated unit is missing") from (answer if refused else None)
 
     monkeypatch.setenv("HF_TOKEN", token)
-    monkeypatch.setattr(profiles, "hub_reachable", lambda: (True, "it answers"))
+    monkeypatch.setattr(hub, "hub_reachable", lambda: (True, "it answers"))
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(ModelUnavailable, match=words) as caught:
         models.load(NAME, POCKET)
