@@ -90,11 +90,9 @@ def test_theme_and_index_bring_everything_along_and_lead_to_every_deck():
     [
         ("# A", NOTES, ""),
         ("# A", "", "slide 1: it has no notes, or no minutes in them"),
-        ("# A", f"\n\n<!--\n{WORDS}\n-->", "slide 1: it has no notes, or no minutes in them"),
         ("# A", "\n\n<!--\nminutes: 1\nToo short.\n-->", "slide 1: its notes have 2 words, fewer than 25"),
         ("# A", f"\n\n<!--\nminutes: 0\n{WORDS}\n-->", "slide 1: it takes 0 minutes"),
         ("# A\n\n<!-- a second comment -->", NOTES, "slide 1: the notes are not the one comment at its end"),
-        ("# A", NOTES + "\nA word below.", "slide 1: the notes are not the one comment at its end"),
         ("A word.", NOTES, "slide 1: it has no heading"),
         ("# A\n\n" + "word " * 60, NOTES, "slide 1: it has 61 words"),
         ("# A\n\n```python\n" + "x = 1\n" * 13 + "```", NOTES, "slide 1: a block of code has 13 lines"),
@@ -109,16 +107,6 @@ def test_theme_and_index_bring_everything_along_and_lead_to_every_deck():
 def test_what_is_wrong_with_a_slide_is_said(tmp_path, body, notes, problem):
     found = said(deck_of(tmp_path, body, notes=notes))
     assert problem in found if problem else found.count("\n") == 0  # only the minutes of the plan
-
-
-def test_front_matter_lesson_and_plan_are_looked_at(tmp_path):
-    deck = deck_of(tmp_path, "# A", front="---\nmarp: true\ntheme: gaia\nlesson: notebooks/no.ipynb\n---\n")
-    assert "the front matter says theme: 'gaia'" in said(deck)
-    assert "the front matter says paginate: None" in said(deck)
-    assert "the front matter has no title" in said(deck)
-    assert f"the slides take 1 minutes, the plan has {slide_decks.PLAN['opening']}" in said(deck)
-    assert "it does not link its lesson" in said(deck)
-    assert "it does not link the next deck. Link 00_a.md." in str(slide_decks.problems(deck, {"opening", "00_a"})[-1])
 
 
 def test_dashes_in_code_and_in_notes_are_no_new_slide_and_names_of_no_deck_are_refused(tmp_path):
