@@ -459,7 +459,7 @@ def test_a_stream_that_was_split_needs_as_many_processes_again(tmp_path):
         ({"out": "b", "data": {"texts": "a.txt"}}, '"data" of'),
         ({"out": "b", "data": {"text": "a.txt", "train": "a.tokens"}}, 'either "text", "train" or "stream"'),
         ({"out": "b", "data": {"val": "a.tokens"}}, 'either "text", "train" or "stream"'),
-        ({"out": "b", "data": {"stream": "a.parquet"}}, '"stream" of "data" of run.json is "a.parquet": write an object'),
+        ({"out": "b", "data": {"stream": "a.parquet"}}, 'is "a.parquet": write an object'),
         ({"out": "b", "data": {"stream": {"source": "a.parquet"}}}, 'must have "tokenizer" beside "stream"'),
         ({"out": "b", "data": {"stream": {}, "tokenizer": "t.json"}}, 'must have a "source"'),
         ({"out": "b", "data": {"stream": {"source": 3}, "tokenizer": "t.json"}}, "source is 3"),

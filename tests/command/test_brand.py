@@ -114,9 +114,7 @@ def test_one_command_moves_everything_to_a_fork_or_to_a_release(copy, capsys):
     assert "rewritten: " not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "name", ["ada", "ada/", "ada//course", "ada/course/x", "ada/course@v1", "ada/c.git", "a_b/c"]
-)
+@pytest.mark.parametrize("name", ["ada", "ada/", "ada//course", "ada/course/x", "ada/course@v1", "ada/c.git", "a_b/c"])
 def test_a_malformed_name_or_version_is_one_sentence_and_nothing_is_written(name, copy, capsys):
     before = contents(copy)
     assert cli.execute(["brand", name]) == 2
