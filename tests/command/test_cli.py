@@ -74,9 +74,7 @@ def complaint(capsys: pytest.CaptureFixture[str]):
     ("arguments", "said"),
     [
         ([], "Missing command"),
-        (["fly"], "fly"),
         (["train", "--steps", "0"], "--steps"),
-        (["train"], "--text"),
         (["train", "--text", "a.txt"], "--out"),
         (["train", "--text", "no  where.txt", "--out", "b"], "no  where.txt"),
         (["train", "--text", "short.txt", "--out", "b"], "too short"),
@@ -86,7 +84,6 @@ def complaint(capsys: pytest.CaptureFixture[str]):
         (["train", "--text", "short.txt", "--out", ""], "'' is no path"),
         (["train", "--config", "brace.json"], "no valid JSON"),
         (["train", "--text", "short.txt", "--out", "b", "--config", "layers.json"], "layers"),
-        (["sample", "nowhere"], "--prompt"),
         (["sample", ".", "--prompt", "a"], "no run"),
         (["sample", ".", "--prompt", "a", "--temperature", "-1"], "--temperature"),
         (["sample", ".", "--prompt", "a", "--seed", str(2**63)], "--seed"),

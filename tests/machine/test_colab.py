@@ -9,8 +9,8 @@ import random
 import shutil
 import subprocess
 import sys
-import tomllib
 import types
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,8 @@ from packaging.utils import canonicalize_name
 from workshop_utils import colab
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DECLARED = metadata.metadata(colab.PACKAGE)  # what the installed project says that it needs
+KEYS = ("Provides-Extra", "Requires-Dist")
 EXTRAS = [(), ("hub",), ("finetune",), ("evaluate",)]
 
 
@@ -38,18 +39,6 @@ def write_distribution(site: Path, name: str, version: str, modules: tuple[str, 
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{lines}")
     files = [*modules, f"{folder.name}/METADATA", f"../../../bin/{name}.py"]
     (folder / "RECORD").write_text("".join(f"{file},,\n" for file in files))
-
-
-def declared() -> str:
-    """The lines in which a wheel of the project says what it needs, from pyproject.toml as it is now."""
-    lines = [f"Requires-Dist: {line}\n" for line in PROJECT["dependencies"]]
-    for extra, requirements in PROJECT["optional-dependencies"].items():
-        lines.append(f"Provides-Extra: {extra}\n")
-        for requirement in requirements:
-            what, _, marker = requirement.partition(";")
-            condition = f'({marker.strip()}) and extra == "{extra}"' if marker else f'extra == "{extra}"'
-            lines.append(f"Requires-Dist: {what}; {condition}\n")
-    return "".join(lines)
 
 
 class Colab:
@@ -89,7 +78,12 @@ class Colab:
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Colab:
     """A runtime with the package, torch and numpy, and nothing else."""
     here = Colab(tmp_path)
-    write_distribution(tmp_path, colab.PACKAGE, PROJECT["version"], lines=declared())
+    write_distribution(
+        tmp_path,
+        colab.PACKAGE,
+        "1.0",
+        lines="".join(f"{key}: {line}\n" for key in KEYS for line in DECLARED.get_all(key)),
+    )
     here.has(torch="2.13.0+cu130", numpy="2.1.3")
     others = [path for path in sys.path if "site-packages" not in path and not Path(path).is_relative_to(ROOT)]
     monkeypatch.setattr(sys, "path", [str(tmp_path), *others])
@@ -123,7 +117,7 @@ def test_other_platforms_and_extras_are_left_out_and_ranges_are_joined(runtime):
         'Requires-Dist: there; sys_platform != "amiga" and extra == "x"\n'
         'Provides-Extra: y\nRequires-Dist: other; extra == "y"\n'
     )
-    write_distribution(runtime.site, colab.PACKAGE, PROJECT["version"], lines=lines)
+    write_distribution(runtime.site, colab.PACKAGE, "1.0", lines=lines)
     assert set(colab.needs()) == {"always", "twice"}
     found = colab.needs(["x"])
     assert set(found) == {"always", "twice", "there"}
