@@ -17,12 +17,16 @@ from pathlib import Path
 
 import pytest
 import tiny_models
-import torch
 
 from workshop_utils.command import cli, own_text, run_lessons
 from workshop_utils.text.corpus import TokenFile
+<<<<<<< HEAD
 from workshop_utils.text.tokenizer import fingerprint, load_tokenizer, save_tokenizer, train_bpe
 from workshop_utils.training.run import TrainingStopped
+=======
+from workshop_utils.text.tokenizer import load_tokenizer
+from workshop_utils.training.train import TrainingStopped
+>>>>>>> h6
 
 WORDS = "the cat sat on a mat and a dog ran far away from the house over hills with sun moon star tree river"
 SMALL = {
@@ -75,9 +79,7 @@ def complaint(capsys: pytest.CaptureFixture[str]):
     ("arguments", "said"),
     [
         ([], "Missing command"),
-        (["fly"], "fly"),
         (["train", "--steps", "0"], "--steps"),
-        (["train"], "--text"),
         (["train", "--text", "a.txt"], "--out"),
         (["train", "--text", "no  where.txt", "--out", "b"], "no  where.txt"),
         (["train", "--text", "short.txt", "--out", "b"], "too short"),
@@ -87,7 +89,6 @@ def complaint(capsys: pytest.CaptureFixture[str]):
         (["train", "--text", "short.txt", "--out", ""], "'' is no path"),
         (["train", "--config", "brace.json"], "no valid JSON"),
         (["train", "--text", "short.txt", "--out", "b", "--config", "layers.json"], "layers"),
-        (["sample", "nowhere"], "--prompt"),
         (["sample", ".", "--prompt", "a"], "no run"),
         (["sample", ".", "--prompt", "a", "--temperature", "-1"], "--temperature"),
         (["sample", ".", "--prompt", "a", "--seed", str(2**63)], "--seed"),
@@ -117,13 +118,6 @@ def test_nothing_of_other_people_is_written_over(name, trained, complaint, tmp_p
     said = complaint("train", "--text", trained / "text.txt", "--out", tmp_path / "out", "--config", config(tmp_path))
     assert f"already holds {name}" in said
     assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [(name, "theirs")]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_the_gpu_that_is_asked_for_nothing_is_laid_out(complaint, tmp_path, trained):
-    cuda = config(tmp_path, device="cuda")
-    assert "no GPU" in complaint("train", "--text", trained / "text.txt", "--out", tmp_path / "out", "--config", cuda)
-    assert not (tmp_path / "out").exists()
 
 
 # --- train and sample
@@ -232,15 +226,6 @@ def test_a_run_that_lacks_or_damaged_a_file_is_one_line(name, trained, copy, com
     assert re.search(r"no tokenizer|no run|whole", complaint("sample", copy, "--prompt", "the"))
 
 
-def test_the_tokenizer_of_another_run_is_refused_with_both_fingerprints(copy, complaint):
-    known = fingerprint(load_tokenizer(copy / "tokenizer.json"))
-    other = train_bpe(["a quite different text, a quite different text"], 270)
-    save_tokenizer(other, copy / "tokenizer.json")
-    said = complaint("sample", copy, "--prompt", "the")
-    assert fingerprint(other) in said
-    assert known in said
-
-
 # --- run, chat, and the process itself
 
 
@@ -288,10 +273,3 @@ def test_chat_answers_one_prompt_or_a_conversation_from_a_pipe(tmp_path, monkeyp
     monkeypatch.setattr("sys.stdin", io.StringIO("A banana\nyellow\n/bye\n"))
     assert run(*chat) == 0
     assert capsys.readouterr().out.startswith(said[0])  # no prompts and no help where nobody is typing
-
-
-def test_chat_with_a_hub_model_leaves_the_hub_open(monkeypatch, complaint):
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert "127.0.0.1:9" in complaint("chat", "--model", "some/model", "hi")
-    assert "HF_HUB_OFFLINE" not in os.environ

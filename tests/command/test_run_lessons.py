@@ -143,19 +143,6 @@ def test_the_pages_fetch_nothing_and_still_show_everything(ran):
     assert (ran[1] / "03_fine.ipynb").exists()
 
 
-@pytest.mark.parametrize(
-    ("page", "n"),
-    [
-        ("<script src=https://cdn.org/a.js></script><link href='//fonts.org/a.css'><img src='http://x.org/a.png'>", 3),
-        ("<style>@import 'https://x.org/a.css'; a { background: url(https://x.org/a.png) }</style>", 2),
-        ("<script>import m from 'https://cdn.org/m.js'</script>", 1),
-        ('<a href="https://x.org">x</a><img src="data:image/png;base64,AA">', 0),
-    ],
-)
-def test_requests_of_a_page_are_seen(page, n):
-    assert len(external_requests(page)) == n
-
-
 def test_ctrl_c_writes_the_report_so_far(tmp_path, monkeypatch):
     def execute(path: Path, **_: object) -> kernel.Outcome:
         if path.stem == "02":

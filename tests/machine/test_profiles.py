@@ -87,22 +87,17 @@ def test_no_gpu_means_pocket_and_what_is_asked_for_is_given_even_where_it_will_b
     assert profile.dtype != "float16"  # TrainConfig refuses it on a CPU
 
 
-def in_the_way(folder):
-    (folder / "file").write_text("in the way")
-    return str(folder / "file" / "home")
-
-
 @pytest.mark.parametrize(
     ("variable", "value", "call", "words"),
     [
-        ("WORKSHOP_PROFILE", lambda tmp: "T5", profiles.choose, "there is no profile 't5': choose pocket, t4 or big"),
-        ("WORKSHOP_COUNTRY", lambda tmp: "Germany", profiles.choose, "'Germany' is no country code"),
-        ("WORKSHOP_HOME", in_the_way, profiles.setup, "nothing can be written into the folder .*: set WORKSHOP_HOME"),
-        ("WORKSHOP_HUB", lambda tmp: str(tmp / "nowhere"), hub.hub_folder, "there is no such folder"),
+        ("WORKSHOP_PROFILE", "T5", profiles.choose, "there is no profile 't5': choose pocket, t4 or big"),
+        ("WORKSHOP_COUNTRY", "Germany", profiles.choose, "'Germany' is no country code"),
+        ("WORKSHOP_HOME", f"{__file__}/home", profiles.setup, "nothing can be written into the folder .*WORKSHOP_HOME"),
+        ("WORKSHOP_HUB", "/no/where", hub.hub_folder, "there is no such folder"),
     ],
 )
-def test_a_variable_that_makes_no_sense_is_one_sentence(variable, value, call, words, no_gpu, monkeypatch, tmp_path):
-    monkeypatch.setenv(variable, value(tmp_path))
+def test_a_variable_that_makes_no_sense_is_one_sentence(variable, value, call, words, no_gpu, monkeypatch):
+    monkeypatch.setenv(variable, value)
     with pytest.raises(ValueError, match=words):
         call()
 
@@ -111,17 +106,20 @@ def test_a_variable_that_makes_no_sense_is_one_sentence(variable, value, call, w
 
 
 @pytest.mark.parametrize(
-    ("capability", "dtype"),
-    [((6, 1), "float32"), ((7, 0), "float16"), ((7, 5), "float16"), ((8, 0), "bfloat16"), ((12, 0), "bfloat16")],
+    ("device", "found", "dtype"),
+    [
+        ("cuda", (6, 1), "float32"),
+        ("cuda", (7, 0), "float16"),
+        ("cuda", (7, 5), "float16"),  # nothing but the capability decides
+        ("cuda", (8, 0), "bfloat16"),
+        ("cpu", 0.0, "float32"),
+        ("cpu", 1.1, "float32"),
+        ("cpu", 3.9, "bfloat16"),
+    ],
 )
-def test_only_the_capability_decides_on_cuda(capability, dtype):
-    assert profiles.choose_dtype("cuda", capability)[0] == dtype
-
-
-@pytest.mark.parametrize(("speedup", "dtype"), [(0.0, "float32"), (1.1, "float32"), (3.9, "bfloat16")])
-def test_a_cpu_takes_bf16_only_where_it_is_faster(speedup, dtype, monkeypatch):
-    monkeypatch.setattr(profiles, "cpu_bf16_speedup", lambda: speedup)
-    assert profiles.choose_dtype("cpu")[0] == dtype
+def test_bf16_is_for_gpus_that_have_it_and_for_cpus_where_it_is_faster(device, found, dtype, monkeypatch):
+    monkeypatch.setattr(profiles, "cpu_bf16_speedup", lambda: found)
+    assert profiles.choose_dtype(device, found if device == "cuda" else None)[0] == dtype
 
 
 # --- what a profile brings

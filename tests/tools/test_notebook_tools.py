@@ -146,11 +146,6 @@ SOLVED = f'import math\n\n{SOLUTION}\n\nother = 3\nrate = check("04.2", rate)'
         (STUB, tool.solution_of(FOLDED), SOLVED),
         ('guess = ...\ncheck("02.1", guess)', "guess = 6.93", 'guess = 6.93\ncheck("02.1", guess)'),
         ('a, b = ..., ...\ncheck("02.1", (a, b))', "a, b = 1, 2", 'a, b = 1, 2\ncheck("02.1", (a, b))'),
-        (
-            'def f():\n    ...\ncheck("1", f)',
-            "def g(): pass\ndef f(): g()",
-            'def g(): pass\ndef f(): g()\ncheck("1", f)',
-        ),
         ('f = ...\nf = check("02.1", f)', 'f = check("02.1", len)', 'f = check("02.1", len)'),
     ],
 )

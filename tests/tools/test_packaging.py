@@ -7,7 +7,6 @@ import importlib
 import os
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -157,64 +156,6 @@ def test_ci_runs_the_commands_of_the_readme():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert [line for line in ci.splitlines() if line.startswith("make")] == ["make lint", "make workshop", "make test"]
     assert ".ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
-
-
-# node and npm of another origin stand in the way of Debian's, and then nothing of the call is installed.
-APT_GET = """\
-[ "$1" = install ] || exit 0
-shift 2  # install -y
-for name in "$@"; do
-  case "$name" in
-    nodejs | npm) [ ! -e "$BIN/npm" ] || { echo "E: held broken packages"; exit 100; } ;;
-  esac
-  [[ " $OFFERED fonts-liberation fonts-dejavu-core " == *" $name "* ]] || { echo "E: no $name"; exit 100; }
-done
-for name in "$@"; do echo "exit 0" >"$BIN/${name%js}"; chmod +x "$BIN/${name%js}"; done
-"""
-
-
-@pytest.mark.parametrize(
-    ("here", "offered", "npm", "ends"),
-    [
-        ("node npm", "chromium", "exit 0", "bin/chromium."),  # node and npm of another origin
-        ("node", "chromium npm", "exit 0", "bin/chromium."),
-        ("node npm google-chrome", "", "exit 0", "bin/google-chrome."),
-        ("", "nodejs npm chromium", "exit 0", "bin/chromium."),
-        (
-            "node npm",
-            "",
-            "exit 0",
-            "apt-get install chromium fonts-liberation fonts-dejavu-core: E: no chromium.",
-        ),
-        (
-            "node npm chromium",
-            "",
-            "echo npm error E404; exit 1",
-            "npm ci --prefix slides failed: npm error E404.",
-        ),
-    ],
-)
-def test_ci_installs_what_draws_the_slides_one_by_one_and_says_whether_they_were_tested(
-    here, offered, npm, ends, tmp_path
-):
-    """Run .ci/run on a machine that is all made up: with these programs, and packages that apt-get offers."""
-    there = tmp_path / "bin"
-    there.mkdir()
-    (tmp_path / ".ci").mkdir()
-    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
-    for name in ("bash", "dirname", "grep", "timeout", "chmod"):
-        (there / name).symlink_to(str(shutil.which(name)))
-    programs = dict.fromkeys(here.split(), "exit 0") | {"id": "echo 0", "apt-get": APT_GET, "make": 'echo "make $1"'}
-    for name, does in programs.items():
-        (there / name).write_text(f"#!{there}/bash\n{npm if name == 'npm' else does}\n")
-        (there / name).chmod(0o755)
-    environment = {"PATH": str(there), "BIN": str(there), "OFFERED": offered}
-    done = subprocess.run([there / "bash", tmp_path / ".ci" / "run"], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    *_, line, last = done.stdout.splitlines()
-    assert last == "make test"  # the summary of the tests closes the log
-    assert line.endswith(ends)
-    assert ("as text only" in line) == ("E: no" in ends or "failed" in ends)
 
 
 def test_tests_reach_this_machine_only():
