@@ -20,13 +20,8 @@ import tiny_models
 
 from workshop_utils.command import cli, own_text, run_lessons
 from workshop_utils.text.corpus import TokenFile
-<<<<<<< HEAD
-from workshop_utils.text.tokenizer import fingerprint, load_tokenizer, save_tokenizer, train_bpe
-from workshop_utils.training.run import TrainingStopped
-=======
 from workshop_utils.text.tokenizer import load_tokenizer
-from workshop_utils.training.train import TrainingStopped
->>>>>>> h6
+from workshop_utils.training.run import TrainingStopped
 
 WORDS = "the cat sat on a mat and a dog ran far away from the house over hills with sun moon star tree river"
 SMALL = {

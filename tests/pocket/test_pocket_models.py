@@ -11,7 +11,6 @@ from pocket_world import card, quality
 from safetensors import safe_open
 
 from workshop_utils.chat import models
-from workshop_utils.chat import template as chat
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.machine.profiles import choose
 from workshop_utils.pocket import stories
