@@ -3,47 +3,37 @@
 The solved run of the lessons goes on with these, so that no later cell depends on the form of a learner's answer.
 """
 
-OTHER: dict[str, str] = {
-    "00.1": """
-def probabilities(counts):
-    import numpy as np
+import ast
 
-    shares = np.array(list(counts.values()), dtype=np.float32) / sum(counts.values())
-    return dict(zip(counts, shares))
+IMPORTS = "import math, re, zlib\nimport numpy as np\nimport torch"
+# Those of each lesson, in the order of its exercises.
+ANSWERS = {
+    "00": """
+probabilities = lambda counts: dict(zip(counts, np.float32([*counts.values()]) / sum(counts.values())))
 """,
-    "01.1": """
+    "01": """
 def few_shot(examples, question):
-    import numpy as np
+    return np.str_("\\n".join([*map(": ".join, examples.items()), question + ":"]))
 
-    return np.str_("\\n".join([": ".join(pair) for pair in examples.items()] + [question + ":"]))
-""",
-    "01.2": """
 def render(messages):
     names = {"user": "user", "assistant": "model"}
     for message in messages:
         message["role"] = names[message["role"]]  # in place
     turns = [f"<start_of_turn>{message['role']}\\n{message['content']}<end_of_turn>\\n" for message in messages]
     return "".join(["<bos>", *turns, "<start_of_turn>model\\n"])
-""",
-    "01.3": """
-def with_temperature(logits, temperature):
-    import numpy as np
 
+def with_temperature(logits, temperature):
     powers = np.exp(np.asarray(logits, dtype=np.float64) / temperature)
     return list(powers / powers.sum())
-""",
-    "01.4": """
-def nucleus(probabilities, p):
-    import numpy as np
 
+def nucleus(probabilities, p):
     q = np.asarray(probabilities)
     order = q.argsort()[::-1]
     n = int((q[order].cumsum() < p).sum()) + 1
     kept = np.zeros_like(q)
     kept[order[:n]] = q[order[:n]]
     return kept / kept.sum()
-""",
-    "01.5": """
+
 summary = {
     "may say something false, and sound sure": "both",
     "was trained to predict the next token": "both",
@@ -56,17 +46,14 @@ summary = {
     "remembers your last conversation": "neither",
 }
 """,
-    "02.1": """
+    "02": """
 def count_pairs(words):
-    import numpy as np
-
     counts = {}
     for parts, times in words.items():
         for i in range(len(parts) - 1):
             counts[parts[i], parts[i + 1]] = counts.get((parts[i], parts[i + 1]), np.int64(0)) + times
     return counts
-""",
-    "02.2": """
+
 def merge(parts, pair):
     joined = []
     for part in parts:
@@ -75,65 +62,38 @@ def merge(parts, pair):
         else:
             joined.append((part, False))
     return [part for part, _ in joined]
-""",
-    "02.3": """
-def split_by_hash(text, val_percent, test_percent):
-    import numpy as np
 
+def split_by_hash(text, val_percent, test_percent):
     names = np.array(["val"] * val_percent + ["test"] * test_percent + ["train"] * (100 - val_percent - test_percent))
     return names[zlib.crc32(text.encode()) % 100]
-""",
-    "02.4": """
-def corpus_bytes(n_tokens, vocab_size):
-    return 1.0 * n_tokens * (4 if vocab_size - 1 > 65_535 else 2)
-""",
-    "02.5": """
-def window(tokens, start, block_size):
-    both = [[int(token) for token in tokens[i : i + block_size]] for i in (start, start + 1)]
-    return both
-""",
-    "02.6": """
-def padded_row(document, width, eot):
-    import torch
 
+corpus_bytes = lambda n_tokens, vocab_size: 1.0 * n_tokens * (4 if vocab_size - 1 > 65_535 else 2)
+window = lambda tokens, start, block_size: [tokens[i:][:block_size].tolist() for i in (start, start + 1)]
+def padded_row(document, width, eot):
     x, y = torch.full((width,), eot), torch.full((width,), -1)
     x[1 : len(document) + 1] = torch.tensor(document)
     y[: len(document)] = torch.tensor(document)
     y[len(document)] = eot
     return torch.stack([x, y])
 """,
-    "03.1": """
-def past_average(T):
-    past = torch.ones(T, T, dtype=torch.float64).tril()
-    past /= past.sum(dim=1, keepdim=True)
-    return past
-""",
-    "03.2": """
+    "03": """
+past_average = lambda T: torch.ones(T, T, dtype=torch.float64).tril() / torch.arange(1, T + 1)[:, None]
 def attention_weights(q, k):
     scores = torch.einsum("...ic,...jc->...ij", q.double(), k.double()) * q.shape[-1] ** -0.5
     scores = scores + torch.full(scores.shape[-2:], float("-inf"), dtype=torch.float64).triu(1)
     return torch.softmax(scores, -1)
-""",
-    "03.3": """
-def split_heads(x, n_head):
-    return torch.stack(x.double().chunk(n_head, dim=-1), dim=1).contiguous()
-""",
-    "03.4": """
+
+split_heads = lambda x, n_head: torch.stack(x.double().chunk(n_head, dim=-1), dim=1).contiguous()
 def residual_block(x, ln_1, attn, ln_2, mlp):
     middle = torch.add(x, attn(ln_1(x)))
     return (middle.double() + mlp(ln_2(middle))).contiguous()
-""",
-    "03.5": """
+
 def cross_entropy(logits, targets):
     return torch.stack([row.logsumexp(0) - row[target] for row, target in zip(logits.double(), targets)]).mean()
-""",
-    "03.6": """
-def count_params(vocab_size, block_size, n_layer, n_embd):
-    import numpy as np
 
+def count_params(vocab_size, block_size, n_layer, n_embd):
     return np.float64((vocab_size + block_size + 2) * n_embd + n_layer * (12 * n_embd**2 + 13 * n_embd))
-""",
-    "03.7": """
+
 def bets(logits, temperature=1.0, top_k=None):
     powers = (logits.double() / temperature).exp()
     if top_k is not None:
@@ -141,82 +101,50 @@ def bets(logits, temperature=1.0, top_k=None):
         powers[order[top_k:]] = 0
     return (powers / powers.sum()).tolist()
 """,
-    "04.1": """
-def perplexity(losses):
-    return torch.tensor(losses, dtype=torch.float64).mean().exp()
-""",
-    "04.2": """
-def learning_rate(step, peak, warmup, total):
-    import numpy as np
-
-    return np.interp(step, [0, warmup, total], np.array([0, peak, 0], dtype=np.float32))
-""",
-    "04.3": """
-def accumulate(losses, tokens):
-    import numpy as np
-
-    return np.average(np.array(losses), weights=tokens)
-""",
-    "04.4": """
+    "04": """
+perplexity = lambda losses: torch.tensor(losses, dtype=torch.float64).mean().exp()
+learning_rate = lambda step, peak, warmup, total: np.interp(step, [0, warmup, total], [0, peak, 0])
+accumulate = lambda losses, tokens: np.average(np.array(losses), weights=tokens)
 def clip(gradients, limit):
     length = torch.cat([g.double().flatten() for g in gradients]).norm()
     for g in gradients:
         g *= limit / torch.clamp(length, min=limit)  # in place
     return tuple(g.double() for g in gradients)
-""",
-    "04.5": """
+
 def best_step(history):
     losses = torch.tensor([entry.get("val_loss", float("inf")) for entry in history])
     return torch.tensor([entry["step"] for entry in history])[losses.argmin()]
 """,
-    "05.1": """
+    "05": """
 def what_fits(rows, fixed, per_row, limit):
     batch = rows
     while rows % batch or fixed + batch * per_row > limit:
         batch -= 1
     return [batch, rows / batch]
-""",
-    "05.2": """
-def same_start(asked, trained):
-    import numpy as np
 
+def same_start(asked, trained):
     n = min(len(asked), len(trained))
     equal = np.array(asked[:n]) == np.array(trained[:n])
     return np.append(equal, False).argmin()
-""",
-    "05.3": """
+
 def save_every(save_seconds, hours_between_failures, step_seconds):
-    import numpy as np
-
     return np.maximum(1.0, np.round((7200 * save_seconds * hours_between_failures) ** 0.5 / step_seconds))
-""",
-    "05.4": """
+
 def seen_before(train, test):
-    import re
-
-    import numpy as np
-
     train, test = ([re.sub("[^a-z0-9]+", " ", text.lower()).strip() for text in texts] for texts in (train, test))
     return np.flatnonzero([text in train for text in test])
-""",
-    "05.5": """
+
 def unscale(gradient, scale):
     gradient /= scale  # in place
     if torch.isfinite(gradient.sum()):
         return [gradient.double(), torch.tensor(scale)]
     return [None, torch.tensor(scale / 2)]
-""",
-    "05.6": """
-def first_rise(rates, warmup):
-    import numpy as np
 
+def first_rise(rates, warmup):
     rises = np.flatnonzero(np.diff(rates[warmup:]) > 0) + warmup + 1
     return rises[0] if len(rises) else np.int64(-1)
-""",
-    "05.7": """
-def diagnose(run):
-    import numpy as np
 
+def diagnose(run):
     half = len(run["lr"]) / 2
     signs = [
         np.argmax(run["lr"]) > half,
@@ -226,132 +154,72 @@ def diagnose(run):
     ]
     return np.array(["schedule", "rate", "leak", "healthy"])[np.argmax(signs)]
 """,
-    "06.1": """
+    "06": """
 def split_of(text, val_percent):
-    import binascii
+    return np.array(["train", "val"])[int(zlib.crc32(text.encode()) % 100 < val_percent)]
 
-    import numpy as np
-
-    return np.array(["train", "val"])[int(binascii.crc32(text.encode()) % 100 < val_percent)]
-""",
-    "06.2": """
 def pack(documents, block_size, end):
-    import torch
-
     joined = torch.tensor([token for document in documents for token in [*document, end]])
     n = (len(joined) - 1) // block_size * block_size
     return torch.stack([joined[:n].view(-1, block_size), joined[1 : n + 1].view(-1, block_size)], dim=1)
-""",
-    "06.3": """
-def training_bytes(parameters, moment_bytes):
-    import numpy as np
 
+def training_bytes(parameters, moment_bytes):
     weights = np.float64(4e0 * parameters)
     return {"Adam": 2.0 * moment_bytes * parameters, "gradients": weights, "weights": weights}
-""",
-    "06.4": """
-def bill(parameters, tokens, gpus, peak_flops, mfu, price):
-    import numpy as np
 
+def bill(parameters, tokens, gpus, peak_flops, mfu, price):
     per_device = 6 * parameters * tokens / gpus / (peak_flops * mfu * 3600)
     return np.array([per_device, gpus * per_device * price])
-""",
-    "06.5": """
-def rows_of(n_rows, rank, world_size):
-    import numpy as np
 
-    return np.array_split(np.arange(n_rows), world_size)[rank]
-""",
-    "06.6": """
+rows_of = lambda n_rows, rank, world_size: np.array_split(np.arange(n_rows), world_size)[rank]
 def steps_for(tokens, tokens_per_update, batch_size, block_size, gpus):
-    import numpy as np
-
     return [np.int64(tokens_per_update) / (batch_size * block_size * gpus), np.ceil(tokens / tokens_per_update)]
 """,
-    "07.1": """
+    "07": """
 def labels_of(prompt, reply, width):
-    import numpy as np
-
     labels = np.full(width, -100)
     labels[len(prompt) : len(prompt) + len(reply)] = reply
     return labels
-""",
-    "07.2": """
-def quantise(block, levels):
-    import numpy as np
 
+def quantise(block, levels):
     scale = float(block.abs().max())
     distances = np.abs(np.asarray(block)[:, None] / np.float32(scale) - np.asarray(levels)[None])
     return [distances.argmin(axis=1), scale]
-""",
-    "07.3": """
-def lora_forward(x, W, A, B, alpha):
-    wide = W.double() + alpha / A.shape[0] * B.double() @ A.double()
-    return (wide @ x.double().T).T
-""",
-    "07.4": """
-def lora_parameters(shapes, rank):
-    import numpy as np
 
-    return rank * np.array(shapes).sum()
-""",
-    "07.5": """
-def half_the_memory(batch_size, grad_accum_steps):
-    return [batch_size / 2, grad_accum_steps * 2.0]
-""",
-    "07.6": """
+lora_forward = lambda x, W, A, B, alpha: x.double() @ (W + alpha / A.shape[0] * B @ A).double().T
+lora_parameters = lambda shapes, rank: rank * np.array(shapes).sum()
+half_the_memory = lambda batch_size, grad_accum_steps: [batch_size / 2, grad_accum_steps * 2.0]
 def overfitting(runs):
-    import numpy as np
-
     names = np.array(list(runs))
     falls = [learnt[-1] < learnt[0] for learnt, _ in runs.values()]
     turns = [held_out[-1] - np.min(held_out) for _, held_out in runs.values()]
     return names[np.argmax(np.multiply(falls, turns))]
 """,
-    "09.1": """
+    "09": """
 def stem_score(text, stems):
-    import re
-
-    import numpy as np
-
     words = re.sub("[^a-z]+", " ", text.lower()).split()
     begun = np.array([[word.startswith(stem) for word in words] for stem in stems])
     return np.clip(np.float32(10 * begun.any(axis=1).sum() / max(1, len(words))), 0, 1)
-""",
-    "09.2": """
-def share_of_wins(a, b, draws):
-    import numpy as np
 
-    gain = np.array(b) - np.array(a)
-    return np.mean(gain[np.array(draws)].sum(axis=1) > 0)
-""",
-    "09.3": """
-def perplexity(log_probabilities):
-    import torch
-
-    return torch.tensor(log_probabilities).neg().mean().exp()
-""",
-    "09.4": """
+share_of_wins = lambda a, b, draws: np.mean((np.array(b) - np.array(a))[np.array(draws)].sum(axis=1) > 0)
+perplexity = lambda log_probabilities: torch.tensor(log_probabilities).neg().mean().exp()
 def quantise_rows(W):
-    import numpy as np
-
     scales = np.abs(W.numpy()).max(axis=1) / np.float32(127)
     return [(W.numpy() / scales[:, None]).round().astype(np.int8), list(scales)]
-""",
-    "09.5": """
-def choose_block(errors, limit):
-    import numpy as np
 
+def choose_block(errors, limit):
     sizes = np.array(sorted(errors))
     block = sizes[[errors[int(size)] <= limit for size in sizes]][-1]
     return np.array([block, (4 * block + 16) / block])
-""",
-    "09.6": """
-def ship(rows, megabytes):
-    import numpy as np
 
+def ship(rows, megabytes):
     low = max((row["score"], row["low"]) for row in rows)[1]
     by_speed = sorted(rows, key=lambda row: -row["tokens_per_second"])
     return np.str_(next(r["name"] for r in by_speed if r["megabytes"] <= megabytes and r["high"] >= low))
 """,
+}
+OTHER: dict[str, str] = {
+    f"{lesson}.{number}": str(ast.get_source_segment(text, answer))
+    for lesson, text in ANSWERS.items()
+    for number, answer in enumerate(ast.parse(text).body, 1)
 }

@@ -39,19 +39,15 @@ class Exercise:
     Attributes:
         id: lesson and number, as in "04.2".
         what: what the lesson falls back to, as in "schedule": "the lesson goes on with the package's own schedule".
-        reference: the package's own answer: a function, a class, or a plain value.
+        reference: the package's own answer: a function, or a plain value.
         mistakes: wrong answers that people really give, by a few words that name each, with the sentence for whoever
             gave it. It is said to an answer that did the same as the wrong one on every input of a try, and to no
             other. A test sees each of them fail with its sentence.
         cases: draws the inputs: gets a random.Random and yields one tuple of arguments after the other, the same ones
             for the same state of the generator. None for an answer that is a plain value.
-        apply: how the answer is used on the arguments; answer(*args) unless told. For a class, for example, build it,
-            give it weights and call it.
+        apply: how the answer is used on the arguments; answer(*args) unless told.
         compare: None if the learner's result is right, else a sentence that says what differs.
-        hint: what else is known for certain about a wrong result: gets the arguments, the learner's result (an
-            Exception where the answer raised one) and the expected one, and returns a sentence whose condition it has
-            looked at, or None. It never guesses.
-        wrong: more wrong answers, which `compare` or `hint` can name by themselves.
+        wrong: more wrong answers, of which `compare` says what differs.
         trained: the lesson trains through the answer, so that gradients must flow through it, too.
         praise: what to say when it is right: one sentence worth keeping.
     """
@@ -63,10 +59,9 @@ class Exercise:
     cases: Callable[[random.Random], Iterator[tuple[Any, ...]]] | None = None
     apply: Callable[..., Any] | None = None
     compare: Callable[[Any, Any], str | None] = same
-    hint: Callable[[tuple[Any, ...], Any, Any], str | None] | None = None
     wrong: dict[str, Any] = field(default_factory=dict, repr=False)
     trained: bool = False
-    praise: str = ""
+    praise: str = field(kw_only=True)
 
     def inputs(self, seed: str) -> Iterator[tuple[Any, ...]]:
         """Yield the tuples of arguments of one try; the same seed gives the same ones, in fresh objects."""
@@ -87,7 +82,7 @@ class Verdict:
         state: "right", "not yet" or "not attempted yet".
         text: the sentence for the learner.
         answer: what the lesson goes on with.
-        hint: the sentence of a mistake or of the exercise's own hint, if that is what the text is; else empty.
+        hint: the sentence of a mistake, if that is what the text is; else empty.
     """
 
     state: str
@@ -111,7 +106,7 @@ def check(id: str, answer: T) -> T:
 
     Args:
         id: the exercise, as in "04.2".
-        answer: what the learner wrote: a function, a class or a value; the untouched stub is welcome too.
+        answer: what the learner wrote: a function or a value; the untouched stub is welcome too.
 
     Returns:
         The answer if it is right, else the package's own, so that the lesson can go on. A right function whose results
@@ -168,7 +163,7 @@ def judge(exercise: Exercise, answer: Any, seed: str | None = None) -> Verdict:
         for one in tries:
             problem = _difference(exercise, answer, one)
             if problem:
-                hint = _mistake(exercise, seed, tries) or _hint(exercise, one)
+                hint = _mistake(exercise, seed, tries)
                 return Verdict("not yet", hint or problem, own, hint)
         problem = _not_as_in_the_lesson(exercise, answer)
         if problem:
@@ -178,42 +173,25 @@ def judge(exercise: Exercise, answer: Any, seed: str | None = None) -> Verdict:
             problem = _gradient_problem(exercise, mine, answer, seed, all(one.kept for one in tries))
             if problem:
                 return Verdict("not yet", problem, own)
-    praise = exercise.praise or _default_praise(exercise, len(tries))
-    return Verdict("right", " ".join([praise, *notes]), mine)
-
-
-def torch_generator(rng: random.Random) -> torch.Generator:
-    """Make a torch generator whose seed is drawn from rng, for the tensors of an exercise's cases."""
-    import torch
-
-    return torch.Generator().manual_seed(rng.getrandbits(48))
+    return Verdict("right", " ".join([exercise.praise, *notes]), mine)
 
 
 def randn(rng: random.Random, *shape: int) -> torch.Tensor:
     """Draw a float32 tensor of the given shape from the normal distribution, by a random.Random."""
     import torch
 
-    return torch.randn(*shape, generator=torch_generator(rng))
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(rng.getrandbits(48)))
 
 
 def randint(rng: random.Random, high: int, *shape: int) -> torch.Tensor:
     """Draw an int64 tensor of the given shape with values from 0 to high - 1, by a random.Random."""
     import torch
 
-    return torch.randint(high, shape, generator=torch_generator(rng))
-
-
-def _default_praise(exercise: Exercise, tried: int) -> str:
-    if exercise.cases is None:
-        return f"the same as the package's own {exercise.what}"
-    return f"the same as the package's own {exercise.what} on {tried} random input{'s' if tried > 1 else ''}"
+    return torch.randint(high, shape, generator=torch.Generator().manual_seed(rng.getrandbits(48)))
 
 
 def _wrong_kind(exercise: Exercise, answer: Any) -> str | None:
     """Say when a result was handed over where the function itself is wanted, or the other way round."""
-    wants_class = isinstance(exercise.reference, type)
-    if wants_class and not isinstance(answer, type):
-        return f"the check wants the class itself and got {short(answer)}. Hand over its name, without brackets."
     if exercise.cases is not None and callable(exercise.reference) and not callable(answer):
         return f"the check wants the function itself and got {short(answer)}. Hand over its name, without brackets."
     if exercise.cases is None and callable(answer) and not callable(exercise.reference):
@@ -247,7 +225,7 @@ def _difference(exercise: Exercise, answer: Any, one: _Try) -> str | None:
 
 def _not_as_in_the_lesson(exercise: Exercise, answer: Any) -> str | None:
     """Say which argument a later cell could not pass by its name, or leave out, or None if there is none."""
-    if isinstance(answer, type) or not callable(answer):
+    if not callable(answer):
         return None
     try:
         theirs = inspect.signature(answer).parameters
@@ -285,16 +263,6 @@ def _alike(got: Any, made: Any) -> bool:
         return False
 
 
-def _hint(exercise: Exercise, one: _Try) -> str:
-    """Return what the exercise itself knows about a wrong result, or nothing."""
-    hint = None
-    if exercise.hint is not None and not is_blank(one.got):
-        # A hint that computes with a result of an unforeseen shape may fail: the generic sentence then says it.
-        with contextlib.suppress(Exception):
-            hint = exercise.hint(one.args, one.got, one.expected)
-    return hint or ""
-
-
 # --- what the lesson goes on with
 
 
@@ -305,8 +273,6 @@ def _for_the_lesson(exercise: Exercise, answer: T, tries: list[_Try]) -> tuple[T
         The answer itself where nothing is needed, else its value in the expected form, or a function that calls the
         learner's own; and a sentence for each thing that it does.
     """
-    if isinstance(answer, type):
-        return answer, []
     notes, examples = [], []
     # What `apply` makes of an answer says nothing about the form of the answer's own results.
     pairs = [] if exercise.apply else [(one.got, one.expected) for one in tries]

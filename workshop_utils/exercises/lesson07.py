@@ -25,30 +25,37 @@ def _turns(rng: random.Random) -> Iterator[Arguments]:
         yield prompt, reply, len(prompt) + len(reply) + gap
 
 
-def _labels_hint(args: Arguments, got: Any, expected: list[int]) -> str | None:
-    prompt, reply, width = args
-    got = list(got)  # a tuple or an array will do
-    if got == [-100] * len(prompt) + reply and width > len(got):
-        return f"the row is {width} tokens wide and your labels end after {len(got)}: padding needs labels, too, -100."
-    if len(got) != width:
-        return f"you have {len(got)} labels, and the row is {width} tokens wide: one label a token."
-    if [0 if label == -100 else label for label in expected] == got:
-        return "0 is a token like any other, so the model would learn to write it. -100 is what the loss passes over."
-    if got[: len(prompt)] == prompt:
-        return "the prompt has labels, so the model would learn to complain as well. Only the reply is learnt."
-    if got == [*expected[1:], -100]:
-        return "you moved the labels by one place. The library does that itself: each label stands at its own token."
-    if (
-        got[len(prompt) + len(reply) - 1] == -100
-        and got[: len(prompt) + len(reply) - 1] == expected[: len(prompt) + len(reply) - 1]
-    ):
-        return (
-            "the last token of the reply has no label. It is <end_of_turn>: a model that never learns it does not know "
-            "when to stop."
-        )
-    if all(label == -100 for label in got[len(prompt) : len(prompt) + len(reply)]):
-        return "the reply has no labels, and it is all there is to learn from."
-    return None
+LABELS: Mistakes = {
+    "the prompt as well": (
+        lambda prompt, reply, width: prompt + reply + [-100] * (width - len(prompt + reply)),
+        "the prompt has labels, so the model would learn to complain as well. Only the reply is learnt.",
+    ),
+    "the prompt alone": (
+        lambda prompt, reply, width: prompt + [-100] * (width - len(prompt)),
+        "the prompt has labels, and the reply, which is all that there is to learn from, has none.",
+    ),
+    "no end of turn": (
+        lambda prompt, reply, width: labels_of(prompt, reply[:-1], width),
+        "the last token of the reply has no label. It is <end_of_turn>: a model that never learns it does not know "
+        "when to stop.",
+    ),
+    "zeros": (
+        lambda prompt, reply, width: [max(0, label) for label in labels_of(prompt, reply, width)],
+        "0 is a token like any other, so the model would learn to write it. -100 is what the loss passes over.",
+    ),
+    "shifted": (
+        lambda prompt, reply, width: [*labels_of(prompt, reply, width)[1:], -100],
+        "you moved the labels by one position. The library does that itself: each label stands at its own token.",
+    ),
+    "no padding": (
+        lambda prompt, reply, width: [-100] * len(prompt) + reply,
+        "your labels end with the reply, and the row is `width` tokens wide: padding needs labels, too, -100.",
+    ),
+    "reply alone": (
+        lambda prompt, reply, width: reply,
+        "these are the labels of the reply alone: a row has `width` tokens, and each needs a label.",
+    ),
+}
 
 
 # --- 07.2: four bits
@@ -354,17 +361,8 @@ EXERCISES = [
         "07.1",
         "mask",
         labels_of,
-        wrong={
-            "learns the prompt": lambda p, r, w: p + r + [-100] * (w - len(p) - len(r)),
-            "no end of turn": lambda p, r, w: labels_of(p, r[:-1], w),
-            "the wrong way round": lambda p, r, w: p + [-100] * (w - len(p)),
-            "zeros": lambda p, r, w: [0 if label == -100 else label for label in labels_of(p, r, w)],
-            "shifted": lambda p, r, w: [*labels_of(p, r, w)[1:], -100],
-            "no padding": lambda p, r, w: [-100] * len(p) + r,
-            "reply alone": lambda p, r, w: r,
-        },
-        cases=_turns,
-        hint=_labels_hint,
+        LABELS,
+        _turns,
         praise="one label a token, and the loss passes over every -100. That is all that 'loss on the replies' means.",
     ),
     Exercise(

@@ -12,31 +12,29 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def same(
-    got: Any, expected: Any, where: str = "your result", rtol: float | None = None, atol: float | None = None
-) -> str | None:
+def same(got: Any, expected: Any, where: str = "your result") -> str | None:
     """Compare two results: their kind and shape first, then their values. Containers and widths do not matter.
+
+    Numbers may differ by 1e-5 of their value or by 1e-8, those of tensors by 1e-4 or by 1e-5.
 
     Args:
         got: the learner's result.
         expected: the reference's result, which decides how they are compared.
         where: how to call the learner's result in the sentence.
-        rtol: relative tolerance; 1e-5 for numbers and 1e-4 for tensors unless told.
-        atol: absolute tolerance; 1e-8 for numbers and 1e-5 for tensors unless told.
 
     Returns:
         None if they are the same, else a sentence that says where they differ.
     """
     if _is_array(expected):
-        return _same_array(got, expected, where, 1e-4 if rtol is None else rtol, 1e-5 if atol is None else atol)
+        return _same_array(got, expected, where)
     if isinstance(expected, bool | str | bytes) or expected is None:
         return _same_plain(got, expected, where)
     if isinstance(expected, numbers.Number):
-        return _same_number(got, expected, where, 1e-5 if rtol is None else rtol, 1e-8 if atol is None else atol)
+        return _same_number(got, expected, where)
     if isinstance(expected, Mapping):
-        return _same_mapping(got, expected, where, rtol, atol)
+        return _same_mapping(got, expected, where)
     if isinstance(expected, list | tuple):
-        return _same_sequence(got, expected, where, rtol, atol)
+        return _same_sequence(got, expected, where)
     if got == expected:
         return None
     return f"{where} is {short(got)}, it should be {short(expected)}."
@@ -105,7 +103,7 @@ def _numpy(value: Any) -> Any:
     return array.astype(np.float64) if _kind_of_dtype(array.dtype) == "float" else array
 
 
-def _same_array(got: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
+def _same_array(got: Any, expected: Any, where: str) -> str | None:
     """Compare tensors: shape, then kind, then values. Nested lists and numbers pass for tensors."""
     import numpy as np
 
@@ -127,7 +125,7 @@ def _same_array(got: Any, expected: Any, where: str, rtol: float, atol: float) -
         if np.isnan(mine).any() and not np.isnan(theirs).any():
             n = int(np.isnan(mine).sum())
             return f"{where} holds {n} value{'s that are' if n > 1 else ' that is'} not a number (nan)."
-        close = np.isclose(mine, theirs, rtol=rtol, atol=atol, equal_nan=True)
+        close = np.isclose(mine, theirs, rtol=1e-4, atol=1e-5, equal_nan=True)
     if close.all():
         return None
     if mine.ndim == 0:
@@ -167,7 +165,7 @@ def _same_plain(got: Any, expected: Any, where: str) -> str | None:
     return f"{where} is {short(got)}, it should be {short(expected)}."
 
 
-def _same_number(got: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
+def _same_number(got: Any, expected: Any, where: str) -> str | None:
     """Compare two numbers. A tensor with a single value passes for a number, and 2.0 for 2."""
     if _is_array(got):
         if math.prod(got.shape) != 1 or got.ndim:
@@ -182,20 +180,20 @@ def _same_number(got: Any, expected: Any, where: str, rtol: float, atol: float) 
         if got.imag:
             return f"{where} is {got}, it should be {_digits(expected)}."
         got = got.real
-    if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol) or (math.isnan(got) and math.isnan(expected)):
+    if math.isclose(got, expected, rel_tol=1e-5, abs_tol=1e-8) or (math.isnan(got) and math.isnan(expected)):
         return None
     left, right = _apart(float(got), float(expected))
     return f"{where} is {left}, it should be {right}."
 
 
-def _same_sequence(got: Any, expected: Any, where: str, rtol: float | None, atol: float | None) -> str | None:
+def _same_sequence(got: Any, expected: Any, where: str) -> str | None:
     """Compare lists item by item. Tuples, ranges, arrays and tensors pass for a list."""
     if not (isinstance(got, list | tuple | range) or (_is_array(got) and got.ndim)):
         return f"{where} is {_typed(got)}, it should be {_a(expected)} of {len(expected)} items."
     if _is_array(got) and len(got) != len(expected) and any(map(_is_array, expected)):
         return f"{where} is {short(got)}: return {len(expected)} things, as {_a(expected)}."
     for i, (mine, theirs) in enumerate(zip(got, expected, strict=False)):
-        problem = same(mine, theirs, f"item {i} of {where}", rtol, atol)
+        problem = same(mine, theirs, f"item {i} of {where}")
         if problem:
             return problem
     if len(got) != len(expected):
@@ -203,7 +201,7 @@ def _same_sequence(got: Any, expected: Any, where: str, rtol: float | None, atol
     return None
 
 
-def _same_mapping(got: Any, expected: Any, where: str, rtol: float | None, atol: float | None) -> str | None:
+def _same_mapping(got: Any, expected: Any, where: str) -> str | None:
     """Compare dictionaries: the keys first, then what stands under them."""
     if not isinstance(got, Mapping):
         return f"{where} is {_typed(got)}, it should be a dictionary with {len(expected)} keys."
@@ -214,7 +212,7 @@ def _same_mapping(got: Any, expected: Any, where: str, rtol: float | None, atol:
     if extra:
         return f"{where} has the key {short(extra[0])}, which should not be there."
     for key in expected:
-        problem = same(got[key], expected[key], f"what {where} has under {short(key)}", rtol, atol)
+        problem = same(got[key], expected[key], f"what {where} has under {short(key)}")
         if problem:
             return problem
     return None

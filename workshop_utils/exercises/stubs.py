@@ -1,6 +1,6 @@
 """Tell an untouched or unfinished exercise from a wrong one, and find the learner's line in a traceback.
 
-Used by checks.py. A stub is a function or class whose body is still `...`; a blank is a `...` left inside a body.
+Used by checks.py. A stub is a function whose body is still `...`; a blank is a `...` left inside a body.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ def is_blank(value: Any) -> bool:
 
 
 def is_stub(answer: Any) -> bool:
-    """Tell whether nothing was written yet: blanks only, or a function (a method of a class) whose body is `...`."""
+    """Tell whether nothing was written yet: blanks only, or a function whose body is `...`."""
     if isinstance(answer, list | tuple | dict) and answer:
         return all(is_blank(item) for item in (answer.values() if isinstance(answer, dict) else answer))
-    return is_blank(answer) or any(_does_nothing(function) for function in _functions(answer))
+    return is_blank(answer) or (isinstance(answer, FunctionType) and _does_nothing(answer))
 
 
 def is_unfinished(answer: Any, got: Any) -> bool:
     """Tell whether a first result shows that the stub was not filled in.
 
     Args:
-        answer: the learner's function or class.
+        answer: the learner's function.
         got: what it returned on the first input, or the exception that it raised.
 
     Returns:
@@ -46,17 +46,15 @@ def is_unfinished(answer: Any, got: Any) -> bool:
         return True
     if not isinstance(got, BaseException) and not is_blank(got):
         return False
-    blanks = [_blanks(function) for function in _functions(answer)]
-    if isinstance(got, BaseException):
-        return any(values for _, values in blanks)
-    return not blanks or any(statements or values for statements, values in blanks)
+    statement, value = _blanks(answer) if isinstance(answer, FunctionType) else (True, False)
+    return value or (statement and not isinstance(got, BaseException))
 
 
 def lines_of_error(answer: Any, error: BaseException) -> str:
     """Say which error the learner's code raised, and where in it.
 
     Args:
-        answer: the learner's function or class.
+        answer: the learner's function.
         error: what it raised.
 
     Returns:
@@ -67,8 +65,8 @@ def lines_of_error(answer: Any, error: BaseException) -> str:
     except Exception:  # an error of the learner's own, whose __str__ fails
         message = ""
     said = f"{type(error).__name__}: {message[:200]}" if message else type(error).__name__
-    files = {function.__code__.co_filename for function in _functions(answer)}
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    file = answer.__code__.co_filename if isinstance(answer, FunctionType) else None
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     if not frames:
         if isinstance(error, TypeError) and "() " in message and "argument" in message:
             return f"it cannot be called ({said}). Keep the arguments of the stub, their names and their order."
@@ -76,16 +74,6 @@ def lines_of_error(answer: Any, error: BaseException) -> str:
     line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0)
     line = textwrap.shorten(line, 80, placeholder=" ...")
     return f"it raised {said}, in line {frames[-1].lineno}" + (f": `{line}`." if line else ".")
-
-
-def _functions(answer: Any) -> list[FunctionType]:
-    """Return the functions that the learner wrote: the answer itself, or the methods of the class."""
-    if isinstance(answer, FunctionType):
-        return [answer]
-    if not callable(answer):
-        return []
-    owner = answer if isinstance(answer, type) else type(answer)
-    return [member for member in vars(owner).values() if isinstance(member, FunctionType)]
 
 
 def _does_nothing(function: FunctionType) -> bool:
