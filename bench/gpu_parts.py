@@ -133,7 +133,7 @@ class Job:
 
 
 def make_hub(job: Job) -> None:
-    """Models of the real shapes with random weights, GPT-2, stories and pages, laid out as on the hub."""
+    """Models of the real shapes with random weights, GPT-2 and stories, laid out as on the hub."""
     import datasets  # noqa: F401  both here, since two threads that import them at once get in each other's way
     import tiny_hub
     import transformers  # noqa: F401
@@ -151,7 +151,6 @@ def make_hub(job: Job) -> None:
             with drawn_in(torch.bfloat16, job.device):
                 tiny_hub.save_pair(job.hub, names, **changes)
         tiny_hub.save_gpt2(job.hub / tiny_hub.GPT2, **({} if job.tiny else REAL["gpt2"]))
-        tiny_hub.save_fineweb_edu(job.hub / tiny_hub.FINEWEB_EDU)
         told.result()
     made.write_text(json.dumps(settings))
     job.found(row("the hub's copy: seconds to make it", time.perf_counter() - began))

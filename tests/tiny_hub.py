@@ -1,4 +1,4 @@
-"""A small copy of the hub for WORKSHOP_HUB: models of the real architectures, data sets with the real columns.
+"""A small copy of the hub for WORKSHOP_HUB: models of the real architectures, TinyStories with its real files.
 
 Names, files, columns and special tokens are the real ones, weights are random, texts are the package's own stories. So
 a lesson takes the path of a GPU's profile without a GPU and without a network; what its models say is noise.
@@ -7,29 +7,26 @@ a lesson takes the path of a GPU's profile without a GPU and without a network; 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import tiktoken
 import tiny_models
 import torch
 
-from workshop_utils.chat import template as chat
+from workshop_utils.chat import template
 from workshop_utils.machine import profiles
 from workshop_utils.pocket import stories
-from workshop_utils.text import tokenizer as tokens
+from workshop_utils.text import train_bpe
 from workshop_utils.text.byte_level import to_characters
 
-TINY_STORIES, FINEWEB_EDU, GPT2 = "roneneldan/TinyStories", "HuggingFaceFW/fineweb-edu", "openai-community/gpt2"
-N_STORIES, N_PAGES = 1_200, 300  # a lesson in a hurry asks for 1,000 documents
+TINY_STORIES, GPT2 = "roneneldan/TinyStories", "openai-community/gpt2"
+N_STORIES = 1_200  # a lesson in a hurry asks for 1,000 documents
 GPT2_VOCAB = 50_257
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 
 
 def build(hub: Path, *pairs: tuple[str, str]) -> Path:
-    """Fill a folder with the data sets, GPT-2, and pairs of models.
+    """Fill a folder with TinyStories, GPT-2, and pairs of models.
 
     Args:
         hub: the folder, for WORKSHOP_HUB.
@@ -38,7 +35,6 @@ def build(hub: Path, *pairs: tuple[str, str]) -> Path:
     for pair in pairs:
         save_pair(hub, pair)
     save_tiny_stories(hub / TINY_STORIES)
-    save_fineweb_edu(hub / FINEWEB_EDU)
     save_gpt2(hub / GPT2)
     return hub
 
@@ -71,7 +67,7 @@ def _generation(folder: Path, gemma: bool, instruct: bool) -> None:
     stops = content["eos_token_id"]
     if gemma:
         content |= {"cache_implementation": "hybrid"}
-        content |= {"eos_token_id": [stops, _id_of(folder, chat.END_OF_TURN)]} if instruct else {}
+        content |= {"eos_token_id": [stops, _id_of(folder, template.END_OF_TURN)]} if instruct else {}
     elif instruct:
         content |= {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "repetition_penalty": 1.1}
         content |= {"eos_token_id": [stops, content["pad_token_id"]]}
@@ -95,31 +91,6 @@ def save_tiny_stories(folder: Path, n: int = N_STORIES) -> None:
     _write(held, folder / "data" / "validation-00000-of-00001-869c898b519ad725.parquet")
 
 
-def save_fineweb_edu(folder: Path) -> None:
-    """Two files of the sample of 10 billion tokens, and one of the whole set, which no lesson asks for; ten columns."""
-    _write(list(_pages(N_PAGES, seed=13)), folder / "sample" / "10BT" / "000_00000.parquet")
-    _write(list(_pages(N_PAGES, seed=14)), folder / "sample" / "10BT" / "001_00000.parquet")
-    _write(list(_pages(20, seed=15)), folder / "data" / "CC-MAIN-2013-20" / "train-00000-of-00014.parquet")
-
-
-def _pages(n: int, seed: int) -> Iterator[dict[str, Any]]:
-    told = stories.texts(4 * n, seed=seed)
-    for i in range(n):
-        text = "\n\n".join(islice(told, 4))
-        yield {
-            "text": text,
-            "id": f"<urn:uuid:{seed:08x}-0000-4000-8000-{i:012x}>",
-            "dump": "CC-MAIN-2013-20",
-            "url": f"https://example.org/{seed}/{i}",
-            "file_path": f"s3://commoncrawl/crawl-data/CC-MAIN-2013-20/segments/{seed}/warc/{i:05}.warc.gz",
-            "language": "en",
-            "language_score": 0.97,
-            "token_count": len(text) // 4,
-            "score": 3.4,
-            "int_score": 3,
-        }
-
-
 def _write(rows: list[dict[str, Any]], path: Path) -> None:
     from datasets import Dataset, disable_progress_bars, enable_progress_bars
 
@@ -129,17 +100,11 @@ def _write(rows: list[dict[str, Any]], path: Path) -> None:
     enable_progress_bars()
 
 
-def gpt2_encoding() -> tiktoken.Encoding:
-    """A stand-in for GPT-2's tokenizer, of the same size: 2,000 tokens of the stories, then 48,000 that hardly occur.
-
-    The real ranks are a megabyte that this repository does not carry.
-    """
-    learnt = tokens.train_bpe(stories.texts(500, seed=11), 2_257, name="gpt2", at_most=True)
-    return tiny_models.filled(learnt, GPT2_VOCAB, GPT2_PATTERN)
-
-
 def save_gpt2(folder: Path, **changes: Any) -> None:
-    """GPT-2 with two thin layers and its whole vocabulary; vocab.json is what a tokenizer can be made from.
+    """GPT-2 with two thin layers, and vocab.json, from which a tokenizer can be made.
+
+    The real ranks are a megabyte that this repository does not carry: a stand-in of the same size has 2,000 tokens of
+    the stories, then 48,000 that hardly occur.
 
     Args:
         folder: is made.
@@ -150,6 +115,7 @@ def save_gpt2(folder: Path, **changes: Any) -> None:
     torch.manual_seed(0)
     shape = {"vocab_size": GPT2_VOCAB, "n_positions": 256, "n_embd": 32, "n_layer": 2, "n_head": 2}
     GPT2LMHeadModel(GPT2Config(**shape | changes)).save_pretrained(folder)
-    encoding = gpt2_encoding()
+    learnt = train_bpe(stories.texts(500, seed=11), 2_257, name="gpt2", at_most=True)
+    encoding = tiny_models.filled(learnt, GPT2_VOCAB, GPT2_PATTERN)
     vocab = {to_characters(token): rank for token, rank in encoding._mergeable_ranks.items()}
     (folder / "vocab.json").write_text(json.dumps(vocab | encoding._special_tokens), encoding="utf-8")

@@ -1,0 +1,194 @@
+"""Executes whole lessons for the tests, each once, in processes of their own beside the other tests.
+
+There are three ways: "solved" in the pocket profile with other right answers than the package's, "t4" untouched as on
+a machine with one T4, and "qwen", the same for somebody who has not accepted Gemma's licence.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import nbformat
+import tiny_hub
+from filelock import FileLock
+from nbformat import v4
+from other_answers import IMPORTS, OTHER
+
+import notebooks as tool
+from workshop_utils.command import kernel
+from workshop_utils.machine import profiles
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+OFFLINE = str(ROOT / "tests" / "offline")  # no network; and a GPU, where it is asked for
+LONGEST = ("04", "07", "05")  # are begun first
+Ask = tuple[str, str]  # the way and the number of a lesson
+
+# Before a figure is turned into a picture, note its titles and labels.
+RECORDER = """
+import json, os
+from IPython.core import pylabtools
+_print_figure = pylabtools.print_figure
+
+def _recorded(figure, *args, **kwargs):
+    axes = [axis for axis in figure.axes if axis.get_visible() and axis.axison]
+    def shared(axis, which):
+        group = getattr(axis, f"get_shared_{which}_axes")().get_siblings(axis)
+        return max(getattr(other, f"get_{which}label")() for other in group)
+    labels = [(shared(axis, "x") or figure.get_supxlabel(), shared(axis, "y") or figure.get_supylabel())
+              for axis in axes if axis.get_label() != "<colorbar>"]
+    titles = [axis.get_title(where) for axis in axes for where in ("left", "center", "right")]
+    title = figure.get_suptitle() or max(titles, default="")
+    with open(os.environ["FIGURES"], "a") as file:
+        file.write(json.dumps({"title": title, "labels": labels}) + "\\n")
+    return _print_figure(figure, *args, **kwargs)
+
+pylabtools.print_figure = _recorded
+"""
+
+
+@dataclass
+class Executed:
+    """What came of a lesson.
+
+    Attributes:
+        outcome: of its execution, without the notebook.
+        cells: the tags of each cell of code, and what it printed.
+        refused: hosts that it asked for.
+        figures: title and labels of each picture.
+    """
+
+    outcome: kernel.Outcome
+    cells: list[tuple[list[str], str]]
+    refused: set[str]
+    figures: list[dict[str, Any]]
+
+    def passed(self, max_peak_mb: float) -> None:
+        """See that no cell failed, and that memory was enough."""
+        assert self.outcome.status == "passed", f"cell {self.outcome.cell}: {self.outcome.error}"
+        assert self.outcome.peak_mb < max_peak_mb
+
+
+class Lessons:
+    """The lessons that a session of pytest asks for, two at a time; the other tests go first where both could run."""
+
+    def __init__(self, wanted: Iterable[Ask]) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="workshop-lessons-", ignore_cleanup_errors=True)
+        chains: dict[Ask, list[Ask]] = {}
+        for ask in sorted(wanted):
+            chains.setdefault(_home_of(ask), []).append(ask)
+        # Processes that begin now: whatever a test does to its own does not reach them.
+        self.pool = get_context("spawn").Pool(2, _begin)
+        self.running = {
+            home: self.pool.apply_async(_run_chain, (home, chains[home], Path(self.folder.name)))
+            for home in sorted(chains, key=lambda home: (*LONGEST, home[1]).index(home[1]))
+        }
+
+    def result(self, way: str, number: str) -> Executed:
+        """Wait for a lesson."""
+        done: dict[Ask, Executed] = self.running[_home_of((way, number))].get()
+        return done[way, number]
+
+    def close(self) -> list[str]:
+        """Stop what still runs; return a line about each lesson that has ended."""
+        ended = [running for running in self.running.values() if running.ready() and running.successful()]
+        if len(ended) < len(self.running):
+            self.pool.terminate()
+        self.pool.close()
+        self.pool.join()
+        self.folder.cleanup()
+        done = [(ask, one.outcome) for running in ended for ask, one in running.get().items()]
+        return [
+            f"lesson {'-'.join(ask)}: {it.seconds:.0f} s, {it.peak_mb:,.0f} MB" for ask, it in sorted(done, key=str)
+        ]
+
+
+def _begin() -> None:
+    """Let the tests go first, and print nothing between their lines."""
+    os.nice(10)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+def _home_of(ask: Ask) -> Ask:
+    """A home for each lesson; but 09 takes the adapter that 07 leaves."""
+    return (ask[0], "07") if ask[1] == "09" else ask
+
+
+def _run_chain(home: Ask, asks: list[Ask], work: Path) -> dict[Ask, Executed]:
+    """Execute the lessons of a home, one after the other."""
+    return {ask: execute(*ask, work, work / f"home-{'-'.join(home)}") for ask in asks}
+
+
+def execute(way: str, number: str, work: Path, home: Path) -> Executed:
+    """Execute one lesson.
+
+    Args:
+        way: "solved", "t4" or "qwen".
+        number: of the lesson.
+        work: folder of all lessons, for the copy of the hub.
+        home: the workshop's, for this lesson.
+    """
+    elsewhere = work / f"{way}-{number}"  # a folder that is not the notebooks'
+    elsewhere.mkdir()
+    refused, figures = elsewhere / "refused.txt", elsewhere / "figures.jsonl"
+    env = {"PYTHONPATH": OFFLINE, "WORKSHOP_HOME": str(home), "WORKSHOP_HURRY": "1", "REFUSED": str(refused)}
+    env["OMP_NUM_THREADS"] = "1"  # two lessons run at a time
+    lesson = nbformat.read(LESSONS[number], as_version=4)
+    if way == "solved":
+        lesson = solved_otherwise(lesson)
+        env["FIGURES"] = str(figures)
+        outcome = kernel.execute(lesson, "pocket", elsewhere, env)
+    else:
+        env |= {"ONE_GPU": "1", "WORKSHOP_HUB": str(hub(work, way)), "TIKTOKEN_CACHE_DIR": str(elsewhere / "nothing")}
+        if kept := MODELS_KEPT.get(number):
+            lesson.cells.append(v4.new_code_cell(LOADED_AS.format(kept)))
+        with mock.patch.dict(os.environ):
+            for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_TOKEN"):  # the hub is open, and nobody may ask it
+                os.environ.pop(name, None)
+            outcome = kernel.execute(lesson, None, elsewhere, env)  # the machine decides, as in Colab
+    lines = figures.read_text().splitlines() if figures.is_file() else []
+    asked = set(refused.read_text().split()) if refused.is_file() else set()
+    cells = [
+        (list(tool.tags(cell)), "".join(output.get("text", "") for output in cell.outputs))
+        for cell in lesson.cells
+        if cell.cell_type == "code"
+    ]
+    return Executed(replace(outcome, notebook=None), cells, asked, [json.loads(line) for line in lines])
+
+
+def solved_otherwise(lesson: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Put right answers of another form than the package's own into a lesson (test_exercises: the printed ones)."""
+    for i, _ in tool.exercises(lesson):
+        source = lesson.cells[i].source
+        answer = OTHER[re.search(r'check\("([\d.]+)"', source)[1]].strip()
+        lesson.cells[i].source = f"{IMPORTS}\n{tool.solve_cell(source, answer)}"
+    lesson.cells.insert(0, v4.new_code_cell(RECORDER))
+    return lesson
+
+
+# Looked at behind the last cell: where a lesson keeps a model of transformers.
+MODELS_KEPT = {"01": "instruct", "09": "model"}
+LOADED_AS = "print('loaded as', {0}.model.dtype, 'attention', {0}.model.config._attn_implementation)"
+
+
+def hub(work: Path, way: str) -> Path:
+    """The small copy of the hub, built by the first lesson that needs it; for "qwen" without Gemma."""
+    whole, without = work / "hub", work / "hub-without-gemma"
+    with FileLock(work / "hub.lock"):
+        if not without.exists():
+            tiny_hub.build(whole, profiles.GEMMA, profiles.PAIRS["t4"])
+            without.mkdir()
+            for owner in whole.iterdir():
+                if owner.name != "google":
+                    (without / owner.name).symlink_to(owner)
+    return without if way == "qwen" else whole
