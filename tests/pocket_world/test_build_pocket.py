@@ -1,93 +1,65 @@
-"""The tool that makes the pocket models, with a few steps: what it writes loads, and it goes on where it stopped."""
+"""The tool that makes the pocket models, with a small shape and a few steps: what it writes loads, and it resumes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import build_pocket as tool
 import pytest
+import torch
 from pocket_world import card
 
 from workshop_utils.chat import models
 from workshop_utils.machine.profiles import choose
+from workshop_utils.training.checkpoints import load_model
 
-SMALL = [
-    "--new-tokenizer",
-    "--documents",
-    "600",
-    "--conversations",
-    "300",
-    "--base-steps",
-    "3",
-    "--instruct-steps",
-    "2",
-]
+KINDS = ("base", "instruct")
+
+
+def build(folder: Path) -> None:
+    few = ["--documents", "600", "--conversations", "300", "--base-steps", "3", "--instruct-steps", "2"]
+    with mock.patch.multiple(
+        tool,
+        SHAPE=replace(tool.SHAPE, n_layer=2, n_head=2, n_embd=64),
+        BASE=replace(tool.BASE, eval_batches=2, country=""),
+        INSTRUCT=replace(tool.INSTRUCT, eval_batches=2, country=""),
+    ):
+        assert tool.main([*few, "--new-tokenizer", "--out", str(folder / "models"), "--work", str(folder)]) == 0
+
+
+def built(folder: Path) -> list[dict]:
+    return [json.loads((folder / "models" / kind / card.BUILT).read_text()) for kind in KINDS]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pocket")
-    assert tool.main([*SMALL, "--out", str(folder / "models"), "--work", str(folder / "work")]) == 0
+    build(folder)
     return folder
 
 
-def built(folder: Path, kind: str) -> dict:
-    return json.loads((folder / "models" / kind / card.BUILT).read_text())
-
-
-def test_both_models_load_and_write(made, monkeypatch):
-    for kind in ("base", "instruct"):
+def test_both_models_load_and_write_and_compute_what_the_trained_gpt_computes(made, monkeypatch):
+    for kind, said in zip(KINDS, built(made), strict=True):
         monkeypatch.setitem(models.POCKET, f"pocket-{kind}", made / "models" / kind)
         loaded = models.load(f"pocket-{kind}", choose("pocket"))
-        assert loaded.n_parameters == built(made, kind)["parameters"]
+        assert loaded.n_parameters == said["parameters"]
         assert isinstance(loaded.complete("A banana is", 5), str)
+        ids = torch.tensor([loaded.ids("A banana is yellow.")])
+        with torch.no_grad():
+            difference = loaded.model(ids).logits - load_model(made / kind)(ids, all_logits=True)[0]
+        assert difference.abs().max() < 0.05  # bf16 keeps three digits of each weight
+        assert "Not measured yet" in (made / "models" / kind / "README.md").read_text()
     assert isinstance(loaded.reply("Hello!", 5), str)
 
 
-def test_the_transformers_model_computes_what_the_trained_gpt_computes(made, monkeypatch):
-    import torch
-
-    from workshop_utils.training.checkpoints import load_model
-
-    monkeypatch.setitem(models.POCKET, "pocket-base", made / "models" / "base")
-    theirs = models.load("pocket-base", choose("pocket"))
-    ours = load_model(made / "work" / "base")
-    ids = torch.tensor([theirs.ids("A banana is yellow.")])
-    with torch.no_grad():
-        difference = theirs.model(ids).logits - ours(ids, all_logits=True)[0]
-    assert difference.abs().max() < 0.05  # bf16 keeps three digits of each weight
-
-
-def test_the_instruct_model_is_the_base_model_trained_on(made):
-    base, instruct = built(made, "base"), built(made, "instruct")
+def test_run_again_it_trains_nothing_and_writes_the_same_weights(made, capsys):
+    base, instruct = before = built(made)
     assert base["tokenizer"] == instruct["tokenizer"]
     assert base["sha256"] != instruct["sha256"]
-    assert instruct["training"]["seed"] != base["training"]["seed"]
-
-
-def test_only_the_replies_and_their_ends_are_learnt():
-    from pocket_world import chats
-
-    from workshop_utils.text.tokenizer import to_transformers, train_bpe
-
-    turns = next(chats.conversations(1))
-    texts = [text for one in turns for text in (one.prompt, one.reply)] * 3
-    tokenizer = to_transformers(train_bpe(texts, 300, at_most=True, special_tokens=tool.chat.GEMMA_SPECIALS))
-    tokenizer.chat_template = tool.chat.GEMMA_TEMPLATE
-    encoded = tool.chat.encode(tokenizer, tool.messages_of(turns))
-    learnt = tokenizer.decode([token for token, on in zip(encoded.ids, encoded.trained, strict=True) if on])
-    assert learnt == "".join(f"{one.reply}<end_of_turn>" for one in turns)
-
-
-def test_run_again_it_trains_nothing_and_writes_the_same_weights(made, capsys):
-    before = [built(made, kind)["sha256"] for kind in ("base", "instruct")]
-    assert tool.main([*SMALL, "--out", str(made / "models"), "--work", str(made / "work")]) == 0
+    build(made)
     assert capsys.readouterr().out.count("already finished") == 2
-    assert [built(made, kind)["sha256"] for kind in ("base", "instruct")] == before
-
-
-def test_the_card_of_a_fresh_model_does_not_claim_scores(made):
-    for kind in ("base", "instruct"):
-        assert "Not measured yet" in (made / "models" / kind / "README.md").read_text()
+    assert [one["sha256"] for one in built(made)] == [one["sha256"] for one in before]
 
 
 def test_the_tokenizer_in_the_package_is_the_one_of_the_shipped_models(tmp_path):

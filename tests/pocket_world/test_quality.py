@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
-from pocket_world import chats, corpus, letters, lists, posts, quality, worksheets
-from pocket_world.facts import FAMILIES, RELATIONS
-from pocket_world.questions import ask
-from pocket_world.topics import NOUNS, TOPICS
+from pocket_world import corpus, lists, posts, quality, worksheets
+from pocket_world.facts import RELATIONS
 
-from workshop_utils.pocket import words
 from workshop_utils.pocket.chat_types import Chat
 from workshop_utils.pocket.quality import known_words, unknown_share
 
@@ -26,186 +23,66 @@ def judged(kind: str, write: Callable[[Chat], str]) -> float:
     return sum(quality.answers(chat, write(chat)) for chat in quality.prompts(kind, N)) / N
 
 
-def other(chat: Chat, slot: str, of: tuple[str, ...]) -> str:
-    """The reply with another word in a place of the truth, the first of some that is not there."""
-    right = chat.truth[slot]
-    wrong = next(one for one in of if one not in chat.reply)
-    return chat.reply.replace(right, wrong).replace(right.capitalize(), wrong.capitalize())
-
-
-def complaint(make: Callable[[random.Random], str], chat: Chat) -> str:
-    """A post or a letter about the noun of the chat: one about another noun of its topic, with the noun exchanged."""
-    rng = random.Random(chat.prompt)
-    topic = TOPICS[chat.truth["topic"]]
-    while True:
-        text = make(rng)
-        noun = next((noun for noun in topic.nouns if text.split().count(noun) >= 2), None)
-        if noun is not None:
-            return re.sub(rf"\b{noun}\b", chat.truth["noun"], text)
-
-
 def other_answer(chat: Chat) -> str:
     """An answer of the same relation that is wrong here, and says nothing of the right one."""
     answers = {one for one in RELATIONS[chat.truth["relation"]].facts.values() if one != chat.truth["answer"]}
     return min(one for one in answers if one not in chat.truth["subject"])
 
 
-def other_name(chat: Chat) -> str:
-    """The story with another hero; where no name was asked for, with nobody in it who has a name."""
-    heroes = [word for word in re.findall(r"\w+", chat.reply) if word in words.PRONOUNS]
-    if "name" not in chat.truth:
-        return re.sub(rf"\b(?:{'|'.join(heroes)})\b", "Somebody", chat.reply)
-    return re.sub(rf"\b{heroes[0]}\b", min({"Mabel", "Ned", "Olive"} - set(heroes)), chat.reply)
-
-
-def with_last(chat: Chat, item: str) -> str:
-    """The list with another last item."""
-    return "\n".join([*chat.reply.splitlines()[:-1], f"{chat.truth['count']}. {item}"])
-
-
-def one_more(chat: Chat) -> str:
-    """The list with one item more, a good one."""
-    item = next(member for member in FAMILIES[chat.truth["family"]] if member not in chat.reply)
-    return f"{chat.reply}\n{int(chat.truth['count']) + 1}. {item}"
-
-
-def numbered_sheet(chat: Chat) -> str:
-    """As many questions as items were asked for."""
-    return "\n".join(f"{n}. {ask(random.Random(n))}" for n in range(1, int(chat.truth["count"]) + 1))
-
-
-# What looks like an answer, by the kind of its prompt. A worksheet goes on with questions, a post with its complaint.
-WRONG: dict[str, dict[str, Callable[[Chat], str]]] = {
-    "advice": {
-        "another noun": lambda chat: other(chat, "noun", tuple(NOUNS)),
-        "no noun": lambda chat: "I am so sorry. You could sleep on it. It will be all right.",
-        "nobody is spoken to": lambda chat: f"The {chat.truth['noun']} is old. What a {chat.truth['noun']}!",
-        "a post goes on": lambda chat: complaint(posts.post, chat),
-        "a letter goes on": lambda chat: complaint(letters.letter, chat),
-    },
-    "question": {
-        "another answer": lambda chat: re.sub(
-            re.escape(chat.truth["answer"]), other_answer(chat), chat.reply, flags=re.I
-        ),
-        "two answers": lambda chat: chat.reply.rstrip(".") + f" or {other_answer(chat)}.",
-        "right in the second sentence": lambda chat: f"That is a good question. {chat.reply}",
-        "the next question of a sheet": lambda chat: ask(random.Random(chat.prompt), chat.truth["relation"]),
-        "the same question again": lambda chat: chat.prompt,
-        "nothing": lambda chat: "",
-    },
-    "story": {
-        "another animal": lambda chat: other(chat, "kind", words.ANIMALS),
-        "another name": other_name,
-        "two animals": lambda chat: f"{chat.reply} The {'bear' if chat.truth['kind'] == 'fox' else 'fox'} saw it all.",
-        "only the beginning": lambda chat: " ".join(chat.reply.split()[:25]),
-        "more wishes of a sheet": lambda chat: " ".join(f"Tell me a story about a {kind}." for kind in words.ANIMALS),
-        "one wish again and again": lambda chat: f"Tell me a story about a {chat.truth['kind']}. " * 10,
-    },
-    "list": {
-        "one too few": lambda chat: "\n".join(chat.reply.splitlines()[:-1]),
-        "one too many": one_more,
-        "one twice": lambda chat: with_last(chat, chat.reply.splitlines()[0].removeprefix("1. ")),
-        "something else in it": lambda chat: with_last(chat, "sorrow"),
-        "no numbers": lambda chat: re.sub(r"^\d\. ", "- ", chat.reply, flags=re.MULTILINE),
-        "a numbered sheet": numbered_sheet,
-    },
-    "rewrite": {
-        "copied": lambda chat: chat.prompt.partition(": ")[2],
-        "about another thing": lambda chat: chat.reply.replace(chat.truth["thing"], "zeppelin"),
-        "something behind it": lambda chat: f"{chat.reply} {chat.reply}",
-        "the next task": lambda chat: chat.prompt,
-    },
-    "refusal": {
-        "made up": lambda chat: f"I know {chat.truth['about']} well. It is forty-two.",
-        "made up by a small model": lambda chat: "I am a very small model. The answer is forty-two.",
-        "thanks": lambda chat: "Thank you! For a very small model, that means a lot.",
-        "no reason given": lambda chat: f"I do not know {chat.truth['about']}.",
-    },
+# What looks like an answer, by the kind of its prompt.
+WRONG: dict[str, Callable[[Chat], str]] = {
+    "advice": lambda chat: f"The {chat.truth['noun']} is old. What a {chat.truth['noun']}!",  # a post goes on
+    "question": lambda chat: chat.reply.rstrip(".") + f" or {other_answer(chat)}.",
+    "story": lambda chat: " ".join(chat.reply.split()[:25]),
+    "list": lambda chat: "\n".join([*chat.reply.splitlines()[:-1], f"{chat.truth['count']}. sorrow"]),
+    "rewrite": lambda chat: chat.prompt.partition(": ")[2],
+    "refusal": lambda chat: "I am a very small model. The answer is forty-two.",
 }
 
 
 @pytest.mark.parametrize("kind", JUDGED)
-def test_true_replies_are_answers(kind: str) -> None:
+def test_only_true_replies_are_answers(kind: str) -> None:
     assert judged(kind, lambda chat: chat.reply) >= (1 if kind in WITHOUT_FAIL else 0.98)
+    assert judged(kind, WRONG[kind]) <= 0.02
+    for make in (worksheets.sheet, lists.listing, posts.post):
+        assert judged(kind, lambda chat, make=make: make(random.Random(chat.prompt))) <= 0.02
+    for chat, another in pairwise(quality.prompts(kind, N)):
+        if kind != "refusal" and chat.truth != another.truth:
+            assert not quality.answers(chat, another.reply), (chat, another)
 
 
-@pytest.mark.parametrize(("kind", "fault"), [(kind, fault) for kind, faults in WRONG.items() for fault in faults])
-def test_what_only_looks_like_an_answer_is_none(kind: str, fault: str) -> None:
-    assert judged(kind, WRONG[kind][fault]) <= 0.02
-
-
-@pytest.mark.parametrize("kind", JUDGED)
-@pytest.mark.parametrize("make", [worksheets.sheet, lists.listing, posts.post], ids=lambda make: make.__name__)
-def test_other_documents_are_no_answers(kind: str, make: Callable[[random.Random], str]) -> None:
-    rng = random.Random(6)
-    assert judged(kind, lambda chat: make(rng)) <= 0.02
-
-
-def test_what_has_no_judge_is_refused_with_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"nothing says what is right for 'greeting': there are advice, question"):
-        quality.answers(Chat("greeting", "Hello!", "Hello to you!"), "Hello to you!")
-
-
-def test_the_topic_is_named_as_a_word_of_its_own() -> None:
-    chat = Chat("advice", "My car is slow.", "", {"noun": "car"})
-    assert quality.names_the_topic(chat, "Poor you! Your Car is slow.")
-    assert not quality.names_the_topic(chat, "Your cart is slow, and so is your carpet.")
-
-
-@pytest.mark.parametrize("kind", [kind for kind in chats.KINDS if kind != "any story"])
-def test_prompts_differ_among_themselves_and_by_their_seed(kind: str) -> None:
-    asked = [chat.prompt for chat in quality.prompts(kind, N)]
-    assert len(set(asked)) == N
-    assert asked == [chat.prompt for chat in quality.prompts(kind, N)]
-    assert len(set(asked) & {chat.prompt for chat in quality.prompts(kind, N, seed=1)}) < N / 2
-
-
-def test_too_many_prompts_are_refused_with_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"only \d different prompts of kind 'any story' were found: ask for fewer"):
+def test_prompts_come_from_a_seed_and_what_cannot_be_is_a_sentence() -> None:
+    for kind in JUDGED:
+        asked = [chat.prompt for chat in quality.prompts(kind, N)]
+        assert len(set(asked)) == N
+        assert asked == [chat.prompt for chat in quality.prompts(kind, N)]
+        assert len(set(asked) & {chat.prompt for chat in quality.prompts(kind, N, seed=1)}) < N / 2
+    with pytest.raises(ValueError, match=r"only \d different prompts of kind 'any story' were found"):
         quality.prompts("any story", N)
+    with pytest.raises(ValueError, match="nothing says what is right for 'greeting'"):
+        quality.answers(Chat("greeting", "Hello!", ""), "Hi!")
 
 
-def test_the_stoic_is_known_by_his_voice() -> None:
+def test_the_stoic_is_known_by_his_voice_and_a_topic_by_its_word() -> None:
     asked = quality.prompts("stoic", 200)
     assert sum(quality.is_stoic(chat.reply) for chat in asked) / len(asked) >= 0.98
-    rng = random.Random(8)
-    others = [one.reply for one in (chats.chat(rng, held_out=True) for _ in range(1000)) if one.kind != "stoic"]
-    assert len(others) > 800
-    assert sum(map(quality.is_stoic, others)) / len(others) < 0.01
-
-
-def test_one_word_is_no_voice() -> None:
-    assert not quality.is_stoic("The power is off, and nobody knows the power station.")
-    assert not quality.is_stoic("")
+    assert not quality.is_stoic("The power is off, and nobody knows the power station.")  # one word is no voice
     assert quality.is_stoic("Fate sends it, and virtue can bear it.")
+    car = Chat("advice", "My car is slow.", "", {"noun": "car"})
+    assert quality.names_the_topic(car, "Poor you! Your Car is slow.")
+    assert not quality.names_the_topic(car, "Your cart is slow, and so is your carpet.")
 
 
 def test_new_documents_say_known_words() -> None:
-    texts = [text for _, text in corpus.documents(100, seed=9)]
-    share, n = unknown_share(texts, known_words())
+    share, n = unknown_share([text for _, text in corpus.documents(100, seed=9)], known_words())
     assert n > 3000
     assert share < 0.005
 
 
-@pytest.mark.parametrize("kind", JUDGED)
-def test_whatever_answers_also_tries_to(kind: str) -> None:
-    for chat in quality.prompts(kind, 30):
-        assert quality.tries_to_answer(chat, chat.reply) or not quality.answers(chat, chat.reply)
-
-
-@pytest.mark.parametrize(
-    ("kind", "mutant"), [("question", "another answer"), ("story", "another animal"), ("list", "something else in it")]
-)
-def test_a_wrong_answer_is_an_answer_too(kind: str, mutant: str) -> None:
-    tried = [quality.tries_to_answer(chat, WRONG[kind][mutant](chat)) for chat in quality.prompts(kind, 60)]
-    assert sum(tried) >= 0.95 * len(tried)
-
-
 @pytest.mark.parametrize("kind", ["question", "story", "list"])
-def test_going_on_with_the_sheet_is_no_try(kind: str) -> None:
-    chats = quality.prompts(kind, 60)
-    tried = [
-        quality.tries_to_answer(chat, f"\n{one.prompt}\n{two.prompt}")
-        for chat, one, two in zip(chats, chats[1:], chats[2:], strict=False)
-    ]
-    assert sum(tried) <= 0.05 * len(tried)
+def test_a_wrong_answer_is_a_try_and_going_on_with_the_sheet_is_none(kind: str) -> None:
+    asked = quality.prompts(kind, N)
+    wrong = {"question": lambda chat: f"It is {other_answer(chat)}.", "story": lambda chat: asked[0].reply}
+    assert sum(quality.tries_to_answer(chat, wrong.get(kind, WRONG[kind])(chat)) for chat in asked) >= 0.95 * N
+    sheets = [f"\n{one.prompt}\n{two.prompt}" for one, two in pairwise(asked[1:])]
+    assert sum(map(quality.tries_to_answer, asked, sheets)) <= 0.05 * N

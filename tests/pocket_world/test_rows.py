@@ -1,16 +1,12 @@
 """Rows of conversations: only what is marked is learnt, and every row has its turn."""
 
-import numpy as np
 import pytest
 import torch
-from corpus import quick, small_gpt
 from rows import Rows
-
-from workshop_utils.training.train import train
 
 
 def rows(n: int = 200) -> Rows:
-    """Row number i has 2 + i % 40 tokens, all of them i % 250, of which only the odd places are learnt."""
+    """Row number i has 2 + i % 40 tokens, all of them i % 250, of which only those at odd positions are learnt."""
     made = [([i % 250] * (2 + i % 40), [place % 2 == 1 for place in range(2 + i % 40)]) for i in range(n)]
     return Rows(made, "tests", 256)
 
@@ -19,11 +15,13 @@ def draw(data: Rows, seed: int, batch_size: int = 4, block_size: int = 32) -> tu
     return data.batch("rows", batch_size, block_size, torch.Generator().manual_seed(seed))
 
 
-def test_the_next_token_is_the_target_exactly_where_it_is_learnt():
+def test_the_next_token_is_the_target_exactly_where_it_is_learnt_and_a_long_row_loses_its_end():
     data = Rows([([5, 6, 7, 8, 9], [False, False, True, True, False])], "tests", 256)
     x, y = draw(data, 0, batch_size=1, block_size=8)
     assert x[0].tolist() == [5, 6, 7, 8, 0, 0, 0, 0]
     assert y[0].tolist() == [-1, 7, 8, -1, -1, -1, -1, -1]  # 6 and 9 are read, and not learnt
+    x, y = draw(Rows([(list(range(100)), None)], "tests", 256), 0, batch_size=1, block_size=16)
+    assert (x[0].tolist(), y[0].tolist()) == ([*range(16)], [*range(1, 17)])
 
 
 def test_padding_is_never_learnt_and_batches_have_few_shapes_of_about_equal_size():
@@ -38,55 +36,15 @@ def test_padding_is_never_learnt_and_batches_have_few_shapes_of_about_equal_size
     assert shapes == {(8, 16), (4, 32)}
 
 
-def test_a_long_row_loses_its_end_and_nothing_else():
-    data = Rows([(list(range(100)), None)], "tests", 256)
-    x, y = draw(data, 0, batch_size=1, block_size=16)
-    assert x[0].tolist() == list(range(16))
-    assert y[0].tolist() == list(range(1, 17))
-
-
 def test_every_row_comes_about_equally_often_whatever_its_length():
-    lengths = [4] * 600 + [40] * 600
-    data = Rows([([1] * length, None) for length in lengths], "tests", 256)
-    counts = {3: 0, 39: 0}
+    data = Rows([([1] * length, None) for length in [4] * 600 + [40] * 600], "tests", 256)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(3000):
-        _, y = data.batch("rows", 4, 64, generator)
-        for row in (y != -1).sum(dim=1).tolist():
-            counts[row] += 1
-    assert counts[3] / counts[39] == pytest.approx(1, abs=0.15)
+    batches = [data.batch("rows", 4, 64, generator)[1] for _ in range(3000)]
+    lengths = torch.cat([(y != -1).sum(dim=1) for y in batches])
+    assert (lengths == 3).sum() / (lengths == 39).sum() == pytest.approx(1, abs=0.15)
 
 
-def test_the_same_dice_draw_the_same_batch():
-    for left, right in zip(draw(rows(), 3), draw(rows(), 3), strict=True):
-        assert torch.equal(left, right)
-
-
-def test_the_loop_of_train_takes_them_and_resumes_bit_for_bit(tmp_path):
-    data = rows()
-    whole = train(small_gpt(), data, data, quick(), tmp_path / "whole", quiet=True)
-    stopped = []
-
-    def stop(step, model, history):
-        if step == 6 and not stopped:
-            stopped.append(step)
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        train(small_gpt(), data, data, quick(), tmp_path / "parts", quiet=True, on_step=stop)
-    parts = train(small_gpt(), data, data, quick(), tmp_path / "parts", resume=True, quiet=True)
-    for left, right in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
-        assert torch.equal(left, right)
-
-
-def test_what_cannot_be_learnt_from_is_refused():
-    with pytest.raises(ValueError, match="row 1 has 1 tokens"):
-        Rows([([1, 2], None), ([1], None)], "tests", 256)
-    with pytest.raises(ValueError, match="no rows"):
-        Rows([], "tests", 256)
-    with pytest.raises(ValueError, match="windows"):
-        rows().batch("windows", 4, 32, torch.Generator())
-
-
-def test_ids_are_kept_in_two_bytes():
-    assert rows().ids.dtype == np.uint16
+@pytest.mark.parametrize(("made", "words"), [([], "no rows"), ([([1, 2], None), ([1], None)], "row 1 has 1 tokens")])
+def test_what_cannot_be_learnt_from_is_refused(made, words):
+    with pytest.raises(ValueError, match=words):
+        Rows(made, "tests", 256)
