@@ -9,11 +9,9 @@ IMPORTS = "import math, re, zlib\nimport numpy as np\nimport torch"
 # Those of each lesson, in the order of its exercises.
 ANSWERS = {
     "00": """
-
 probabilities = lambda counts: dict(zip(counts, np.float32([*counts.values()]) / sum(counts.values())))
 """,
     "01": """
-
 def few_shot(examples, question):
     return np.str_("\\n".join([*map(": ".join, examples.items()), question + ":"]))
 
@@ -49,7 +47,6 @@ summary = {
 }
 """,
     "02": """
-
 def count_pairs(words):
     counts = {}
     for parts, times in words.items():
@@ -80,7 +77,6 @@ def padded_row(document, width, eot):
     return torch.stack([x, y])
 """,
     "03": """
-
 past_average = lambda T: torch.ones(T, T, dtype=torch.float64).tril() / torch.arange(1, T + 1)[:, None]
 def attention_weights(q, k):
     scores = torch.einsum("...ic,...jc->...ij", q.double(), k.double()) * q.shape[-1] ** -0.5
@@ -106,7 +102,6 @@ def bets(logits, temperature=1.0, top_k=None):
     return (powers / powers.sum()).tolist()
 """,
     "04": """
-
 perplexity = lambda losses: torch.tensor(losses, dtype=torch.float64).mean().exp()
 learning_rate = lambda step, peak, warmup, total: np.interp(step, [0, warmup, total], [0, peak, 0])
 accumulate = lambda losses, tokens: np.average(np.array(losses), weights=tokens)
@@ -121,7 +116,6 @@ def best_step(history):
     return torch.tensor([entry["step"] for entry in history])[losses.argmin()]
 """,
     "05": """
-
 def what_fits(rows, fixed, per_row, limit):
     batch = rows
     while rows % batch or fixed + batch * per_row > limit:
@@ -161,7 +155,6 @@ def diagnose(run):
     return np.array(["schedule", "rate", "leak", "healthy"])[np.argmax(signs)]
 """,
     "06": """
-
 def split_of(text, val_percent):
     return np.array(["train", "val"])[int(zlib.crc32(text.encode()) % 100 < val_percent)]
 
@@ -183,7 +176,6 @@ def steps_for(tokens, tokens_per_update, batch_size, block_size, gpus):
     return [np.int64(tokens_per_update) / (batch_size * block_size * gpus), np.ceil(tokens / tokens_per_update)]
 """,
     "07": """
-
 def labels_of(prompt, reply, width):
     labels = np.full(width, -100)
     labels[len(prompt) : len(prompt) + len(reply)] = reply
@@ -204,7 +196,6 @@ def overfitting(runs):
     return names[np.argmax(np.multiply(falls, turns))]
 """,
     "09": """
-
 def stem_score(text, stems):
     words = re.sub("[^a-z]+", " ", text.lower()).split()
     begun = np.array([[word.startswith(stem) for word in words] for stem in stems])

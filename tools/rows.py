@@ -66,7 +66,7 @@ class Rows:
             how: "rows"; there are no windows here.
             batch_size: whole rows of block_size that would fill the batch.
             block_size: longest row that the model can take; longer ones lose their end.
-            generator: source of the dice.
+            generator: source of randomness.
 
         Returns:
             x and y (B, T): y[t] is the token after x[t], or -1 where it is not learnt from.

@@ -13,8 +13,7 @@ import torch
 from workshop_utils import exercises
 from workshop_utils.exercises import checks
 from workshop_utils.exercises.checks import Exercise, check, judge, randint, randn
-from workshop_utils.exercises.sameness import copied, in_form, same, short, unchanged
-from workshop_utils.exercises.stubs import is_stub
+from workshop_utils.exercises.sameness import copied, in_form, same, unchanged
 
 _cells = itertools.count()
 
@@ -147,10 +146,6 @@ def test_every_kind_of_stub_is_not_attempted(body, capsys):
     assert capsys.readouterr().out == f"99.1 not attempted yet: {OWN}\n"
 
 
-def test_values_are_no_stubs():
-    assert not any(map(is_stub, (0, "", [], torch.zeros(1), torch.nn.Linear(1, 1))))
-
-
 @pytest.mark.parametrize(
     "result", ["text", [1], {}, object(), int, np.zeros(3), torch.zeros(2, 2, 2), float("nan"), 1j]
 )
@@ -209,11 +204,6 @@ def test_a_result_in_another_form_is_converted_and_said(capsys):
     assert answer(torch.ones(1, 2)) == "one row"  # has no such form, and is handed on
 
 
-def test_a_value_in_another_form_is_converted():
-    numbers = made_up("99.8", {"a": [1, 2]})
-    assert type(judge(numbers, {"a": np.array([1.0, 2.0])}).answer["a"][0]) is int
-
-
 @pytest.mark.parametrize(
     ("value", "example"),
     [
@@ -236,22 +226,6 @@ def test_changing_the_input_in_place_spoils_nothing():
     x = torch.ones(2, 2)
     assert verdict.answer(x).tolist() == [2.0, 2.0]
     assert x.tolist() == [[1.0, 1.0], [1.0, 1.0]]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "return 3 * x.sin()",
-        "return (3 * x.double().sin())",
-        "return [3 * value.sin() for value in x]",
-        "x = x.sin()\n    x *= 3\n    return x",
-    ],
-)
-def test_gradients_flow_through_a_right_answer_whatever_its_form(body):
-    answer = judge(TRAINED, learner(body)).answer
-    x = torch.randn(4, requires_grad=True)
-    answer(x).sum().backward()
-    assert torch.allclose(x.grad, 3 * x.detach().cos())
 
 
 @pytest.mark.parametrize(
@@ -332,27 +306,20 @@ def test_checks_import_neither_torch_nor_numpy_and_leave_nothing_seeded_that_an_
     ("got", "expected", "sentence"),
     [
         (torch.zeros(4, 8), torch.zeros(4, 8, 8), "your result has shape (4, 8), it should be (4, 8, 8)."),
-        (torch.ones(2, dtype=torch.long), torch.ones(2, dtype=torch.bool), "of type int64, it should be bool."),
         (torch.tensor([1.0, float("nan")]), torch.ones(2), "holds 1 value that is not a number (nan)."),
         (0.00300004, 0.003, "your result is 0.00300004, it should be 0.003."),
         (2.0000000001, 2, "your result is 2.0000000001, it should be the whole number 2."),
-        (
-            torch.tensor([[1.0, 2.0]]),
-            torch.ones(1, 2),
-            "1 of the 2 values of your result differ. The first is at [0, 1]",
-        ),
-        (torch.tensor(2.0), torch.tensor(1.0), "your result is 2, it should be 1."),
         ([[1.0], [2.0, 3.0]], torch.ones(2, 1), "your result is [[1], [2, 3]], it should be a tensor of shape (2, 1)."),
         ([1, 2, 3], [1, 2], "your result has 3 items, it should have 2."),
         ([torch.zeros(2)], [torch.zeros(3)], "item 0 of your result has shape (2,), it should be (3,)."),
-        (5, [1, 2], "your result is 5 (an int), it should be a list of 2 items."),
         ({"a": 1}, {"a": 1, "b": 2}, "your result lacks the key 'b'."),
         ({"a": 1}, {"a": 2}, "what your result has under 'a' is 1, it should be 2."),
         (True, 1.0, "your result is True (a bool), it should be the number 1."),
         ("Once upon a tide", "Once upon a time", "differs from character 14 on: 'de', it should go on with 'me'."),
         (torch.zeros(3), 1.5, "it should be one number, about 1.5."),
         (3e-3 * 999 / 1000, 3e-3, "it should be 0.003."),
-        (torch.full((3,), 0.999), torch.ones(3), "it should be 1."),
+        (torch.full((3,), 0.999), torch.ones(3), "3 of the 3 values of your result differ. The first is at [0]: 0.999"),
+        ([torch.zeros(4, 8)] * 2, {"a": 1}, "your result is a list of 2: a tensor of shape (4, 8) and type float32, "),
     ],
 )
 def test_the_difference_is_said_in_a_sentence(got, expected, sentence):
@@ -368,7 +335,6 @@ def test_the_difference_is_said_in_a_sentence(got, expected, sentence):
         ([1, 1, 1], torch.ones(3)),
         ([torch.ones(2), torch.ones(2)], torch.ones(2, 2)),
         (range(1, 3), [1, 2]),
-        (torch.tensor([[1, 2], [3, 4]]), ([1, 2], [3, 4])),
         (np.int64(2), 2),
         (torch.tensor(True), True),
         (np.float32(0.1), 0.1),
@@ -378,12 +344,6 @@ def test_the_difference_is_said_in_a_sentence(got, expected, sentence):
 )
 def test_what_counts_as_the_same(got, expected):
     assert same(got, expected) is None
-
-
-def test_long_things_are_described_shortly():
-    assert short("a" * 100).endswith("…")
-    assert short([torch.zeros(4, 8)]) == "a list of 1: a tensor of shape (4, 8) and type float32"
-    assert "0x" not in short(object())
 
 
 def test_arguments_are_compared_to_the_last_bit_and_copied_in_depth():

@@ -14,7 +14,10 @@ def done(ask: Ask, request: pytest.FixtureRequest) -> Executed:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: "done" in getattr(item, "fixturenames", []))
+    waiting = [item for item in items if "done" in getattr(item, "fixturenames", [])]
+    items.sort(key=waiting.__contains__)
+    for item in waiting:
+        item.add_marker(pytest.mark.timeout(3600))  # the first of them may wait for all others
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -66,7 +66,7 @@ def id_of(cell: nbformat.NotebookNode) -> str:
 
 
 def test_it_opens_with_title_and_a_colab_badge_that_leads_to_itself(lesson, path):
-    home = home_of(ROOT)
+    workshop = PYPROJECT["tool"]["workshop"]
     first = lesson.cells[0].source
     assert re.match(r"# \S.+\n", first)
     leads = f"https://colab.research.google.com/github/{home.repository}/blob/{home.tag}"
@@ -97,7 +97,7 @@ def test_its_colab_cell_installs_only_on_colab_and_leaves_torch_alone(lesson):
     assert cell is next(cell for cell in lesson.cells if cell.cell_type == "code")
     extras = re.findall(r'"(\w+)"', cell.source.splitlines()[-1])
     listed = ", ".join(f'"{extra}"' for extra in extras)
-    assert cell.source == COLAB_CELL.format(home=home_of(ROOT), extras=listed)
+    assert cell.source == COLAB_CELL.format(**PYPROJECT["tool"]["workshop"], extras=listed)
     assert set(extras) <= set(PYPROJECT["project"]["optional-dependencies"])
 
 

@@ -24,10 +24,8 @@ def test_its_own_answers_are_right_and_those_of_other_questions_are_not() -> Non
     [
         ("a banana", "yellow", "It is YELLOW. A tomato is red.", True),  # the first sentence counts
         ("a banana", "yellow", "A banana is yellow and red.", False),
-        ("a banana", "yellow", "A banana is yellowish.", False),
         ("a banana", "yellow", "Is a banana yellow?", False),
         ("a banana", "yellow", "Tell me what is yellow.", False),
-        ("a banana", "yellow", "", False),
         ("hot", "cold", "The opposite of hot is cold.", True),  # a word of the question is no wrong answer
         ("hot", "cold", "The opposite of hot is cold or old.", False),
     ],
@@ -49,7 +47,6 @@ def test_more_prompts_begin_with_the_same_and_none_comes_twice() -> None:
     [
         (lambda: quality.prompts("opera", 3), "no chats of kind 'opera'"),
         (lambda: quality.prompts("question", 201), "keeps 200"),
-        (lambda: quality.prompts("question", -1), "n is -1"),
         (
             lambda: quality.answers(Chat("greeting", "Hello!", ""), "Hello!"),
             "nothing says what is right for 'greeting'",

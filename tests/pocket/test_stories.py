@@ -23,14 +23,10 @@ BEATS = [beat for plot in PLOTS.values() for path in plot.paths().values() for b
 WORDINGS = [*OPENINGS, *TRAITS, *(wording for beat in BEATS for wording in beat)]
 
 
-def test_parse_reads_nested_choices() -> None:
-    texts = {*every_text(parse("{He} [ran|walked [home|back]]."))}
-    assert texts == {"{He} ran.", "{He} walked back.", "{He} walked home."}
-
-
 def test_bits_are_the_logarithm_of_the_probability() -> None:
     """On a grammar small enough to count: how often a text comes is what its bits say."""
     wording = parse("[a|b [c|d|e]] [f|g|h|i]")
+    assert "b d h" in every_text(wording)
     rng = random.Random(0)
     seen: Counter[str] = Counter()
     bits = {}
@@ -78,13 +74,10 @@ def test_no_text_can_be_written_in_two_ways() -> None:
         assert len(names) == len(set(names))
 
 
-def test_a_seed_tells_the_same_stories_and_a_longer_run_begins_with_them() -> None:
-    assert list(texts(20, seed=3)) == list(texts(40, seed=3))[:20]
-    assert not set(texts(200, seed=3)) & set(texts(200, seed=4))
-
-
-def test_no_two_stories_are_equal_and_every_plot_and_ending_is_told() -> None:
+def test_a_seed_tells_the_same_stories_no_two_are_equal_and_every_plot_and_ending_is_told() -> None:
     told = list(stories(20_000))
+    assert list(texts(20)) == [one.text for one in told[:20]]
+    assert not {one.text for one in TOLD} & {one.text for one in told}  # another seed
     assert len({one.text for one in told}) == 20_000
     found = {(one.plot, one.ending) for one in told}
     assert Counter(plot for plot, _ in found) == {name: len(plot.endings) for name, plot in PLOTS.items()}
@@ -190,13 +183,10 @@ def test_the_friend_who_takes_over_is_found() -> None:
         assert score(taken_over(one, one.name, str(one.friend))).name is False, one
 
 
-@pytest.mark.parametrize("text", ["", "Once upon a time", "The end.", '"' * 9, "word " * 300])
-def test_nothing_is_not_right(text: str) -> None:
-    found = score(text)
-    assert not any((found.all, found.name, found.pronoun, found.kind, found.object, found.place, found.finished))
-
-
 def test_what_cannot_be_judged_counts_as_wrong() -> None:
+    for text in ("", "Once upon a time", "The end.", '"' * 9, "word " * 300):
+        found = score(text)
+        assert not any((found.all, found.name, found.pronoun, found.kind, found.object, found.place, found.finished))
     found = score("There was once a fox. It slept.")
     assert (found.name, found.pronoun, found.object) == (None, None, None)
     assert score_many(["There was once a fox. It slept.", TOLD[0].text])["object"] == 0.5

@@ -176,15 +176,15 @@ def nucleus(probabilities: list[float], p: float) -> list[float]:
     return [q / total if token in kept else 0.0 for token, q in enumerate(probabilities)]
 
 
-def _bets(rng: random.Random) -> Iterator[Arguments]:
+def _distributions(rng: random.Random) -> Iterator[Arguments]:
     for p in (0.75, 0.55, 0.95):
         while True:  # no two alike, and no sum that is p but for rounding: any order of sorting finds the same tokens
-            bets = rng.sample(range(1, 40), 7)
-            bets[rng.randrange(7)] += 60
-            sums = accumulate(sorted(bets, reverse=True))
-            if all(abs(part / sum(bets) - p) > 1e-6 for part in sums):
+            shares = rng.sample(range(1, 40), 7)
+            shares[rng.randrange(7)] += 60
+            sums = accumulate(sorted(shares, reverse=True))
+            if all(abs(part / sum(shares) - p) > 1e-6 for part in sums):
                 break
-        yield [bet / sum(bets) for bet in bets], p
+        yield [share / sum(shares) for share in shares], p
     yield [0.15, 0.2, 0.6, 0.05], 0.5  # the first one alone is enough
     yield [0.125, 0.5, 0.0625, 0.25, 0.0625], 0.75  # two reach p to the last bit
 
@@ -295,7 +295,7 @@ EXERCISES = [
         "nucleus",
         nucleus,
         NUCLEUS,
-        _bets,
+        _distributions,
         praise="few tokens where the model is sure, many where it is not: that is the point of top-p.",
     ),
     Exercise(

@@ -1,7 +1,7 @@
 """A very small grammar for writing stories by chance: wordings with [this|that] choices and {slots}.
 
-The dice count what every throw costs in bits, so that a story knows how surprising it is, and a learner
-knows how far the loss of a language model can fall.
+Every choice is counted in bits, so that a story knows its own entropy, and a learner knows how far the loss of a
+language model can fall.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """A random generator that adds up the information of its throws.
+    """A random generator that adds up the information of its choices.
 
     Attributes:
         bits: the sum of -log2(probability) over all choices made so far.

@@ -78,7 +78,7 @@ def batch(n: int, generator: torch.Generator) -> torch.Tensor:
 
     Args:
         n: number of texts.
-        generator: the source of the dice.
+        generator: the source of randomness.
     """
     import torch
 
@@ -93,12 +93,12 @@ def batch(n: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def floor() -> float:
-    """The best mean loss that is possible, in nats a token: what the dice of length, letters and sign are worth.
+    """The best mean loss that is possible, in nats per token: the entropy of length, letters and sign.
 
     17 tokens of a text are predicted; the 8 of the answer follow from the rest.
     """
     total = sum(PERCENT)
     a_letter = -sum(p / total * math.log(p / total) for p in PERCENT)
     lengths = range(SHORTEST, FRAME + 1)
-    dice = math.log(len(lengths)) + sum(lengths) / len(lengths) * a_letter + math.log(2)
-    return dice / (LENGTH - 1)
+    entropy = math.log(len(lengths)) + sum(lengths) / len(lengths) * a_letter + math.log(2)
+    return entropy / (LENGTH - 1)

@@ -1,7 +1,7 @@
 """Short stories for small children, written by a seeded grammar, that know their own truth.
 
 First in the way of the data: stories -> tokens -> token file -> GPT. Because every story knows its hero, thing and
-place, what a model writes can be scored (scoring.py), and because every throw of the dice is counted, the lowest
+place, what a model writes can be scored (scoring.py), and because every random choice is counted in bits, the lowest
 loss that any model can reach is known.
 """
 
@@ -177,7 +177,7 @@ def texts(n: int, seed: int = 0) -> Iterator[str]:
 def entropy_per_token(encoding: tiktoken.Encoding, n: int = 2000, seed: int = 1) -> float:
     """The lowest loss that any model can reach on these stories, in nats per token.
 
-    A model that knew the grammar by heart would still have to guess what the dice show. The mean of Story.bits is the
+    A model that knew the grammar by heart would still have to guess each random choice. The mean of Story.bits is the
     entropy of a story, exactly as long as no text can be written in two ways (else the entropy is a little lower), so
     a trained model's loss stays above this line but for chance.
 
