@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet, table
 
-from workshop_utils.machine import hub
+from workshop_utils.machine import hub as hub_module
 from workshop_utils.text import corpus, documents, pocket_tokenizer, prepare, read_text, split_of
 from workshop_utils.text.corpus import BINARY, read_corpus, split_text
 from workshop_utils.text.tokenizer import END_OF_TEXT
@@ -174,10 +174,10 @@ def test_a_hub_that_is_not_there_or_breaks_off(monkeypatch):
         yield {"text": "a"}
         raise ConnectionResetError("gone")
 
-    monkeypatch.setattr(hub, "hub_reachable", lambda: (False, "no answer"))
+    monkeypatch.setattr(hub_module, "hub_reachable", lambda: (False, "no answer"))
     with pytest.raises(ConnectionError, match=r"no answer.*WORKSHOP_PROFILE=pocket.*WORKSHOP_HUB"):
         next(documents(profile(TINY)))
-    monkeypatch.setattr(hub, "hub_reachable", lambda: (True, ""))
+    monkeypatch.setattr(hub_module, "hub_reachable", lambda: (True, ""))
     monkeypatch.setattr(datasets, "load_dataset", breaks)
     found = documents(profile(FINEWEB))
     assert next(found) == "a"
