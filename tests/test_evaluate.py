@@ -242,14 +242,14 @@ def test_leaks_are_found_in_texts_and_pairs():
 def seed_where(swapped: bool) -> int:
     """A seed that puts the first model of a single prompt on the right, or on the left."""
     return next(
-        seed for seed in range(50) if blinded.blind(["p"], ["x"], ["y"], seed=seed).items[0].left == "xy"[swapped]
+        seed for seed in range(50) if blinded.Blind(["p"], ["x"], ["y"], seed=seed).items[0].left == "xy"[swapped]
     )
 
 
 def test_the_table_does_not_tell_the_order_before_the_reveal():
     # The same two replies on the same sides, once by one model and once by the other: nothing may differ.
-    one = blinded.blind(["p"], ["x"], ["y"], seed=seed_where(False))
-    other = blinded.blind(["p"], ["y"], ["x"], seed=seed_where(True))
+    one = blinded.Blind(["p"], ["x"], ["y"], seed=seed_where(False))
+    other = blinded.Blind(["p"], ["y"], ["x"], seed=seed_where(True))
     for table in (one, other):
         assert (table.items[0].left, table.items[0].right) == ("x", "y")
         table.vote(0, "left")
@@ -267,18 +267,18 @@ def test_the_table_does_not_tell_the_order_before_the_reveal():
 def test_sides_are_random_even_and_the_same_for_a_seed():
     orders = set()
     for seed in range(60):
-        table = blinded.blind(PROMPTS, LEFT, RIGHT, seed=seed)
+        table = blinded.Blind(PROMPTS, LEFT, RIGHT, seed=seed)
         sides = tuple(item.left[0] for item in table.items)
         assert sides.count("a") == 2
         assert [item.left[0] == "a" for item in table.items] == [item.right[0] == "b" for item in table.items]
-        assert sides == tuple(item.left[0] for item in blinded.blind(PROMPTS, LEFT, RIGHT, seed=seed).items)
+        assert sides == tuple(item.left[0] for item in blinded.Blind(PROMPTS, LEFT, RIGHT, seed=seed).items)
         orders.add(sides)
     assert len(orders) == 6
-    assert {blinded.blind(["p"], ["x"], ["y"], seed=seed).items[0].left for seed in range(20)} == {"x", "y"}
+    assert {blinded.Blind(["p"], ["x"], ["y"], seed=seed).items[0].left for seed in range(20)} == {"x", "y"}
 
 
 def test_votes_are_counted_for_whom_they_meant():
-    table = blinded.blind(PROMPTS, LEFT, RIGHT, names=("small", "large"), seed=3)
+    table = blinded.Blind(PROMPTS, LEFT, RIGHT, names=("small", "large"), seed=3)
     assert "0 of 4 voted" in repr(table)
     for i in (0, 1):
         table.vote(i, "right")
@@ -297,7 +297,7 @@ def test_votes_are_counted_for_whom_they_meant():
 
 
 def test_texts_are_shown_as_text_and_not_run():
-    table = blinded.blind(["<script>p"], ["<b>x"], ["a & b"], names=("<i>", "two"))
+    table = blinded.Blind(["<script>p"], ["<b>x"], ["a & b"], names=("<i>", "two"))
     for page in (table._repr_html_(), table.reveal()._repr_html_()):
         assert "<script>" not in page
         assert "<b>x" not in page
@@ -307,13 +307,13 @@ def test_texts_are_shown_as_text_and_not_run():
 
 def test_what_cannot_be_compared_or_counted_is_told():
     with pytest.raises(ValueError, match="4 prompts, 3 replies and 4 others"):
-        blinded.blind(PROMPTS, LEFT[:3], RIGHT)
+        blinded.Blind(PROMPTS, LEFT[:3], RIGHT)
     with pytest.raises(ValueError, match="0 prompts"):
-        blinded.blind([], [], [])
+        blinded.Blind([], [], [])
     for names in (("a", "a"), ("left", "b"), ("tie", "b")):
         with pytest.raises(ValueError, match="choose two different ones"):
-            blinded.blind(PROMPTS, LEFT, RIGHT, names=names)
-    table = blinded.blind(PROMPTS, LEFT, RIGHT)
+            blinded.Blind(PROMPTS, LEFT, RIGHT, names=names)
+    table = blinded.Blind(PROMPTS, LEFT, RIGHT)
     for i, choice in ((4, "left"), (-1, "left"), (0, "before")):
         with pytest.raises(ValueError, match="the items are 0 to 3"):
             table.vote(i, choice)

@@ -15,7 +15,7 @@ from workshop_utils.chat import template as chat
 from workshop_utils.machine.energy import Energy
 from workshop_utils.machine.profiles import choose
 from workshop_utils.plots import coloured
-from workshop_utils.plots.coloured import parts_of_tokenizer
+from workshop_utils.plots.coloured import parts_of
 from workshop_utils.tuning import finetune, lora
 from workshop_utils.tuning import trainer as sft
 from workshop_utils.tuning.finetune import TuneConfig, TuningStopped, before_after, tune
@@ -114,7 +114,7 @@ def test_the_mask_that_is_shown_is_the_mask_that_is_trained_200_times_of_200(tmp
         for ids, labels in handed_over(loader, tokenizer.pad_token_id):
             on = tuple(label != -100 for label in labels)
             assert all(label in (-100, token) for label, token in zip(labels, ids, strict=True))
-            trained[tuple(parts_of_tokenizer(ids, tokenizer)), on] += 1
+            trained[tuple(parts_of(ids, tokenizer)), on] += 1
             learnt = [token for token in labels if token != -100]
             replies[tokenizer.decode(learnt, clean_up_tokenization_spaces=False)] += 1
         assert (trained & shown).total() == trained.total() == shown.total() == 200

@@ -204,7 +204,7 @@ def peak(shape: Shape, plan: Plan, n_gpus: int = 1, cuda: bool = True) -> tuple[
 
 
 def tuning(shape: Shape, rank: int = 16) -> dict[str, Parts]:
-    """What three ways of fine-tuning keep in memory, activations aside: a panel of plots.tuning.memory, in bytes.
+    """What three ways of fine-tuning keep in memory, activations aside: a panel of plots.training_memory, in bytes.
 
     Args:
         shape: of the base.
