@@ -18,6 +18,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,15 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.text import Text
 
-from workshop_utils import exercises
-from workshop_utils.plots import basics as plots
-from workshop_utils.plots import evaluation as plots_eval
-from workshop_utils.plots import gpt as plots_gpt
-from workshop_utils.plots import tuning as plots_tune
-from workshop_utils.plots.basics import PALETTE
+from workshop_utils import exercises, plots
+from workshop_utils.plots.basics import PALETTE, Bar, share
 from workshop_utils.plots.coloured import SPECIAL, TINTS, UNREAD
 
 if TYPE_CHECKING:
@@ -270,7 +267,7 @@ LAST_02 = "plots.shifted_by_one(x, y, pocket)"
 @drawing
 def figure_02_vocabulary() -> Figure:
     """What a larger vocabulary buys and costs."""
-    return sized(shown("02", LAST_02, "plots.vocabulary_sizes"), 3.3)
+    return sized(shown("02", LAST_02, "below=table"), 4.2)
 
 
 @drawing
@@ -290,12 +287,7 @@ def figure_02_shifted() -> Figure:
 @drawing
 def figure_02_batches() -> Figure:
     """Two ways to fill a batch."""
-    figure = sized(shown("02", LAST_02, "plots.batches"), 4.0)
-    old: Any = figure.legends[0]  # five columns are too wide for letters of this size
-    names = [text.get_text() for text in old.get_texts()]
-    old.remove()
-    figure.legend(old.legend_handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
-    return figure
+    return sized(shown("02", LAST_02, "plots.batches"), 4.0)
 
 
 # --- 03: build a GPT
@@ -307,16 +299,9 @@ LAST_03 = "plots.looking_back("
 def figure_03_blueprint() -> Figure:
     """The map of a GPT."""
     with rc_context(STYLE):
-        figure = sized(plots_gpt.blueprint(), 4.0)
+        figure = sized(plots.blueprint(), 4.0)
     for text in figure.findobj(Text):
-        text.set_fontsize(min(11.5, 1.25 * float(text.get_fontsize())))
-    (ax,) = figure.axes
-    for text in ax.texts:  # larger letters make wider boxes: to the right with what stands in the block, and beside it
-        x, _ = text.get_position()
-        text.set_x(x + 0.3 if x > 1 else x)
-    (block,) = (patch for patch in ax.patches if isinstance(patch, FancyBboxPatch))
-    block.set_width(block.get_width() + 0.3)
-    ax.set_xlim(-2.1, 8.0)
+        text.set_fontsize(11.5)  # as large as the boxes of the block allow
     return figure
 
 
@@ -356,22 +341,23 @@ def figure_03_arcs() -> Figure:
 @drawing
 def figure_04_heart() -> Figure:
     """One batch, learned by heart."""
-    return sized(shown("04", "plots.compare_losses", "plots.one_batch"), 3.8)
+    return sized(shown("04", "plots.training(curves", "learned by heart"), 3.8)
 
 
 @drawing
 def figure_04_rates() -> Figure:
     """Three learning rates."""
-    return sized(shown("04", "plots.compare_losses"), 4.0)
+    return sized(shown("04", "plots.training(curves"), 4.0)
 
 
 @drawing
 def figure_04_run() -> Figure:
     """The run of lesson 04: loss, and the rate under it."""
-    floor = float(re.findall(r"worth ([\d.]+) nats", printed("04", "plots.loss_and_rate"))[0])
+    floor = float(re.findall(r"worth ([\d.]+) nats", printed("04", "plots.training({"))[0])
     with rc_context(STYLE):
-        figure = sized(plots.loss_and_rate(values("04 history"), floor=floor), 4.0)
-    figure.axes[0].tick_params(labelbottom=False)
+        levels = {"entropy of\nthe generator": floor}
+        figure = sized(plots.training({"": values("04 history")}, "", "lr", log=True, levels=levels), 4.0)
+    figure.axes[0].set_ylabel("loss")
     figure.get_layout_engine().set(h_pad=0.02)  # type: ignore[union-attr, call-arg]
     return figure
 
@@ -380,11 +366,12 @@ def figure_04_run() -> Figure:
 def figure_04_coherence() -> Figure:
     """How often stories keep their word, at three points of the training."""
     rows = re.findall(r"^(.+?)  +pronoun (\S+)  name (\S+)  object (\S+)  all (\S+)", printed("04", "score_many"), re.M)
-    scores = {
-        name: dict(zip(("pronoun", "name", "object", "all"), map(float, found), strict=True)) for name, *found in rows
-    }
+    counts: dict[str, dict[str, Bar]] = {name: {} for name, *_ in rows}
+    for name, *found in rows:
+        for check, right in zip(("pronoun", "name", "object", "all"), found, strict=True):
+            counts[name][check] = replace(share(round(200 * float(right)), 200), words="")  # no room for them
     with rc_context(STYLE):
-        return sized(plots.coherence(scores, 200), 3.9)
+        return sized(plots.bars(counts, "", "stories that are right (%)"), 4.4)
 
 
 # --- 07: fine-tune with QLoRA
@@ -421,10 +408,7 @@ def figure_07_memory() -> Figure:
         "Qwen2.5 7B": own["memory"](7_615_616_512, own["qwen"] * 28),
     }
     with rc_context(STYLE):
-        figure = sized(plots_tune.memory(costs), 4.0)
-    for text in (text for ax in figure.axes for text in ax.texts):  # readable where the line of the GPU crosses it
-        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-    return figure
+        return sized(plots.training_memory(costs), 4.0)
 
 
 @drawing
@@ -436,7 +420,8 @@ def figure_07_nf4() -> Figure:
     scaled = blocks / blocks.abs().amax(dim=1, keepdim=True)
     levels = functional.get_4bit_type("nf4", device="cpu")
     with rc_context(STYLE):
-        return sized(plots_tune.four_bits(scaled.flatten().tolist(), levels.tolist()), 3.4)
+        xlabel = "weight, as a share of the largest in its block"
+        return sized(plots.histogram({"weights": scaled}, "", xlabel, marks={"levels": levels.tolist()}), 3.4)
 
 
 @drawing
@@ -483,21 +468,25 @@ def figure_07_run() -> Figure:
     """Sixty steps of QLoRA: the run whose adapter is in the package."""
     history = json.loads((POCKET / "stoic" / "result.json").read_text())["history"]
     with rc_context(STYLE):
-        return sized(plots_tune.curves({"": history}, ""), 4.0)
+        return sized(plots.training({"": history}, ""), 4.0)
 
 
 @drawing
 def figure_07_counts() -> Figure:
     """Voice, subject and questions, before and after."""
     with rc_context(STYLE):
-        return sized(plots_tune.before_and_after({k: tuple(v) for k, v in values("07 counts").items()}, ""), 4.0)
+        counts = values("07 counts").items()
+        sides = {
+            side: {what: (found[i], found[2]) for what, found in counts} for i, side in enumerate(("before", "after"))
+        }
+        return sized(plots.bars(sides, "", "share of the replies (%)"), 4.0)
 
 
 @drawing
 def figure_07_six() -> Figure:
     """Six pairs, ten times over, beside all pairs."""
     with rc_context(STYLE):
-        return sized(plots_tune.curves(values("07 six"), ""), 4.0)
+        return sized(plots.training(values("07 six"), ""), 4.0)
 
 
 # --- 09: quantised evaluation
@@ -507,7 +496,7 @@ def figure_07_six() -> Figure:
 def figure_09_scores() -> Figure:
     """Every reply is a dot."""
     with rc_context(STYLE):
-        return sized(plots_eval.score_distributions(values("09 scores"), "", "Stoic score (0 to 100)"), 3.4)
+        return sized(plots.score_distributions(values("09 scores"), "", "Stoic score (0 to 100)"), 3.4)
 
 
 @drawing
@@ -527,7 +516,7 @@ def figure_09_errors() -> Figure:
     for name, per in ways.items():
         errors[name] = (dequantise(*absmax_int8(weight, per)).reshape(weight.shape) - weight).flatten()
     with rc_context(STYLE):
-        return sized(plots_eval.error_histogram(errors), 4.0)
+        return sized(plots.histogram(errors, "", "error of a weight", log=True), 4.0)
 
 
 def table_09() -> list[dict[str, Any]]:
@@ -548,9 +537,8 @@ def figure_09_front() -> Figure:
     """How far the logits are from those of float32, against the size."""
     rows = table_09()[1:]
     with rc_context(STYLE | {"font.size": 12.5}):
-        figure = plots_eval.pareto(
-            rows, "bytes", "error", title="", xlabel="on the disk", ylabel="error of the logits", lower_is_better=True
-        )
+        labels = {"title": "", "xlabel": "on the disk", "ylabel": "error of the logits"}
+        figure = plots.pareto(rows, "error", **labels, lower_is_better=True)
     return sized(figure, 4.0)
 
 
@@ -558,7 +546,7 @@ def figure_09_front() -> Figure:
 def figure_09_sizes() -> Figure:
     """Bytes on the disk."""
     with rc_context(STYLE | {"font.size": 12}):
-        figure = plots_eval.bars(table_09(), {"bytes": "on the disk"}, "", "size on the disk", reference="float32")
+        figure = plots.methods(table_09(), {"bytes": "on the disk"}, "", "size on the disk", reference="float32")
     return sized(figure, 4.0)
 
 
@@ -571,14 +559,14 @@ def figure_09_speeds() -> Figure:
         r"\| 123\.8M, (\S+): tokens a CPU second \(peer: float32\) \|.*?\|.*?\| (\S+) \| (\S+) to (\S+) \|"
     )
     found = line.findall((ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8"))
-    rows = [
-        {"name": METHODS[name].title, "times": float(times), "low": float(low), "high": float(high)}
+    rows = {
+        METHODS[name].title: Bar(float(times), f"{float(times):.3g}", (float(low), float(high)))
         for name, times, low, high in sorted(found, key=lambda row: float(row[1]))
-    ]
+    }
     with rc_context(STYLE):
-        figure = plots_eval.bars(rows, {"times": ""}, "", "times as fast as float32 (line: range)", ("low", "high"))
-    figure.axes[0].axvline(1, color="black", linestyle=":")
-    return sized(figure, 3.3)
+        figure = sized(plots.bars(rows, "", "", levels={"float32": 1}), 3.3)
+    figure.axes[0].set_xlabel("times as fast as float32 (line: range)")
+    return figure
 
 
 # --- keeping what takes minutes
@@ -599,15 +587,15 @@ def record(lesson: str) -> dict[str, Any]:
         shown_as = ColouredText(cut, show_spaces=True)
         return {"02 gpt2": {f"{what}, GPT-2": [shown_as._readable(part) for part in cut[what]] for what in LINES_02}}
     if lesson == "04":
-        run = played("04", "plots.loss_and_rate").names["run"]
+        run = played("04", "plots.training({").names["run"]
         keys = ("step", "loss", "lr", "val_loss")
         return {"04 history": [{k: float(f"{e[k]:.5g}") for k in keys if k in e} for e in run.history]}
     if lesson == "07":
         surprise = played("07", "How surprised is the model").names["losses"]  # a later cell uses the name again
-        names = played("07", "plots_tune.curves(runs").names
+        names = played("07", "plots.training(runs").names
         runs = {name: [_short(entry) for entry in history] for name, history in names["runs"].items()}
         return {"07 surprise": surprise, "07 counts": names["counts"], "07 six": runs}
-    return {"09 scores": played("09", "plots_eval.score_distributions").names["scores"]}
+    return {"09 scores": played("09", "plots.score_distributions").names["scores"]}
 
 
 def _short(entry: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,6 @@ import contextlib
 import io
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -25,13 +24,8 @@ from matplotlib import pyplot as plt
 from matplotlib import rc_context
 from matplotlib.patches import FancyBboxPatch
 
-from workshop_utils import budget
+from workshop_utils import budget, exercises, plots
 from workshop_utils.lessons import failures
-from workshop_utils.lessons.range_test import RangeTest
-from workshop_utils.plots import basics as plots
-from workshop_utils.plots import budget as plots_budget
-from workshop_utils.plots import failures as plots_failures
-from workshop_utils.plots import stream as plots_stream
 from workshop_utils.plots.coloured import TINTS
 
 if TYPE_CHECKING:
@@ -44,17 +38,14 @@ if TYPE_CHECKING:
 def figure_05_health() -> Figure:
     """Loss and gradient of a good run."""
     with rc_context(STYLE):
-        return _stacked(plots_failures.loss_and_gradient({"healthy": values("05 health")}, ""))
+        return _stacked(plots.training({"healthy": values("05 health")}, "", "grad_norm"))
 
 
-def _stacked(figure: Figure, height: float = 4.1) -> Figure:
-    """Two panels over the same axis in the size of a slide: short labels, and numbers as people write them."""
-    top, bottom = sized(figure, height).axes
+def _stacked(figure: Figure, below: str = "gradient") -> Figure:
+    """Two panels over the same axis in the size of a slide, with short labels."""
+    top, bottom = sized(figure, 4.1).axes
     top.set_ylabel("loss")
-    top.tick_params(labelbottom=False)
-    bottom.set_ylabel("gradient")
-    if bottom.get_yscale() == "log":
-        plots_failures._plain_ticks(bottom)
+    bottom.set_ylabel(below)
     return figure
 
 
@@ -64,34 +55,29 @@ def figure_05_memory() -> Figure:
     kept = values("05 memory")
     tried = {name: failures.Attempt(**one) for name, one in kept["tried"].items()}
     with rc_context(STYLE):
-        figure = sized(plots_failures.memory(tried, kept["limit"]), 4.0)
-    (ax,) = figure.axes
-    ax.set_xlim(right=1.4 * max(one.peak for one in tried.values()) / 1e6)
-    for text in ax.texts:  # readable where the line of the limit crosses it
-        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-    return figure
+        return sized(plots.attempts(tried, kept["limit"]), 4.0)
 
 
 @drawing
 def figure_05_rates() -> Figure:
     """Loss and gradient at three rates."""
     with rc_context(STYLE):
-        figure = _stacked(plots_failures.loss_and_gradient(values("05 rates"), ""))
-    figure.axes[0].set_ylim(4, 8)  # the highest rate leaves the picture
-    return figure
+        return _stacked(plots.training(values("05 rates"), "", "grad_norm", log=True))
 
 
 @drawing
 def figure_05_range() -> Figure:
     """One short run from far too low a rate to far too high."""
+    found = values("05 range")
+    curves = {
+        name: dict(zip(found["rates"], found[name], strict=True)) for name in ("smoothed", "losses", "grad_norms")
+    }
+    falls = [after - before for before, after in pairwise(found["smoothed"])]
+    steepest = found["rates"][falls.index(min(falls))]  # as in the lesson: begin where the loss falls fastest
+    marks = {f"falls fastest at {steepest:.1e}": [steepest], f"lowest loss at {found['lowest']:.1e}": [found["lowest"]]}
+    losses, below = {"running mean": curves["smoothed"], "each step": curves["losses"]}, ("", curves["grad_norms"])
     with rc_context(STYLE):
-        found = RangeTest(**values("05 range"))
-        falls = [after - before for before, after in pairwise(found.smoothed)]
-        steepest = found.rates[falls.index(min(falls))]  # as in the lesson: begin where the loss falls fastest
-        figure = _stacked(plots_budget.range_test(replace(found, suggestion=steepest)))
-    for text in figure.legends[0].get_texts():
-        text.set_text(text.get_text().replace("start with", "falls fastest at"))
-    return figure
+        return _stacked(plots.lines(losses, "", "learning rate", "", log="xb", marks=marks, below=below))
 
 
 @drawing
@@ -104,27 +90,27 @@ def figure_05_template() -> Figure:
 @drawing
 def figure_05_interval() -> Figure:
     """What saving and failures take, over the time between two checkpoints."""
-    kept = values("05 interval")
-    step = kept["step"]
+    known = {"plots": plots, "failures": failures, "checklist": [], "save_every": exercises.find("05.3").reference}
+    names = only("05", "cost, between, step", **known)
     with rc_context(STYLE):
-        figure = plots_failures.checkpoint_interval(
-            kept["cost"], kept["between"], kept["every"] * step, dict(kept["played"]), {"every step": step}
-        )
-    return sized(figure, 4.0)
+        return sized(plots.lines(names["curves"], "", *names["labels"], log="xy", marks=names["marks"]), 4.0)
 
 
 @drawing
 def figure_05_scores() -> Figure:
     """Three models on what they learnt, on the test, and on stories that nobody has seen."""
     with rc_context(STYLE):
-        return sized(plots_failures.scores(values("05 scores"), ""), 4.0)
+        return sized(plots.bars(values("05 scores"), "", "loss (nats a token)", "measured on"), 4.0)
 
 
 @drawing
 def figure_05_bets() -> Figure:
     """Real gradients, and the window of float16."""
     with rc_context(STYLE):
-        return sized(plots_failures.gradients_in_half(torch.tensor(values("05 bets")), 2.0**16), 3.6)
+        powers = torch.tensor(values("05 bets")).log2()
+        sizes = {"as they come": powers, "times 65,536": powers + 16}
+        window = {"float16: 0 below": [-24], "float16: inf above": [16]}
+        return sized(plots.histogram(sizes, "", "size of a gradient (powers of two)", marks=window), 3.6)
 
 
 @drawing
@@ -132,21 +118,24 @@ def figure_05_stuck() -> Figure:
     """Weights that an update does not move, in three dtypes."""
     shares = {name: {rate: share for rate, share in found} for name, found in values("05 stuck").items()}
     with rc_context(STYLE):
-        return sized(plots_failures.stuck(shares), 4.0)
+        return sized(plots.lines(shares, "", "learning rate", "share that stays put", log="x"), 4.0)
 
 
 @drawing
 def figure_05_schedules() -> Figure:
     """A schedule that climbs, and what the loss makes of it."""
     with rc_context(STYLE):
-        return sized(plots_failures.schedules(values("05 schedules")), 3.8)
+        return _stacked(plots.training(values("05 schedules"), "", "lr"), "learning rate")
 
 
 @drawing
 def figure_05_killed() -> Figure:
     """A run that was never killed, and one that was."""
     with rc_context(STYLE):
-        return sized(plots_failures.resumed(**values("05 killed")), 3.8)
+        kept = values("05 killed")
+        runs = {"never killed": kept["whole"], "killed and resumed": kept["second"]}
+        marks = {"last checkpoint": [kept["saved"]], "SIGKILL": [kept["killed"]]}
+        return sized(plots.training(runs, "", marks=marks), 3.8)
 
 
 @drawing
@@ -154,7 +143,7 @@ def figure_05_around() -> Figure:
     """Gradients of one batch before and after the model has said something."""
     with rc_context(STYLE):
         around = {name: failures.Around(**one) for name, one in values("05 around").items()}
-        return sized(plots_failures.around_generate(around), 4.0, 7.0)
+        return sized(plots.around_generate(around), 4.0, 7.0)
 
 
 # --- 06: scale up
@@ -190,10 +179,10 @@ def figure_06_stream() -> Figure:
 @drawing
 def figure_06_orders() -> Figure:
     """Where each block came from, with three sizes of the buffer."""
-    figure = sized(shown("06", "plots_stream.orders(orders)"), 3.5)
+    figure = sized(shown("06", "plots.orders(orders)"), 3.5)
     for ax in figure.axes[1:]:
         ax.set_ylabel("")
-    figure.axes[0].set_ylabel("place in the corpus")
+    figure.axes[0].set_ylabel("position in the corpus")
     return figure
 
 
@@ -201,7 +190,7 @@ def figure_06_orders() -> Figure:
 def figure_06_two() -> Figure:
     """One process, and two with half of the batch each."""
     with rc_context(STYLE):
-        return sized(plots_stream.side_by_side(values("06 losses")), 3.9)
+        return sized(plots.lines(values("06 losses"), "", "step", "loss (nats a token)"), 3.9)
 
 
 @cache
@@ -228,14 +217,14 @@ def only(lesson: str, *codes: str, **known: Any) -> dict[str, Any]:
 def figure_06_memory() -> Figure:
     """What the model of the talk needs, and three GPUs have."""
     with rc_context(STYLE):
-        return sized(plots_budget.memory(plans_06()["places"]), 3.8)
+        return sized(plots.device_memory(plans_06()["places"]), 3.8)
 
 
 @drawing
 def figure_06_bill() -> Figure:
     """Time, money and electricity of six trainings."""
     with rc_context(STYLE):
-        figure = sized(plots_budget.bill(plans_06()["runs"]), 3.9, 10.2)
+        figure = sized(plots.bill(plans_06()["runs"]), 3.9, 10.2)
     for ax in figure.axes:
         ax.set_ylabel("")
     return figure
@@ -256,8 +245,6 @@ FIRST_05 = (
 THEN_05 = (
     "test = lr_range_test(",
     "formats = {",
-    'check("05.3"',
-    "cost, between, step",
     "texts = failures.fresh_stories(120)",
     "profiles.choose_dtype",
     "(bets,) = torch",
@@ -275,7 +262,7 @@ def record(lesson: str) -> dict[str, Any]:
         lesson: 05 or 06.
     """
     if lesson == "06":
-        losses = played("06", "plots_stream.side_by_side").names["losses"]
+        losses = played("06", "plots.lines(losses").names["losses"]
         return {"06 losses": _rounded(losses)}
     from workshop_utils.training.checkpoints import load_model
 
@@ -284,14 +271,12 @@ def record(lesson: str) -> dict[str, Any]:
     then = only("05", *THEN_05, **first, load_model=load_model)
     bets = then["bets"].abs().flatten()
     bets = bets[bets > 0].sort().values
-    interval = {name: then[name] for name in ("cost", "between", "every", "step")}
     found = {
         "05 health": _short(first["healthy"].history),
         "05 memory": {"limit": first["limit"], "tried": {name: vars(one) for name, one in first["tried"].items()}},
         "05 rates": rates,
         "05 range": vars(then["test"]),
         "05 template": then["losses"],
-        "05 interval": interval | {"played": list(then["played"].items())},
         "05 scores": then["measured"],
         "05 bets": bets[:: len(bets) // 1000].tolist(),
         "05 stuck": {name: list(shares.items()) for name, shares in then["stuck"].items()},
@@ -302,7 +287,7 @@ def record(lesson: str) -> dict[str, Any]:
             "saved": then["config"].checkpoint_every,
             "killed": then["killed"],
         },
-        "05 around": {name: vars(one) | {"warning": ""} for name, one in then["around"].items()},
+        "05 around": {name: vars(one) for name, one in then["around"].items()},
     }
     return {name: _rounded(value) for name, value in found.items()}
 

@@ -20,8 +20,7 @@ from figures_lessons import FIGURES, ROOT, STYLE, played, printed, save, shown, 
 from matplotlib import rc_context
 from matplotlib.text import Text
 
-from workshop_utils.plots import basics as plots
-from workshop_utils.plots import chat as plots_chat
+from workshop_utils import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +62,7 @@ def figure_opening_story() -> Figure:
 
 # --- 01: base or instruct
 
-LAST_01 = "plots_chat.growth("
+LAST_01 = "plots.bars(turns"
 
 
 def lesson_01() -> dict[str, Any]:
@@ -74,7 +73,7 @@ def lesson_01() -> dict[str, Any]:
 @drawing
 def figure_01_template() -> Figure:
     """A short conversation as the model sees it."""
-    parts = printed("01", "plots_chat.turns_in_colour(ids").strip().splitlines()[-1].split("|")
+    parts = printed("01", "plots.tokens_in_colour(ids").strip().splitlines()[-1].split("|")
     rows, row = [], list[str]()
     for part in parts:  # a line of the text is a line of the picture
         row.append(part)
@@ -103,13 +102,13 @@ def _lines(rows: list[list[str]], size: float = 17) -> Figure:
 def figure_01_forgotten() -> Figure:
     """Right answers with the template and without it."""
     with rc_context(STYLE | {"font.size": 14}):
-        return sized(plots_chat.shares(lesson_01()["score"], "", "questions answered rightly", "the same model"), 3.0)
+        return sized(plots.bars(lesson_01()["score"], "", "questions answered rightly (%)", "the same model"), 3.0)
 
 
 def _bets(request: str, n: int) -> Figure:
     names = lesson_01()
     with rc_context(STYLE):
-        figure = plots_chat.next_tokens(names["bets_after"](request), names["names"], n=n)
+        figure = plots.next_tokens(names["bets_after"](request), names["names"], n=n)
     figure.legends[0].remove()
     figure.axes[0].set(ylabel="")
     return sized(figure, 3.5, 4.7)
@@ -132,19 +131,13 @@ def figure_01_sampling() -> Figure:
     """What temperature and top-k make of the same bets."""
     names = lesson_01()
     with rc_context(STYLE):
-        return sized(plots_chat.next_tokens(names["bets"], names["names"], 0.6, 6, n=9), 4.0)
+        return sized(plots.next_tokens(names["bets"], names["names"], 0.6, 6, n=9), 4.0)
 
 
 @drawing
 def figure_01_temperature() -> Figure:
     """Right answers and variety at six temperatures."""
-    with rc_context(STYLE):
-        known = lesson_01()
-        args = (known["temperatures"], known["right_at"], len(known["questions"]), known["varied_at"])
-        figure = sized(plots_chat.right_and_varied(*args), 4.6)
-    for ax, label in zip(figure.axes, ("right answers (%)", "different\nopenings (share)"), strict=True):
-        ax.set_ylabel(label)
-    return figure
+    return sized(shown("01", LAST_01, "plots.bars(at"), 4.6)
 
 
 @drawing
@@ -152,7 +145,7 @@ def figure_01_stop() -> Figure:
     """How likely the end was, at the last tokens of a reply."""
     names = lesson_01()
     with rc_context(STYLE):
-        figure = plots_chat.stop_probability(names["pieces"], names["chances"].tolist(), limit=30)
+        figure = plots.stop_probability(names["pieces"], names["chances"].tolist(), limit=30)
     figure.axes[0].set_ylabel("probability\nof stopping")
     return sized(figure, 3.9)
 

@@ -17,7 +17,7 @@ from workshop_utils.chat import template
 from workshop_utils.machine import profiles
 from workshop_utils.pocket import stories
 from workshop_utils.text import train_bpe
-from workshop_utils.text.byte_level import to_characters
+from workshop_utils.text.tokenizer import to_characters
 
 TINY_STORIES, GPT2 = "roneneldan/TinyStories", "openai-community/gpt2"
 N_STORIES = 1_200  # a lesson in a hurry asks for 1,000 documents

@@ -17,6 +17,7 @@ from workshop_utils.exercises import checks
 
 ROOT = Path(tool.__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+HOME = home_of(ROOT)
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PROFILES = ("pocket", "t4", "big")
 SECTIONS = ["Questions", "Objectives", "What you need", "Key points", "What comes next"]
@@ -66,10 +67,9 @@ def id_of(cell: nbformat.NotebookNode) -> str:
 
 
 def test_it_opens_with_title_and_a_colab_badge_that_leads_to_itself(lesson, path):
-    workshop = PYPROJECT["tool"]["workshop"]
     first = lesson.cells[0].source
     assert re.match(r"# \S.+\n", first)
-    leads = f"https://colab.research.google.com/github/{home.repository}/blob/{home.tag}"
+    leads = f"https://colab.research.google.com/github/{HOME.repository}/blob/{HOME.tag}"
     badge = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     assert f"{badge}({leads}/notebooks/{path.name})" in first
     assert len(re.findall(r"^# ", re.sub(r"```.*?```", "", prose(lesson), flags=re.DOTALL), re.MULTILINE)) == 1
@@ -97,7 +97,7 @@ def test_its_colab_cell_installs_only_on_colab_and_leaves_torch_alone(lesson):
     assert cell is next(cell for cell in lesson.cells if cell.cell_type == "code")
     extras = re.findall(r'"(\w+)"', cell.source.splitlines()[-1])
     listed = ", ".join(f'"{extra}"' for extra in extras)
-    assert cell.source == COLAB_CELL.format(**PYPROJECT["tool"]["workshop"], extras=listed)
+    assert cell.source == COLAB_CELL.format(home=HOME, extras=listed)
     assert set(extras) <= set(PYPROJECT["project"]["optional-dependencies"])
 
 

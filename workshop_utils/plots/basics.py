@@ -1,31 +1,46 @@
-"""Every figure of the lessons, one function each: data in, a matplotlib Figure (or HTML for coloured text) out.
+"""What every lesson draws, and what its figures are made of: bars, lines, runs of training, bars of memory.
 
-Nothing here trains, measures or reads files. Colours are Okabe and Ito's, which colour-blind readers can tell apart.
+Data in, a matplotlib Figure out: nothing in this folder trains, measures or reads files. Colours are Okabe and Ito's,
+which colour-blind readers can tell apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from workshop_utils.evaluate.intervals import wilson
-from workshop_utils.plots.coloured import TINTS, ColouredText, parts_of
 
 if TYPE_CHECKING:
-    import tiktoken
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+STYLES: tuple[Any, ...] = ("-", (0, (4, 3)), "-.", ":")
+GREY = "#777777"  # of what could not be measured
+
+BELOW = {"lr": "learning rate", "grad_norm": "length of the gradient"}
+
+History = Sequence[Mapping[str, Any]]  # entries of a run: step, loss and more
+Curve = Sequence[float] | Mapping[float, float]  # values from place 0 on, or by where they are
+Levels = Mapping[str, float]  # values to compare with, by what they mean
+Marks = Mapping[str, Sequence[float]]  # places on the x axis, by what they mean
 
 
-def _figure(
-    title: str, rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 3.2
+# --- parts of figures
+
+
+def frame(
+    title: str, rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 3.2, sharex: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure with a title and rows x columns axes, each `height` inches high and `width` wide together."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(rows, columns, figsize=(width, height * rows), layout="constrained", squeeze=False)
+    size = (width, height * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, sharex=sharex)
     figure.suptitle(title)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
@@ -34,225 +49,354 @@ def _figure(
     return figure, list(axes.flat)
 
 
-# --- lessons 00 and 02: sizes, tokens, batches
+def legend(figure: Figure) -> None:
+    """One legend below the figure, each label once, in as many columns as its width allows."""
+    pairs = [pair for ax in figure.axes for pair in zip(*ax.get_legend_handles_labels(), strict=True)]
+    shown = {label: handle for handle, label in pairs}
+    for columns in range(len(shown), 0, -1):
+        for earlier in list(figure.legends):
+            earlier.remove()
+        style: dict[str, Any] = {"loc": "outside lower center", "ncols": columns, "frameon": False}
+        drawn = figure.legend(list(shown.values()), list(shown), **style)
+        if drawn.get_window_extent().width < figure.bbox.width:
+            return
 
 
-def tokens_in_colour(ids: Iterable[int], encoding: tiktoken.Encoding, show_spaces: bool = False) -> ColouredText:
-    """A text as the model sees it, each token on a colour of its own, special tokens on grey."""
-    return ColouredText({"": parts_of(ids, encoding)}, show_spaces)
+@dataclass(frozen=True)
+class Bar:
+    """A bar, in the unit of its axis.
+
+    Attributes:
+        value: its length; None draws no bar, only the words.
+        words: what is written behind it.
+        ends: of its 95% interval.
+        colour: instead of the colour of its series.
+    """
+
+    value: float | None
+    words: str = ""
+    ends: tuple[float, float] | None = None
+    colour: str = ""
 
 
-def parts_in_colour(lines: Mapping[str, Sequence[bytes | str]], show_spaces: bool = True) -> ColouredText:
-    """Several lines of parts, each with a label and the number of its parts: one text in several tokenizers."""
-    return ColouredText(lines, show_spaces)
+def share(hits: int, n: int) -> Bar:
+    """A share in percent, with its count and its 95% interval (Wilson)."""
+    if not 0 <= hits <= n or n < 1:
+        raise ValueError(f"{hits} of {n} is no share: count hits among at least one try")
+    low, high = wilson(hits / n, n)
+    return Bar(100 * hits / n, f"{hits} of {n}", (100 * low, 100 * high))
 
 
-def bars(values: Mapping[str, float], title: str, xlabel: str, ylabel: str = "", log: bool = False) -> Figure:
-    """Horizontal bars, one for each label, with the value written behind it.
+def rounded(value: float) -> str:
+    """A value with three digits, or all of its whole ones."""
+    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def byte_unit(largest: float) -> tuple[float, str]:
+    """The unit in which bars of up to so many bytes are drawn: its bytes and its name."""
+    return (1e9, "GB") if largest >= 1e9 else (1e6, "MB") if largest >= 1e6 else (1e3, "kB")
+
+
+def draw_bars(ax: Axes, names: Sequence[str], series: Mapping[str, Sequence[Bar]]) -> None:
+    """Draw lying bars in groups, the first one on top."""
+    thick = 0.8 / len(series)
+    for k, (label, row) in enumerate(series.items()):
+        for group, bar in enumerate(row):
+            at, end = group + (k - (len(series) - 1) / 2) * thick, bar.value or 0.0
+            if bar.value is not None:
+                ax.barh(at, bar.value, 0.92 * thick, color=bar.colour or PALETTE[k], label=label)
+            if bar.ends:
+                ax.plot(bar.ends, [at] * 2, "-|", color="black", linewidth=1)
+                end = bar.ends[1]
+            words = ax.annotate(bar.words, (end, at), (5, 0), textcoords="offset points", va="center", parse_math=False)
+            words.set_color(GREY if bar.value is None else "black")
+    ax.set_yticks(range(len(names)), [drawable(name) for name in names], parse_math=False)
+    ax.yaxis.grid(False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Numbers as people write them on a logarithmic axis, more of them where it spans little."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    if high > 1e6 * low:
+        return  # powers of ten read better
+    subs = (1, 1.5, 2, 3, 4, 5, 6, 8) if high < 10 * low else (1, 2, 5) if high < 1000 * low else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_locator(NullLocator())
+
+
+def drawable(text: str) -> str:
+    """Write the characters that matplotlib's font has no picture of as their numbers, instead of empty boxes."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    known = get_font(findfont(FontProperties())).get_charmap()
+    return "".join(c if ord(c) in known or c == "\n" else f"‹{ord(c):x}›" for c in text)
+
+
+# --- bars
+
+Value = float | tuple[int, int] | Bar  # a pair is hits and tries
+Values = Mapping[str, Value] | Mapping[str, Mapping[str, Value]]
+
+
+def bars(
+    values: Values, title: str, xlabel: str, ylabel: str = "", log: bool = False, levels: Levels | None = None
+) -> Figure:
+    """Lying bars, each with its value behind it, one for each label or a group of several.
 
     Args:
-        values: by label, the first one on top.
+        values: by label, the first one on top; or for each series such values. A pair is hits and tries, and drawn in
+            percent with its 95% interval.
         title: of the figure.
         xlabel: what the values are, with their unit.
         ylabel: what the labels are.
         log: on a logarithmic axis.
+        levels: a dotted line each, or its name alone where it lies far outside.
+
+    Raises:
+        ValueError: a pair is no share.
     """
-    figure, (ax,) = _figure(title, height=0.9 + 0.3 * len(values))
-    drawn = ax.barh(list(values), list(values.values()), color=PALETTE[0])
-    ax.bar_label(drawn, [f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in values.values()], padding=4)
-    ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
-    ax.margins(x=0.15)
-    ax.invert_yaxis()
+    nested = all(isinstance(value, Mapping) for value in values.values())
+    series: dict[str, dict[str, Value]] = dict(values) if nested else {"": values}  # type: ignore[arg-type, dict-item]
+    drawn = {name: [_bar(value) for value in row.values()] for name, row in series.items()}
+    everything = [bar for row in drawn.values() for bar in row]
+    names = list(next(iter(series.values())))
+    figure, (ax,) = frame(title, height=1 + (0.16 + 0.22 * len(series)) * len(names) + 0.2 * bool(nested or levels))
+    draw_bars(ax, names, drawn)
+    interval = " (line: 95% interval)" if any(bar.ends for bar in everything) else ""
+    ax.set(xlabel=xlabel + interval, ylabel=ylabel, xscale="log" if log else "linear")
+    longest = end = max(max(bar.value or 0.0, *(bar.ends or (0.0,))) for bar in everything)
+    for (name, level), colour in zip((levels or {}).items(), PALETTE[5:], strict=False):
+        if level <= 3 * longest:
+            ax.axvline(level, linestyle=":", color=colour, label=name)
+            end = max(end, level)
+        else:
+            ax.plot([], [], ":", color=colour, label=f"{name}: {level / longest:,.0f} times the longest bar")
+    if not log:
+        ax.set_xlim(0, 1.17 * end)
+    legend(figure)
     return figure
 
 
-def merge_counts(merges: Sequence[tuple[bytes, int]], title: str) -> Figure:
-    """How often a pair occurred when it was merged: bars for a few merges, a line on logarithmic axes for many.
-
-    Args:
-        merges: the new token and how often its pair occurred, in the order of learning.
-        title: of the figure.
-    """
-    names = [token.decode(errors="replace").replace(" ", "·") for token, _ in merges]
-    counts, order = [count for _, count in merges], range(1, len(merges) + 1)
-    figure, (ax,) = _figure(title)
-    if len(merges) <= 40:
-        ax.bar(order, counts, color=PALETTE[0])
-        ax.set_xticks(order, names, rotation=60, ha="right", fontsize="small")
-        ax.set(xlabel="new token, in the order of learning (· is a space)", ylabel="times the pair occurred")
-        ax.locator_params(axis="y", integer=True)
-        return figure
-    ax.plot(order, counts, color=PALETTE[0])
-    for place in sorted({round(len(merges) ** (k / 8)) for k in range(9)}):
-        ax.plot(place, counts[place - 1], "o", color=PALETTE[5], markersize=4)
-        ax.annotate(names[place - 1], (place, counts[place - 1]), (3, 5), textcoords="offset points", fontsize="small")
-    ax.set(xscale="log", yscale="log", xlabel="merge number (· is a space)", ylabel="times the pair occurred")
-    return figure
+def _bar(value: Value) -> Bar:
+    if isinstance(value, Bar):
+        return value
+    return share(*value) if isinstance(value, tuple) else Bar(value, rounded(value))
 
 
-def vocabulary_sizes(
-    sizes: Sequence[int], characters: Mapping[str, Sequence[float]], shares: Sequence[float]
+def histogram(
+    values: Mapping[str, Any], title: str, xlabel: str, marks: Marks | None = None, log: bool = False
 ) -> Figure:
-    """What a larger vocabulary buys and what it costs.
+    """How often each size occurs, over 81 bins that all have in common.
 
     Args:
-        sizes: of the vocabularies, in tokens.
-        characters: for each kind of text, characters a token at each size.
-        shares: of the model's parameters that the embedding table takes at each size, 0 to 1.
-    """
-    figure, (left, right) = _figure("What a larger vocabulary buys, and what it costs", columns=2, width=9.5)
-    for (name, values), colour, marker in zip(characters.items(), PALETTE, "os^D", strict=False):
-        left.plot(sizes, values, marker=marker, color=colour, label=name)
-    left.set(xlabel="vocabulary (tokens)", ylabel="characters a token", ylim=(0, None))
-    left.legend(frameon=False, fontsize="small")
-    right.plot(sizes, [100 * share for share in shares], marker="o", color=PALETTE[5])
-    right.set(xlabel="vocabulary (tokens)", ylabel="table's share of the model (%)", ylim=(0, None))
-    for ax in (left, right):
-        ax.xaxis.set_major_formatter("{x:,.0f}")
-        ax.set_xlim(0, None)
-    return figure
-
-
-def shifted_by_one(x: Sequence[int], y: Sequence[int], encoding: tiktoken.Encoding) -> Figure:
-    """One row of a batch as two rows of boxes: what the model reads, and what it should answer at each place."""
-    figure, (ax,) = _figure("One row: below each token the one that should come next", width=9.5, height=1.3)
-    for row, ids in enumerate((x, y)):
-        for column, id in enumerate(ids):
-            text = "-1" if id < 0 else "end" if id == encoding.eot_token else encoding.decode([id]).replace(" ", "·")
-            idle = y[column] < 0
-            colour = "#DDDDDD" if idle else (TINTS[0], TINTS[1])[row]
-            box = {"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": "white"}
-            ax.text(column, -row, text, ha="center", va="center", bbox=box, color="#888888" if idle else "black")
-    for row, name in enumerate(("x, read", "y, answer")):
-        ax.text(-1, -row, name, ha="center", va="center", weight="bold")
-    ax.set(xlim=(-1.6, len(x) - 0.4), ylim=(-1.5, 0.5))
-    ax.axis("off")
-    return figure
-
-
-def batches(kinds: Mapping[str, tuple[Any, Any]], eot_token: int) -> Figure:
-    """Batches as pictures: a line a row, a colour a document, black where one ends, grey where nothing is learned.
-
-    Args:
-        kinds: x and y, both (B, T), by the name of how they were drawn.
-        eot_token: the id that ends a document.
-    """
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
-
-    colours = ListedColormap([PALETTE[4], PALETTE[1], PALETTE[2], "#000000", "#DDDDDD"])
-    figure, axes = _figure("Two ways to fill a batch", rows=len(kinds), width=9.5, height=2.0)
-    for ax, (name, (x, y)) in zip(axes, kinds.items(), strict=True):
-        ends = x == eot_token
-        number = ends.cumsum(1)  # of the document in its row; 0 has begun before the row
-        kind = (number > 0) * (2 - number % 2)
-        kind[ends] = 3
-        kind[y == -1] = 4
-        ax.imshow(kind, cmap=colours, vmin=0, vmax=4, aspect="auto", interpolation="nearest")
-        ax.set_title(name, loc="left", fontsize="medium")
-        ax.set(ylabel="row of the batch", xlabel="place in the row (tokens)")
-        ax.grid(False)
-    names = ("began before the row", "a document from its start", "another one", "end-of-text token", "padding")
-    patches = [Patch(color=colours(place / 4), label=name) for place, name in enumerate(names)]
-    figure.legend(handles=patches, loc="outside lower center", ncols=5, frameon=False, fontsize="small")
-    return figure
-
-
-# --- lesson 04: training
-
-
-def one_batch(losses: list[float]) -> Figure:
-    """The loss of a model that sees one batch again and again: losses in nats a token, one a step."""
-    figure, (ax,) = _figure("One batch, learned by heart")
-    ax.plot(range(1, len(losses) + 1), losses, color=PALETTE[0])
-    ax.set(xlabel="step", ylabel="loss (nats a token)", ylim=(0, None))
-    return figure
-
-
-def compare_losses(histories: dict[str, list[dict[str, Any]]], title: str) -> Figure:
-    """Training losses of several runs over the same steps; a curve that ends before the others is marked there.
-
-    Args:
-        histories: name -> as `train.Run.history`, or as `TrainingStopped.history` of a run that broke.
+        values: arrays or tensors of any shape, by what the legend calls them; what is not finite is left out.
         title: of the figure.
+        xlabel: what the values are, with their unit.
+        marks: places to draw a line at.
+        log: numbers on a logarithmic axis, so that rare sizes are seen.
     """
-    figure, (ax,) = _figure(title)
-    entries = {name: [e for e in history if "loss" in e] for name, history in histories.items()}
-    end = max(e["step"] for found in entries.values() for e in found)
-    for (name, found), colour, style in zip(entries.items(), PALETTE, ("-", "--", "-.", ":") * 2, strict=False):
-        steps, losses = [e["step"] for e in found], [e["loss"] for e in found]
-        broke = not steps or steps[-1] < end
-        ax.plot(steps, losses, color=colour, linestyle=style, label=f"{name} (stopped)" if broke else name)
-        if broke and steps:
-            ax.plot(steps[-1], losses[-1], "X", color=colour, markersize=9)
-            ax.annotate(
-                "stopped", (steps[-1], losses[-1]), (8, 0), textcoords="offset points", va="center", color=colour
-            )
-    ax.set(xlabel="step", ylabel="loss (nats a token)", yscale="log")
-    ax.set_yticks([1, 2, 3, 4, 5, 6, 7, 10, 15, 20, 30, 50])
-    low, high = min(e["loss"] for found in entries.values() for e in found), ax.get_ylim()[1]
-    ax.set_ylim(low * 0.95, high)
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.minorticks_off()
-    ax.legend(title="learning rate", frameon=False)
+    import numpy as np
+    import torch
+
+    arrays = {name: torch.as_tensor(array).detach().double().cpu().flatten().numpy() for name, array in values.items()}
+    finite = {name: array[np.isfinite(array)] for name, array in arrays.items()}
+    edges = np.histogram_bin_edges(np.concatenate(list(finite.values())), 81)
+    figure, (ax,) = frame(title, height=3.6)
+    for (name, array), colour, style in zip(finite.items(), PALETTE, STYLES, strict=False):
+        counts, kind = np.histogram(array, edges)[0], {"linestyle": style} if log else {"fill": True, "alpha": 0.65}
+        ax.stairs(counts, edges, linewidth=1.4, color=colour, label=name, **kind)
+    _mark(ax, marks)
+    ax.set(xlabel=xlabel, ylabel="count", yscale="log" if log else "linear", ylim=(0.7 if log else 0, None))
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    legend(figure)
     return figure
 
 
-def schedule(rates: list[float]) -> Figure:
-    """The learning rate of every step."""
-    figure, (ax,) = _figure("The schedule: warm up, then decay to 0", height=2.4)
-    ax.plot(rates, color=PALETTE[1])
-    ax.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
-    return figure
+# --- memory, part by part
 
 
-def loss_and_rate(history: list[dict[str, Any]], floor: float | None = None) -> Figure:
-    """Training and validation loss above, the learning rate below, over the same steps.
+def memory(
+    panels: Mapping[str, Mapping[str, Mapping[str, float]]],
+    title: str,
+    there: Sequence[float],
+    name: str,
+    colours: Mapping[str, str] | None = None,
+) -> Figure:
+    """Stacked bars of bytes: a panel for each model, in its own unit, and in it a bar for each way of training.
 
     Args:
-        history: as `train.Run.history`: entries with step, loss, lr and here and there val_loss.
-        floor: a bound that no model can beat on average, in nats a token, drawn as a dotted line.
+        panels: bytes by part, by way of training, by model.
+        title: of the figure.
+        there: bytes of the device of each bar, from the top; marked where they are near enough to be compared.
+        name: of that mark.
+        colours: of the parts, in the order in which they are stacked.
     """
-    figure, (top, bottom) = _figure("Loss, and the learning rate under it", rows=2, height=2.6)
-    bottom.sharex(top)
-    entries = [e for e in history if "loss" in e]
-    steps, losses = [e["step"] for e in entries], [e["loss"] for e in entries]
-    width = max(1, len(losses) // 30)
-    mean = [sum(losses[max(0, i - width) : i + 1]) / len(losses[max(0, i - width) : i + 1]) for i in range(len(losses))]
-    top.plot(steps, losses, color=PALETTE[4], alpha=0.45, linewidth=0.8, label="practice, each batch")
-    top.plot(steps, mean, color=PALETTE[0], label="practice, running mean")
-    looks = [e for e in history if "val_loss" in e]
-    if looks:
-        top.plot([e["step"] for e in looks], [e["val_loss"] for e in looks], "o", color=PALETTE[5], label="held out")
-    if floor is not None:
-        top.axhline(floor, color="black", linestyle=":", label="the generator's own dice")
-    top.set(ylabel="loss (nats a token)", yscale="log")
-    top.set_yticks([tick for tick in (0.3, 0.5, 1, 2, 4, 7) if tick <= max(losses) * 1.2])
-    top.yaxis.set_major_formatter("{x:g}")
-    top.minorticks_off()
-    top.legend(frameon=False, fontsize="small")
-    bottom.plot(steps, [e["lr"] for e in entries], color=PALETTE[1])
-    bottom.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
+    parts = dict.fromkeys(part for ways in panels.values() for way in ways.values() for part in way)
+    colours = colours or dict(zip(parts, PALETTE, strict=False))
+    high = max(sum(1 + 0.8 * way.count("\n") for way in ways) for ways in panels.values())
+    figure, axes = frame(title, rows=len(panels), width=9, height=0.9 + 0.28 * high)
+    for ax, (model, ways) in zip(axes, panels.items(), strict=True):
+        totals = [sum(way.values()) for way in ways.values()]
+        scale, unit = byte_unit(max(totals))
+        stack(ax, {way: {part: size / scale for part, size in sizes.items()} for way, sizes in ways.items()}, colours)
+        for place, (total, limit) in enumerate(zip(totals, there, strict=False)):
+            end = limit if total < limit < total + 0.15 * max(totals) else total  # not across the mark
+            words = f"{total / scale:.3g} {unit}"
+            ax.annotate(words, (end / scale, place), (5, 0), textcoords="offset points", va="center")
+            if limit <= 3 * max(totals):
+                ax.plot([limit / scale] * 2, [place - 0.45, place + 0.45], "black", linewidth=2.5, label=name)
+        ax.set_title(model, loc="left", fontsize="medium")
+        ax.set(xlabel=unit, ylabel="training")
+        ax.margins(x=0.14)
+    legend(figure)
     return figure
 
 
-def coherence(scores: dict[str, dict[str, float]], n: int) -> Figure:
-    """How often stories keep their word: one group of bars a check, one bar a model, with 95% intervals.
+def stack(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
+    """Draw lying bars that consist of parts, the first bar on top, the parts in the order of their colours."""
+    left = [0.0] * len(rows)
+    for part, colour in colours.items():
+        sizes = [row.get(part, 0.0) for row in rows.values()]
+        if any(sizes):
+            ax.barh(range(len(rows)), sizes, 0.65, left, color=colour, label=part)
+        left = [a + b for a, b in zip(left, sizes, strict=True)]
+    ax.set_yticks(range(len(rows)), list(rows), parse_math=False)
+    ax.yaxis.grid(False)
+    ax.invert_yaxis()
+
+
+# --- curves
+
+
+def lines(
+    curves: Mapping[str, Curve],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    levels: Levels | None = None,
+    log: str = "",
+    marks: Marks | None = None,
+    below: tuple[str, Curve] | None = None,
+) -> Figure:
+    """Curves on one scale, with lines to compare them with, and another curve over the same axis below them.
 
     Args:
-        scores: what `pocket.stories.score_many` found, by the name of the model.
-        n: how many texts each share was taken over.
+        curves: by name, values from place 0 on, or values by where they are; up to twenty are marked as points.
+        title: of the figure.
+        xlabel: what is counted.
+        ylabel: what the values are, with their unit.
+        levels: heights of dotted lines.
+        log: the axes that are logarithmic: "x", "y" or "xy", and "b" for the height of the curve below.
+        marks: places of vertical lines.
+        below: what the values of the curve below are, and the curve.
     """
-    checks = {"pronoun": "pronoun", "name": "name", "object": "object", "all": "everything\ntogether"}
-    figure, (ax,) = _figure(f"Does a story keep its word? ({n} stories each)")
-    width = 0.8 / len(scores)
-    for k, ((name, found), colour) in enumerate(zip(scores.items(), PALETTE, strict=False)):
-        shares = [found[check] for check in checks]
-        low, high = zip(*(wilson(share, n) for share in shares), strict=True)
-        error = [[s - a for s, a in zip(shares, low, strict=True)], [b - s for s, b in zip(shares, high, strict=True)]]
-        places = [i + (k - (len(scores) - 1) / 2) * width for i in range(len(checks))]
-        ax.bar(places, shares, width * 0.92, yerr=error, capsize=2, color=colour, label=name)
-    ax.set_xticks(range(len(checks)), list(checks.values()))
-    ax.set(ylabel="share of stories that are right", ylim=(0, 1.05), xlabel="what is checked")
-    ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    figure, (ax, *more) = frame(title, rows=1 + bool(below), height=2.6 if below else 3.2, sharex=True)
+    for number, (name, curve) in enumerate(curves.items()):
+        ax.plot(*_points(curve), label=name, **_style(number, len(curves)), marker="o" if len(curve) <= 20 else "")
+    _mark(ax, marks)
+    _scale(ax, "y" in log, levels)
+    ax.set_ylabel(ylabel)
+    if "x" in log:
+        ax.set_xscale("log")
+        plain_ticks(ax.xaxis)
+    for under in more:
+        under_label, curve = below or ("", ())
+        under.plot(*_points(curve), color=PALETTE[5], marker="o" if len(curve) <= 20 else "")
+        _mark(under, marks)
+        _scale(under, "b" in log)
+        under.set_ylabel(under_label)
+    figure.axes[-1].set_xlabel(xlabel)
+    legend(figure)
     return figure
+
+
+def training(
+    runs: Mapping[str, History],
+    title: str,
+    below: str = "",
+    log: bool = False,
+    levels: Levels | None = None,
+    marks: Marks | None = None,
+) -> Figure:
+    """The loss of one run or several over the same steps, and under it another value of each step.
+
+    Args:
+        runs: by name, histories as train's and finetune's: entries with step, loss, lr, grad_norm, and here and there
+            val_loss or held_out. A run that ends before the others is marked where it stopped.
+        title: of the figure.
+        below: "lr" or "grad_norm"; nothing if empty.
+        log: the loss on a logarithmic axis.
+        levels: losses to compare with, in nats per token.
+        marks: steps of vertical lines.
+    """
+    figure, (ax, *more) = frame(title, rows=1 + bool(below), height=2.6 if below else 3.2, sharex=True)
+    end = max(step for history in runs.values() for step in over_steps(history)[0])
+    for number, (name, history) in enumerate(runs.items()):
+        style, (steps, losses) = _style(number, len(runs)), over_steps(history)
+        if len(runs) == 1:
+            width = max(1, len(losses) // 20)
+            mean = [fmean(losses[max(0, i + 1 - width) : i + 1]) for i in range(len(losses))]
+            ax.plot(steps, losses, color=PALETTE[4], linewidth=0.8, alpha=0.6, label="training, each step")
+            ax.plot(steps, mean, color=PALETTE[0], label="training, running mean")
+            name, style = "", {"color": PALETTE[5]}
+        else:
+            stopped = end not in steps
+            ax.plot(steps, losses, **style, label=f"{name} (stopped)" if stopped else name)
+            ax.plot(steps[-1:], losses[-1:], "X" if stopped else "", color=style["color"], markersize=9)
+        for key in ("val_loss", "held_out"):
+            if any(key in entry for entry in history):
+                label = f"{name}, held out".removeprefix(", ")
+                ax.plot(*over_steps(history, key), "o:", color=style["color"], label=label)
+        for under in more:
+            under.plot(*over_steps(history, below), **style)
+    _mark(ax, marks)
+    _scale(ax, log, levels)
+    ax.set_ylabel("loss (nats per token)")
+    for under in more:
+        _scale(under, below == "grad_norm")
+        under.set_ylabel(BELOW[below])
+    figure.axes[-1].set_xlabel("step")
+    legend(figure)
+    return figure
+
+
+def over_steps(history: History, key: str = "loss") -> tuple[list[float], list[float]]:
+    """The steps at which a run has noted a value, and the values."""
+    found = [entry for entry in history if key in entry]
+    return [entry["step"] for entry in found], [entry[key] for entry in found]
+
+
+def _points(curve: Curve) -> tuple[list[float], list[float]]:
+    points = curve if isinstance(curve, Mapping) else dict(enumerate(curve))
+    return list(points), list(points.values())
+
+
+def _style(number: int, of: int) -> dict[str, Any]:
+    """Colour and line of a curve; the first of several is thick, so that one that lies on it leaves both to be seen."""
+    style = {"color": PALETTE[number % len(PALETTE)], "linestyle": STYLES[number % 4]}
+    return style | ({"linewidth": 4, "alpha": 0.6} if of > 1 and number == 0 else {})
+
+
+def _mark(ax: Axes, marks: Marks | None) -> None:
+    for (name, places), colour, style in zip(
+        (marks or {}).items(), (PALETTE[5], "black", PALETTE[3]), (":", "-.", "--"), strict=False
+    ):
+        for place in places:
+            ax.axvline(place, color=colour, linestyle=style, linewidth=1.4, label=name)
+
+
+def _scale(ax: Axes, log: bool, levels: Levels | None = None) -> None:
+    """Dotted lines across, and an axis that is logarithmic, or that begins at 0 where that is near."""
+    for name, level in (levels or {}).items():
+        ax.axhline(level, color="black", linestyle=":", linewidth=1)
+        ax.text(1.01, level, name, transform=ax.get_yaxis_transform(), va="center")
+    low, high = ax.dataLim.intervaly
+    if log:
+        ax.set_yscale("log")
+        plain_ticks(ax.yaxis)
+    elif 0 <= low < high / 2:
+        ax.set_ylim(bottom=0)

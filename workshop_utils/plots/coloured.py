@@ -1,7 +1,4 @@
-"""Tokens as coloured text: HTML in a notebook, parts between bars in a terminal.
-
-basics.py offers it to the lessons as tokens_in_colour and parts_in_colour.
-"""
+"""Tokens as coloured text: HTML in a notebook, parts between bars in a terminal."""
 
 from __future__ import annotations
 
@@ -11,42 +8,34 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import tiktoken
+
 from workshop_utils.chat.template import Messages, encode
 from workshop_utils.text.tokenizer import to_bytes
 
 if TYPE_CHECKING:
-    import tiktoken
     from transformers import PreTrainedTokenizerBase
 
 # Pale tints of basics.PALETTE, so that black letters stay readable on them; grey is for special tokens.
 TINTS = ("#B8DCF0", "#F7D89B", "#A9DDCB", "#EBCBDD", "#F5EE9E")
 SPECIAL = "#C9C9C9"
 UNREAD = "#EEEEEE"
-LINES = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
+SIGNS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
-def parts_of(ids: Iterable[int], encoding: tiktoken.Encoding) -> list[bytes | str]:
+def parts_of(ids: Iterable[int], tokenizer: tiktoken.Encoding | PreTrainedTokenizerBase) -> list[bytes | str]:
     """The tokens behind some ids: bytes, or a str where it is a special token.
 
     Args:
         ids: token ids.
-        encoding: the tokenizer that they belong to.
+        tokenizer: of tiktoken or of transformers, byte-level or in the manner of sentencepiece.
     """
-    special = set(encoding._special_tokens.values())
-    return [encoding.decode([id]) if id in special else encoding.decode_single_token_bytes(id) for id in ids]
-
-
-def parts_of_tokenizer(ids: Iterable[int], tokenizer: PreTrainedTokenizerBase) -> list[bytes | str]:
-    """The tokens behind some ids of a transformers tokenizer: bytes, or a str where it is a special token.
-
-    Args:
-        ids: token ids.
-        tokenizer: byte-level, or in the manner of sentencepiece.
-    """
+    if isinstance(tokenizer, tiktoken.Encoding):
+        special = set(tokenizer._special_tokens.values())
+        return [tokenizer.decode([id]) if id in special else tokenizer.decode_single_token_bytes(id) for id in ids]
     added = tokenizer.added_tokens_decoder
     special = set(tokenizer.all_special_ids) | {id for id, token in added.items() if token.special}
-    decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
-    byte_level = "ByteLevel" in repr(decoder)
+    byte_level = "ByteLevel" in repr(getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None))
     parts: list[bytes | str] = []
     for id in map(int, ids):
         token = str(tokenizer.convert_ids_to_tokens(id))
@@ -102,13 +91,14 @@ class ColouredText:
         return f"<table>{head}{rows}</table>"
 
     def _coloured(self, parts: Sequence[bytes | str]) -> str:
-        # <code> and not <span>: pages that drop all colours, such as GitHub's, still draw a box around each token
-        # and <wbr>, a place where a line may break: a row of bytes has no space
-        return "<wbr>".join(
-            f'<code style="background:{SPECIAL if isinstance(part, str) else TINTS[i % len(TINTS)]};color:#000;'
-            f'padding:2px 0">{escape(self._readable(part))}</code>'
-            for i, part in enumerate(parts)
-        )
+        shades = [SPECIAL if isinstance(part, str) else TINTS[i % len(TINTS)] for i, part in enumerate(parts)]
+        pairs = zip(parts, shades, strict=True)
+        return "".join(self._box(part, f"background:{shade};color:#000") for part, shade in pairs)
+
+    def _box(self, part: bytes | str, style: str) -> str:
+        # <code> and not <span>: pages that drop all colours, such as GitHub's, still draw a box around each token;
+        # <wbr>, a place where a line may break: a row of bytes has no space
+        return f'<code style="{style};padding:2px 0">{escape(self._readable(part))}</code><wbr>'
 
     def _readable(self, part: bytes | str) -> str:
         """A token as people can read it: whole characters as such, pieces of a character as their bytes."""
@@ -120,46 +110,46 @@ class ColouredText:
             return "‹" + part.hex(" ") + "›"
         if self.show_spaces or not text.strip():
             text = text.replace(" ", "·")
-        return "".join(LINES.get(character, character) for character in text)
+        return "".join(SIGNS.get(character, character) for character in text)
 
 
 class MaskedText(ColouredText):
     """One row of tokens in which those that are trained stand out; the others are only read."""
 
     def __init__(self, parts: Sequence[bytes | str], trained: Sequence[bool]) -> None:
-        """Keep the row.
-
-        Args:
-            parts: the tokens, as from parts_of_tokenizer.
-            trained: for each of them whether it counts in the loss.
-
-        Raises:
-            ValueError: there are more of one than of the other.
-        """
-        if len(parts) != len(trained):
-            raise ValueError(f"{len(parts)} tokens and {len(trained)} marks: each token needs one")
+        """Keep the row, and for each of its tokens whether it counts in the loss."""
         super().__init__({"": parts})
         self.trained = list(trained)
 
     def __repr__(self) -> str:
-        runs = groupby(zip(self.lines[""], self.trained, strict=True), key=lambda pair: pair[1])
-        joined = ((on, b"".join(_encoded(part) for part, _ in run)) for on, run in runs)
-        texts = ((on, row.decode(errors="replace").replace("\n", LINES["\n"])) for on, row in joined)
-        return "".join(f"«{text}»" if on else text for on, text in texts)
+        texts = []
+        for on, run in groupby(zip(self.lines[""], self.trained, strict=True), key=lambda pair: pair[1]):
+            row = b"".join(part.encode() if isinstance(part, str) else part for part, _ in run)
+            text = row.decode(errors="replace").replace("\n", SIGNS["\n"])
+            texts.append(f"«{text}»" if on else text)
+        return "".join(texts)
 
     def _repr_html_(self) -> str:
-        shown = []
+        styles = (f"background:{UNREAD};color:#555", f"background:{TINTS[2]};color:#000;font-weight:bold")
+        shown = ""
         for part, on in zip(self.lines[""], self.trained, strict=True):
-            style = f"background:{TINTS[2]};color:#000;font-weight:bold" if on else f"background:{UNREAD};color:#555"
-            breaks = "<br>" if part == b"\n" else "<wbr>"
-            shown.append(f'<code style="{style};padding:2px 0">{escape(self._readable(part))}</code>{breaks}')
+            shown += self._box(part, styles[on]) + ("<br>" if part == b"\n" else "")
         n = sum(self.trained)
-        legend = f"<b>{n}</b> of {len(self.trained)} tokens are trained (bold, on green); the others are only read"
-        return f'<div style="line-height:2">{"".join(shown)}</div><div>{legend}</div>'
+        note = f"<b>{n}</b> of {len(self.trained)} tokens are trained (bold, on green); the others are only read"
+        return f'<div style="line-height:2">{shown}</div><div>{note}</div>'
 
 
-def _encoded(part: bytes | str) -> bytes:
-    return part.encode() if isinstance(part, str) else part
+# --- what the lessons call
+
+
+def tokens_in_colour(ids: Iterable[int], tokenizer: tiktoken.Encoding | PreTrainedTokenizerBase) -> ColouredText:
+    """A text as the model sees it, each token on a colour of its own, special tokens on grey."""
+    return ColouredText({"": parts_of(ids, tokenizer)})
+
+
+def parts_in_colour(lines: Mapping[str, Sequence[bytes | str]]) -> ColouredText:
+    """Several lines of parts, each with a label and the number of its parts: one text in several tokenizers."""
+    return ColouredText(lines, show_spaces=True)
 
 
 def show_mask(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> MaskedText:
@@ -173,4 +163,4 @@ def show_mask(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> MaskedT
         ValueError: as for encode.
     """
     encoded = encode(tokenizer, messages)
-    return MaskedText(parts_of_tokenizer(encoded.ids, tokenizer), encoded.trained)
+    return MaskedText(parts_of(encoded.ids, tokenizer), encoded.trained)
