@@ -85,13 +85,13 @@ def main() -> None:
         seconds.append(time.perf_counter() - began)
         for name, pairs in (("", held_out), ("_by_hand", by_hand)):
             prompts = [pair.prompt for pair in pairs]
-            before, after = finetune.before_after(tuned.model, prompts, 80, temperature=TEMPERATURE, seed=seed)
+            before, after = stoic_run.before_after(tuned.model, prompts, 80, temperature=TEMPERATURE, seed=seed)
             found = [[stoic_score(text) for text in side] for side in (before, after)]
             scores.setdefault(name, []).extend(zip(*found, strict=True))
             if not name:
                 named += [pair.topic in text.lower() for pair, text in zip(pairs, after, strict=True)]
                 texts += after
-        answers = finetune.before_after(
+        answers = stoic_run.before_after(
             tuned.model, [one.prompt for one in asked], 40, temperature=TEMPERATURE, seed=seed
         )
         right += list(zip(*[map(quality.answers, asked, side) for side in answers], strict=True))

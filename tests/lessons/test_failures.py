@@ -12,7 +12,7 @@ import torch
 from workshop_utils.chat import template
 from workshop_utils.lessons import failures, failures_process
 from workshop_utils.machine.profiles import choose
-from workshop_utils.training import TrainingStopped, step_folders, train
+from workshop_utils.training import step_folders, train
 from workshop_utils.tuning import lora
 
 
@@ -50,20 +50,6 @@ def test_fresh_stories_are_in_no_split_and_a_token_file_is_written_over(lab, tmp
     assert failures.token_file(fresh[:2], path, lab.encoding).n_documents == 2
     assert failures.token_file(fresh[:1], path, lab.encoding).n_documents == 1
     assert failures.bytes_of(tmp_path) == sum(file.stat().st_size for file in (tmp_path / "new").iterdir())
-
-
-def test_training_follows_any_rates(lab, small):
-    model = lab.model()
-    before = model.lm_head.weight.detach().clone()
-    failures.train_along(model, lab.train, small, [0.0, 0.0])
-    assert torch.equal(model.lm_head.weight, before)  # a rate of 0 moves nothing, so the rates are really used
-    history = failures.train_along(model, lab.train, small, [1e-3, 5e-3, 1e-2])
-    assert [(entry["step"], entry["lr"]) for entry in history] == [(1, 1e-3), (2, 5e-3), (3, 1e-2)]
-    assert history[-1]["loss"] < history[0]["loss"]
-    assert all(entry["grad_norm"] > 0 for entry in history)
-    assert not model.training
-    with pytest.raises(TrainingStopped):
-        failures.train_along(lab.model(), lab.train, small, [float("inf")] * 3)
 
 
 def test_simulated_runs_agree_with_young_and_a_typical_step_is_the_median():

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet, table
 
+from workshop_utils.command.own_text import read_corpus, split_text
 from workshop_utils.machine import hub as hub_module
 from workshop_utils.text import corpus, documents, pocket_tokenizer, prepare, read_text, split_of
-from workshop_utils.text.corpus import BINARY, read_corpus, split_text
+from workshop_utils.text.corpus import BINARY
 from workshop_utils.text.tokenizer import END_OF_TEXT
 
 TINY, FINEWEB = "roneneldan/TinyStories", "HuggingFaceFW/fineweb-edu"

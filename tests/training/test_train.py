@@ -242,7 +242,18 @@ def test_attention_is_measured_once_and_kept(data):
     assert fastest_attention(run.model.config, (4, 64), "cuda", "float16")[0] == "sdpa"
 
 
-# --- rates that climb
+# --- rates of one's own
+
+
+def test_training_follows_any_rates(data):
+    model = small_gpt()
+    before = weights(model)
+    train(model, data, None, quick(steps=2), quiet=True, rates=[0.0, 0.0])
+    assert torch.equal(weights(model), before)  # a rate of 0 moves nothing, so the rates are really used
+    history = train(model, data, None, quick(steps=3), quiet=True, rates=[1e-3, 5e-3, 1e-2]).history
+    assert [entry["lr"] for entry in history] == pytest.approx([1e-3, 5e-3, 1e-2])
+    with pytest.raises(TrainingStopped):
+        train(model, data, None, quick(steps=3), quiet=True, rates=[float("inf")] * 3)
 
 
 def test_the_rate_climbs_and_the_suggestion_learns(data):

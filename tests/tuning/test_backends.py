@@ -82,7 +82,7 @@ config = finetune.TuneConfig(steps=10, checkpoint_every=5, learning_rate=2e-3)
 tuned = finetune.tune(model, rows, config, sys.argv[1], profile, held_out=rows[:4], quiet=True)
 losses = [entry["loss"] for entry in tuned.history if "loss" in entry]
 assert losses[-1] < losses[0] / 1.5, losses
-_, after = finetune.before_after(tuned.model, ["My kettle broke."], 30)
+_, after = stoic_run.before_after(tuned.model, ["My kettle broke."], 30)
 again = lora.load(lora.load_base("pocket-instruct", profile), sys.argv[1])
 assert again.reply("My kettle broke.", 30) == after[0]
 assert tuned.model.backend == "unsloth"

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop_utils.command.run_file import TOKENIZER, TRAIN, VAL, RunFile, read_json
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
+from workshop_utils.text.corpus import decoded, read_utf8
+from workshop_utils.text.tokenizer import END_OF_TEXT
 
 if TYPE_CHECKING:
     import tiktoken
@@ -27,6 +32,11 @@ CONFIG = "config.json"
 MODEL: dict[str, Any] = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128}
 MODEL |= {"position": "rope", "init": "fan_in"}  # what pays in small models
 TRAINING: dict[str, Any] = {"steps": 1000, "batch_size": 16, "learning_rate": 3e-3, "rows": "windows"}
+VAL_SHARE = 0.1  # of a single text: there is less of it than of a corpus
+WHOLE_DOCUMENTS = 10  # of fewer documents none is held out as a whole
+SLICE_BLOCKS = 8  # bytes of a slice that is held out, in block_size: two or three windows
+LONGEST_PART = 5_000_000  # bytes of a text with one slice in it, which are tokenised as one document
+SYNTAX = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".ipynb", ".html", ".htm", ".xml", ".svg")
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,6 @@ def _refuse_to_overwrite(run: RunFile) -> None:
 
 def _lay_out_text(run: RunFile, text: Path, settings: Settings, again: bool) -> tuple[RunFile, Settings]:
     """Make tokenizer, token files and config.json of a text, or make sure that a resumed run is of the same text."""
-    from workshop_utils.text.corpus import read_corpus, split_text
     from workshop_utils.text.token_file import TokenFile
     from workshop_utils.text.tokenizer import padded_vocab_size, save_tokenizer, train_bpe
 
@@ -242,3 +251,91 @@ def _check_reach(data: Batches, settings: Settings) -> None:
     if share < 0.5:
         once = training.steps / share
         print(f"{training.steps:,} steps read {share:.1%} of the text; {once:,.0f} would read it once")
+
+
+# --- the text
+
+
+def read_corpus(path: str | Path) -> bytes:
+    """Read a text file to train on: as text.corpus.read_utf8 does.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is empty, not UTF-8, or no text file, or its name ends as those of JSON, tables or HTML do.
+    """
+    path = Path(path)
+    content = read_utf8(path)
+    if path.suffix.lower() in SYNTAX:
+        raise ValueError(
+            f"{path} is a {path.suffix} file, and a model would learn its syntax with the text: write its texts into a "
+            f'.txt file, with a line {END_OF_TEXT} between them, or name JSON Lines as "stream" in the file of '
+            "--config. If you mean the syntax too, let the name end in .txt"
+        )
+    if not any(piece.replace(END_OF_TEXT, "").strip() for piece in decoded(content)):
+        raise ValueError(f"{path} holds no text, only blanks or {END_OF_TEXT}: choose a file with text")
+    return content
+
+
+def split_text(content: bytes, block_size: int) -> tuple[dict[str, list[bytes]], str]:
+    """Split the text of a file: documents where it has end-of-text markers, and what is held out for validation.
+
+    Of ten documents or more a tenth of the text is held out, in whole documents, chosen by a hash of each: copies of
+    a document share their fate. Else it is slices of each document, spread evenly, since the end of a book may be
+    another text than the book.
+
+    Args:
+        content: UTF-8, as from read_corpus.
+        block_size: tokens in a window; a slice is some windows long, so a short text has few.
+
+    Returns:
+        parts: {"train": [...], "val": [...]}, pieces of UTF-8 in the order of the text.
+        said: a sentence about what is held out.
+    """
+    marker = END_OF_TEXT.encode()
+    found = [part.strip() for part in content.split(marker)] if marker in content else [content]
+    found = [part for part in found if part]
+    cut = f"{len(found):,} document{'s' * (len(found) != 1)}, cut at {END_OF_TEXT}; " if marker in content else ""
+    sizes: Counter[int] = Counter()
+    for part in found:
+        sizes[zlib.crc32(part)] += len(part)
+    parts: dict[str, list[bytes]] = {"train": [], "val": []}
+    if len(sizes) < WHOLE_DOCUMENTS:
+        for part in found:
+            for split, piece in _slices(part, block_size):
+                parts[split].append(piece)
+        what = f"{len(parts['val']):,} slices spread over the text" if len(parts["val"]) > 1 else "its middle"
+    else:
+        left, held_out = VAL_SHARE * sum(sizes.values()), set()
+        for hashed in sorted(sizes):
+            if sizes[hashed] <= left:
+                held_out.add(hashed)
+                left -= sizes[hashed]
+        for part in found:
+            parts["val" if zlib.crc32(part) in held_out else "train"].append(part)
+        what = f"{len(parts['val']):,} whole documents"
+    share = sum(map(len, parts["val"])) / max(1, sum(map(len, found)))
+    return parts, f"{cut}held out for validation: {what}, {share:.0%} of the text"
+
+
+def _slices(text: bytes, block_size: int) -> Iterator[tuple[str, bytes]]:
+    """The middle tenth of each of n equal parts is for validation, what lies between them is trained on."""
+    n = max(1, min(len(text) // (SLICE_BLOCKS * block_size * 10), max(10, len(text) // LONGEST_PART)))
+    middle = [(i + 0.5 + side * VAL_SHARE / 2) / n for i in range(n) for side in (-1, 1)]
+    edges = [0, *(_line_after(text, int(len(text) * at)) for at in middle), len(text)]
+    for i, (start, end) in enumerate(pairwise(edges)):
+        if start < end:
+            yield ("val" if i % 2 else "train"), text[start:end]
+
+
+def _line_after(text: bytes, at: int) -> int:
+    """Where the next line begins, or the next word if it is far; never within a letter."""
+    for end in (b"\n", b" "):
+        found = text.find(end, at, at + 1000)
+        if found >= 0:
+            return found + 1
+    while at < len(text) and text[at] & 0xC0 == 0x80:
+        at += 1
+    return at

@@ -7,14 +7,10 @@ field's type says which values it takes; `Config` checks them all.
 from __future__ import annotations
 
 import difflib
-import importlib.util
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cache
 from numbers import Integral, Real
-from pathlib import Path
 from reprlib import repr as shortened
 from typing import Annotated, Any, NamedTuple, Self, get_args, get_origin, get_type_hints
 
@@ -79,31 +75,6 @@ def unknown_names(given: Iterable[str], known: Sequence[str]) -> str:
         near = difflib.get_close_matches(name, known, n=1)
         clauses.append(f"{name} (did you mean {near[0]}?)" if near else name)
     return ", ".join(clauses)
-
-
-@cache
-def countries() -> frozenset[str]:
-    """The three-letter country codes whose electricity mix is known; none where CodeCarbon is not installed."""
-    spec = importlib.util.find_spec("codecarbon")  # not imported: that takes a second
-    if spec is None or spec.origin is None:
-        return frozenset()
-    path = Path(spec.origin).parent / "data" / "private_infra" / "global_energy_mix.json"
-    return frozenset(json.loads(path.read_text(encoding="utf-8")))
-
-
-def known_country(country: str) -> str:
-    """A country code in capitals, "" if it is empty.
-
-    Raises:
-        ValueError: CodeCarbon, if it is installed, does not know it.
-    """
-    code = country.strip().upper()
-    if not code or code in countries() or not countries():
-        return code
-    raise ValueError(
-        f"{country!r} is no country code that CodeCarbon knows: use three letters such as GBR, DEU, USA or IND "
-        '(WORKSHOP_COUNTRY sets it), or "" to track no energy; clean and dirty electricity differ sixtyfold'
-    )
 
 
 class Config:
@@ -197,6 +168,5 @@ class TrainConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "country", known_country(self.country))
         if self.dtype == "float16" and self.device == "cpu":
             raise ValueError("float16 on a CPU is slow and overflows: use float32, or bfloat16 where setup() chose it")

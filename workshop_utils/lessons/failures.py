@@ -28,8 +28,7 @@ from workshop_utils.lessons.failures_process import kill_at as kill_at
 from workshop_utils.machine.profiles import HURRY_DOCUMENTS, Profile, hurried
 from workshop_utils.pocket import stories
 from workshop_utils.text.corpus import prepare
-from workshop_utils.text.token_file import TokenFile
-from workshop_utils.text.tokenise import write_token_file
+from workshop_utils.text.token_file import TokenFile, write_token_file
 from workshop_utils.text.tokenizer import padded_vocab_size
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
     from workshop_utils.chat.language_model import LanguageModel
     from workshop_utils.chat.template import Encoded
-    from workshop_utils.training.batches import Batches
 
 DOCUMENTS = 4_000  # stories: made in seconds, and more than the lab reads
 SHAPE: dict[str, Any] = {
@@ -118,30 +116,6 @@ def token_file(texts: Sequence[str], path: Path, encoding: tiktoken.Encoding) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     return write_token_file(texts, path, encoding)
-
-
-# --- rates
-
-
-def train_along(model: GPT, data: Batches, config: TrainConfig, rates: Sequence[float]) -> list[dict[str, Any]]:
-    """Train along any list of learning rates, one update each, also along one that the package would refuse.
-
-    Args:
-        model: trained in place.
-        data: batches to learn from.
-        config: the batch, the precision, the clipping; its own schedule is passed over.
-        rates: the learning rate of each update.
-
-    Returns:
-        a history like train's: step, loss, lr and grad_norm of every update.
-
-    Raises:
-        TrainingStopped: as in train.
-    """
-    from workshop_utils.training.train import train
-
-    config = replace(config, optimizer="adamw", steps=len(rates), log_every=1, milestones=(), country="")
-    return train(model, data, None, config, quiet=True, rates=rates).history
 
 
 # --- checkpoints

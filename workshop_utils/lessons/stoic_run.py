@@ -5,9 +5,10 @@ Pairs -> the model's format, or a foreign one -> chat.reply_loss. The run itself
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import Encoded, conversation, prompt_ids
@@ -216,3 +217,37 @@ def foreign_formats(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
     """Formats that this model does not know, by its marks: name -> how a question begins in it."""
     known = tokenizer.get_vocab()
     return {name: beginning for name, (mark, beginning) in FOREIGN.items() if mark not in known}
+
+
+# --- before and after
+
+
+def before_after(
+    model: LanguageModel, prompts: Sequence[str], max_new_tokens: int = 120, **options: Any
+) -> tuple[list[str], list[str]]:
+    """Answer the same prompts without and with the adapter, with the same random seed.
+
+    Args:
+        model: with an adapter, which is switched off for the first half.
+        prompts: what the user says.
+        max_new_tokens: of each reply.
+        options: temperature, top_k, top_p, seed, as in LanguageModel.generate.
+
+    Returns:
+        the replies before, and after.
+    """
+    asked = [model.chat_ids(prompt) for prompt in prompts]
+    with cast(Any, model.model).disable_adapter():
+        before = [made.text for made in model.generate(asked, max_new_tokens, **options)]
+    return before, [made.text for made in model.generate(asked, max_new_tokens, **options)]
+
+
+def stream_before_after(
+    model: LanguageModel, prompt: str, max_new_tokens: int = 120, **options: Any
+) -> Iterator[tuple[str, str]]:
+    """The same for one prompt, piece by piece as it is written: yields ("before" or "after", piece)."""
+    with cast(Any, model.model).disable_adapter():
+        for piece in model.stream(prompt, max_new_tokens, **options):
+            yield "before", piece
+    for piece in model.stream(prompt, max_new_tokens, **options):
+        yield "after", piece

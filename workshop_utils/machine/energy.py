@@ -5,16 +5,18 @@ A thin, offline layer over CodeCarbon. It never breaks a run: where it cannot te
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from workshop_utils.gpt.config import known_country
 from workshop_utils.machine.sentences import one_line
 
 CPU_METERS = ("intel_rapl", "intel_power_gadget", "windows_emi")  # CodeCarbon's modes that read a meter in the chip
@@ -48,6 +50,31 @@ class Energy:
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, for JSON."""
         return asdict(self)
+
+
+@cache
+def countries() -> frozenset[str]:
+    """The three-letter country codes whose electricity mix is known; none where CodeCarbon is not installed."""
+    spec = importlib.util.find_spec("codecarbon")  # not imported: that takes a second
+    if spec is None or spec.origin is None:
+        return frozenset()
+    path = Path(spec.origin).parent / "data" / "private_infra" / "global_energy_mix.json"
+    return frozenset(json.loads(path.read_text(encoding="utf-8")))
+
+
+def known_country(country: str) -> str:
+    """A country code in capitals, "" if it is empty.
+
+    Raises:
+        ValueError: CodeCarbon, if it is installed, does not know it.
+    """
+    code = country.strip().upper()
+    if not code or code in countries() or not countries():
+        return code
+    raise ValueError(
+        f"{country!r} is no country code that CodeCarbon knows: use three letters such as GBR, DEU, USA or IND "
+        '(WORKSHOP_COUNTRY sets it), or "" to track no energy; clean and dirty electricity differ sixtyfold'
+    )
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workshop_utils.gpt.config import GPTConfig, TrainConfig, known_country
+from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.machine import hub
+from workshop_utils.machine.energy import known_country
 from workshop_utils.machine.hardware import (
     Gpu,
     cores,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from workshop_utils.budget.units import amount
+from workshop_utils.budget.estimates import amount
 from workshop_utils.plots.basics import PALETTE, drawable, frame, legend, stack
 from workshop_utils.plots.coloured import SIGNS
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from workshop_utils.budget.estimates import Budget, devices
-from workshop_utils.budget.units import duration, money
+from workshop_utils.budget.estimates import Budget, devices, duration, money
 from workshop_utils.plots.basics import PALETTE, Bar, bars, draw_bars, frame, legend, memory, plain_ticks, rounded
 
 if TYPE_CHECKING:

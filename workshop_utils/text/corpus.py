@@ -1,7 +1,6 @@
 """The corpus: where documents come from, and which of them are held out for validation.
 
-prepare(profile) goes the whole way for the lessons: documents -> split_of -> token files. read_corpus and split_text
-are for a text of one's own.
+prepare(profile) goes the whole way for the lessons: documents -> split_of -> token files.
 """
 
 from __future__ import annotations
@@ -9,9 +8,8 @@ from __future__ import annotations
 import codecs
 import json
 import zlib
-from collections import Counter
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +18,7 @@ import tiktoken
 from workshop_utils.machine.files import PARTIAL, write_text_atomically
 from workshop_utils.machine.sentences import one_line
 from workshop_utils.text.token_file import TokenFile, write_token_files
-from workshop_utils.text.tokenizer import END_OF_TEXT, fingerprint, for_profile
+from workshop_utils.text.tokenizer import fingerprint, for_profile
 
 if TYPE_CHECKING:
     from workshop_utils.machine.profiles import Profile
@@ -33,10 +31,6 @@ HUB_SETS: dict[str, tuple[str | None, str]] = {
 }
 CURE = "take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network, or point WORKSHOP_HUB at a local copy"
 VAL_PERCENT = 2
-VAL_SHARE = 0.1  # of a single text: there is less of it than of a corpus
-WHOLE_DOCUMENTS = 10  # of fewer documents none is held out as a whole
-SLICE_BLOCKS = 8  # bytes of a slice that is held out, in block_size: two or three windows
-LONGEST_PART = 5_000_000  # bytes of a text with one slice in it, which are tokenised as one document
 PIECE = 1_000_000  # bytes that are decoded at once: as a string a text can take four times its size
 
 # --- the documents of a profile ------------------------------------------------------------------------------------
@@ -194,7 +188,6 @@ BINARY = (
     (codecs.BOM_UTF16_LE, 'in UTF-16 (what Windows calls "Unicode"): save it as UTF-8'),
     (codecs.BOM_UTF16_BE, "in UTF-16: save it as UTF-8"),
 )
-SYNTAX = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".ipynb", ".html", ".htm", ".xml", ".svg")
 
 
 def read_text(path: str | Path) -> str:
@@ -207,33 +200,11 @@ def read_text(path: str | Path) -> str:
         FileNotFoundError: there is no such file.
         ValueError: it is empty, not UTF-8, or no text file.
     """
-    return _read_utf8(Path(path)).decode()
+    return read_utf8(Path(path)).decode()
 
 
-def read_corpus(path: str | Path) -> bytes:
-    """Read a text file to train on: as read_text does, but as UTF-8 bytes, which take less memory.
-
-    Args:
-        path: the file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: as read_text says, or its name ends as those of JSON, tables or HTML do.
-    """
-    path = Path(path)
-    content = _read_utf8(path)
-    if path.suffix.lower() in SYNTAX:
-        raise ValueError(
-            f"{path} is a {path.suffix} file, and a model would learn its syntax with the text: write its texts into a "
-            f'.txt file, with a line {END_OF_TEXT} between them, or name JSON Lines as "stream" in the file of '
-            "--config. If you mean the syntax too, let the name end in .txt"
-        )
-    if not any(piece.replace(END_OF_TEXT, "").strip() for piece in _decoded(content)):
-        raise ValueError(f"{path} holds no text, only blanks or {END_OF_TEXT}: choose a file with text")
-    return content
-
-
-def _read_utf8(path: Path) -> bytes:
+def read_utf8(path: Path) -> bytes:
+    """Read a text file as read_text does, but as UTF-8 bytes, which take less memory."""
     if not path.is_file():
         cure = "it is a folder: name one file" if path.is_dir() else "check the path"
         raise FileNotFoundError(f"there is no text file at {path}: {cure}")
@@ -247,7 +218,7 @@ def _read_utf8(path: Path) -> bytes:
         raise ValueError(f"{path} holds {content.count(0):,} NUL bytes, and no text has any: save it as plain text")
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        for _ in _decoded(content):
+        for _ in decoded(content):
             pass
     except UnicodeDecodeError as error:
         seen = error.object[max(0, error.start - 15) : error.start + 15].decode("cp1252", "replace")
@@ -258,67 +229,6 @@ def _read_utf8(path: Path) -> bytes:
     return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _decoded(content: bytes) -> Iterator[str]:
+def decoded(content: bytes) -> Iterator[str]:
+    """UTF-8 as strings of some length, one after the other."""
     return codecs.iterdecode((content[at : at + PIECE] for at in range(0, len(content), PIECE)), "utf-8")
-
-
-def split_text(content: bytes, block_size: int) -> tuple[dict[str, list[bytes]], str]:
-    """Split the text of a file: documents where it has end-of-text markers, and what is held out for validation.
-
-    Of ten documents or more a tenth of the text is held out, in whole documents, chosen by a hash of each: copies of
-    a document share their fate. Else it is slices of each document, spread evenly, since the end of a book may be
-    another text than the book.
-
-    Args:
-        content: UTF-8, as from read_corpus.
-        block_size: tokens in a window; a slice is some windows long, so a short text has few.
-
-    Returns:
-        parts: {"train": [...], "val": [...]}, pieces of UTF-8 in the order of the text.
-        said: a sentence about what is held out.
-    """
-    marker = END_OF_TEXT.encode()
-    found = [part.strip() for part in content.split(marker)] if marker in content else [content]
-    found = [part for part in found if part]
-    cut = f"{len(found):,} document{'s' * (len(found) != 1)}, cut at {END_OF_TEXT}; " if marker in content else ""
-    sizes: Counter[int] = Counter()
-    for part in found:
-        sizes[zlib.crc32(part)] += len(part)
-    parts: dict[str, list[bytes]] = {"train": [], "val": []}
-    if len(sizes) < WHOLE_DOCUMENTS:
-        for part in found:
-            for split, piece in _slices(part, block_size):
-                parts[split].append(piece)
-        what = f"{len(parts['val']):,} slices spread over the text" if len(parts["val"]) > 1 else "its middle"
-    else:
-        left, held_out = VAL_SHARE * sum(sizes.values()), set()
-        for hashed in sorted(sizes):
-            if sizes[hashed] <= left:
-                held_out.add(hashed)
-                left -= sizes[hashed]
-        for part in found:
-            parts["val" if zlib.crc32(part) in held_out else "train"].append(part)
-        what = f"{len(parts['val']):,} whole documents"
-    share = sum(map(len, parts["val"])) / max(1, sum(map(len, found)))
-    return parts, f"{cut}held out for validation: {what}, {share:.0%} of the text"
-
-
-def _slices(text: bytes, block_size: int) -> Iterator[tuple[str, bytes]]:
-    """The middle tenth of each of n equal parts is for validation, what lies between them is trained on."""
-    n = max(1, min(len(text) // (SLICE_BLOCKS * block_size * 10), max(10, len(text) // LONGEST_PART)))
-    middle = [(i + 0.5 + side * VAL_SHARE / 2) / n for i in range(n) for side in (-1, 1)]
-    edges = [0, *(_line_after(text, int(len(text) * at)) for at in middle), len(text)]
-    for i, (start, end) in enumerate(pairwise(edges)):
-        if start < end:
-            yield ("val" if i % 2 else "train"), text[start:end]
-
-
-def _line_after(text: bytes, at: int) -> int:
-    """Where the next line begins, or the next word if it is far; never within a letter."""
-    for end in (b"\n", b" "):
-        found = text.find(end, at, at + 1000)
-        if found >= 0:
-            return found + 1
-    while at < len(text) and text[at] & 0xC0 == 0x80:
-        at += 1
-    return at

@@ -16,7 +16,7 @@ import torch
 
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT, fastest_attention
-from workshop_utils.machine.energy import Energy
+from workshop_utils.machine.energy import Energy, known_country
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.training.batches import Batches, batch_of, unmoved
 from workshop_utils.training.processes import World, is_sharded
@@ -70,8 +70,10 @@ def check(model: GPT, data: Batches, config: TrainConfig) -> None:
     """Refuse what cannot be trained.
 
     Raises:
-        ValueError: the data's tokens are more than the model's, or float16 meets a model in slices.
+        ValueError: the data's tokens are more than the model's, float16 meets a model in slices, or the country is not
+            known.
     """
+    known_country(config.country)
     if data.vocab_size > model.config.vocab_size:
         raise ValueError(
             f"the text's tokenizer has {data.vocab_size} tokens and the model {model.config.vocab_size}: "

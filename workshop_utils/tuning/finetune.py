@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import Messages
-from workshop_utils.gpt.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size, known_country
-from workshop_utils.machine.energy import Energy, track_energy
+from workshop_utils.gpt.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size
+from workshop_utils.machine.energy import Energy, known_country, track_energy
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import peak_memory_bytes
 from workshop_utils.machine.profiles import Profile
@@ -23,7 +23,7 @@ from workshop_utils.machine.sentences import differences
 from workshop_utils.tuning import backends, lora
 from workshop_utils.tuning.trainer import TuningStopped, build_trainer, history_of, hushed
 
-__all__ = ["TuneConfig", "Tuned", "TuningStopped", "before_after", "stream_before_after", "tune"]
+__all__ = ["TuneConfig", "Tuned", "TuningStopped", "tune"]
 RESULT = "result.json"  # the figures of a run, also of one that was interrupted
 
 
@@ -158,37 +158,3 @@ def _same_run(folder: Path, settings: dict[str, Any]) -> None:
             "Change them back, or choose another folder"
         )
     write_text_atomically(json.dumps(settings, indent=1) + "\n", path)
-
-
-# --- before and after
-
-
-def before_after(
-    model: LanguageModel, prompts: Sequence[str], max_new_tokens: int = 120, **options: Any
-) -> tuple[list[str], list[str]]:
-    """Answer the same prompts without and with the adapter, with the same random seed.
-
-    Args:
-        model: with an adapter, which is switched off for the first half.
-        prompts: what the user says.
-        max_new_tokens: of each reply.
-        options: temperature, top_k, top_p, seed, as in LanguageModel.generate.
-
-    Returns:
-        the replies before, and after.
-    """
-    asked = [model.chat_ids(prompt) for prompt in prompts]
-    with cast(Any, model.model).disable_adapter():
-        before = [made.text for made in model.generate(asked, max_new_tokens, **options)]
-    return before, [made.text for made in model.generate(asked, max_new_tokens, **options)]
-
-
-def stream_before_after(
-    model: LanguageModel, prompt: str, max_new_tokens: int = 120, **options: Any
-) -> Iterator[tuple[str, str]]:
-    """The same for one prompt, piece by piece as it is written: yields ("before" or "after", piece)."""
-    with cast(Any, model.model).disable_adapter():
-        for piece in model.stream(prompt, max_new_tokens, **options):
-            yield "before", piece
-    for piece in model.stream(prompt, max_new_tokens, **options):
-        yield "after", piece
