@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import tiny_models
 import torch
 
 from workshop_utils import plots
@@ -75,7 +76,7 @@ def test_turns_of_a_byte_level_tokenizer_keep_their_bytes_and_their_marks():
         ["the cat sat, the cat sat", "ein Käse, ein Käse"], 270, special_tokens=template.GEMMA_SPECIALS
     )
     tokenizer = to_transformers(encoding)
-    tokenizer.chat_template = template.GEMMA_TEMPLATE
+    tokenizer.chat_template = tiny_models.GEMMA_TEMPLATE
     messages = template.conversation("the cat ü🙂", "sat")
     ids = template.encode(tokenizer, messages).ids
     (parts,) = plots.tokens_in_colour(ids, tokenizer).lines.values()

@@ -5,11 +5,12 @@ import json
 import re
 from pathlib import Path
 
+import build_pocket
 import pytest
 from pocket_world import card, quality
 from safetensors import safe_open
 
-from workshop_utils.chat import models, template
+from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.machine.profiles import choose
 from workshop_utils.pocket import stories
@@ -59,7 +60,7 @@ def test_both_have_one_tokenizer_only_one_has_a_template_and_they_stop_where_the
     base, instruct = loaded["pocket-base"], loaded["pocket-instruct"]
     assert base.tokenizer.get_vocab() == instruct.tokenizer.get_vocab()
     assert not base.tokenizer.chat_template
-    assert instruct.tokenizer.chat_template == template.GEMMA_TEMPLATE
+    assert instruct.tokenizer.chat_template == build_pocket.GEMMA_TEMPLATE
     for model, stops in ((base, {"<eos>"}), (instruct, {"<eos>", "<end_of_turn>"})):
         ids = model.model.generation_config.eos_token_id
         assert {model.tokenizer.convert_ids_to_tokens(token) for token in ids} == stops

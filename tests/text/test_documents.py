@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet, table
 
+from workshop_utils.command import own_text
 from workshop_utils.command.own_text import read_corpus, split_text
 from workshop_utils.machine import hub as hub_module
 from workshop_utils.text import corpus, documents, pocket_tokenizer, prepare, read_text, split_of
@@ -96,7 +97,7 @@ def test_of_one_text_slices_are_held_out_all_over(length, n):
 
 
 def test_of_few_documents_each_gives_slices_and_a_long_one_more(monkeypatch):
-    monkeypatch.setattr(corpus, "LONGEST_PART", 2_000)
+    monkeypatch.setattr(own_text, "LONGEST_PART", 2_000)
     books = [f"book {i} has a line\n".encode() * 2000 for i in range(3)]
     parts, said = split_text(b"<|endoftext|>".join(books), 128)
     assert {piece[:6] for piece in parts["val"]} == {b"book 0", b"book 1", b"book 2"}

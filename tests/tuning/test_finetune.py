@@ -107,7 +107,7 @@ def test_the_mask_that_is_shown_is_the_mask_that_is_trained_200_times_of_200(tmp
         for ids, labels in handed_over(loader, tokenizer.pad_token_id):
             on = tuple(label != -100 for label in labels)
             assert all(label in (-100, token) for label, token in zip(labels, ids, strict=True))
-            trained[tuple(coloured.parts_of_tokenizer(ids, tokenizer)), on] += 1
+            trained[tuple(coloured.parts_of(ids, tokenizer)), on] += 1
             learnt = [token for token in labels if token != -100]
             replies[tokenizer.decode(learnt, clean_up_tokenization_spaces=False)] += 1
         assert trained == shown
