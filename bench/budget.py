@@ -25,7 +25,7 @@ from workshop_utils.budget.shapes import of_gpt, of_llama
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.hardware import peak_memory_bytes
-from workshop_utils.machine.profiles import quiet_libraries
+from workshop_utils.machine.quiet import quiet_libraries
 from workshop_utils.training.train import train
 from workshop_utils.tuning.lora import keep_unpacked
 

@@ -31,8 +31,8 @@ here = socket.create_server(("127.0.0.1", 0))
 socket.create_connection(("localhost", here.getsockname()[1]))
 socket.getaddrinfo("::1", 1)
 """
-# Looked up, and refused: GPT-2's tokenizer, which lesson 02 can do without, and what torchrun is called.
-ASKED = {"02": {"'openaipublic.blob.core.windows.net'"}, "06": {repr(socket.gethostname())}}
+# Looked up, and refused: what this machine is called, by torchrun.
+ASKED = {"06": {repr(socket.gethostname())}}
 
 
 def test_the_machine_without_a_network_talks_to_itself_only():

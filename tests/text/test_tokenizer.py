@@ -191,18 +191,28 @@ def test_gpt2_comes_from_a_local_copy_of_the_hub(tmp_path, monkeypatch):
         gpt2()
 
 
-@pytest.mark.parametrize("hangs", [False, True])
-def test_gpt2_without_a_network(monkeypatch, hangs):
-    ended = threading.Event()
+@pytest.mark.parametrize(
+    ("reachable", "waits", "reason"),
+    [
+        ((False, "it is closed"), 0, "it is closed"),
+        ((True, ""), 0, "no route"),
+        ((True, ""), 30, "no answer within 0.1 s"),
+    ],
+)
+def test_gpt2_without_a_network(tmp_path, monkeypatch, reachable, waits, reason):
+    ended, asked = threading.Event(), []
 
     def refused(name):
-        ended.wait(30 if hangs else 0)
+        asked.append(name)
+        ended.wait(waits)
         raise ConnectionError("no route")
 
     monkeypatch.setattr(tiktoken, "get_encoding", refused)
-    reason = "no answer within 0.1 s" if hangs else "no route"
+    monkeypatch.setattr("workshop_utils.machine.hub.hub_reachable", lambda: reachable)
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     with pytest.raises(ConnectionError, match=f"{reason}.*WORKSHOP_PROFILE=pocket"):
-        gpt2(seconds=0.1 if hangs else 10)
+        gpt2(seconds=0.1 if waits else 10)
+    assert bool(asked) == reachable[0]  # a closed hub opens no connection
     ended.set()
 
 

@@ -217,17 +217,11 @@ def test_alone_nothing_of_torch_distributed_is_touched(tmp_path, monkeypatch):
     assert not dist.is_initialized()
 
 
-def test_a_restart_on_several_machines_asks_for_a_new_store(monkeypatch):
-    monkeypatch.setenv("GROUP_WORLD_SIZE", "2")
-    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
-    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
-    with pytest.raises(DistributedError, match="TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1"):
-        processes._round()
-    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "False")
-    assert processes._round() == "start 0"
-    monkeypatch.setenv("GROUP_WORLD_SIZE", "1")
+def test_each_start_has_a_name_of_its_own_and_half_set_variables_are_a_sentence(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
     assert processes._round() == "start 2"
+    monkeypatch.setenv("GROUP_WORLD_SIZE", "2")
+    assert processes._round() == "start 0"
     processes.world.cache_clear()
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(DistributedError, match="WORLD_SIZE is 2, but RANK is not set"):

@@ -16,9 +16,9 @@ import torch
 from corpus import quick, small_gpt, token_file
 
 from workshop_utils.gpt.config import TrainConfig
-from workshop_utils.gpt.model import fastest_attention
 from workshop_utils.lessons.range_test import lr_range_test
 from workshop_utils.machine.energy import Energy
+from workshop_utils.machine.hardware import fastest_attention
 from workshop_utils.training.checkpoints import load_model
 from workshop_utils.training.optimizers import make_optimizers
 from workshop_utils.training.run import TrainingStopped, run_dir

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import difflib
 import gc
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.gpt.config import Name, checked
 from workshop_utils.machine import hardware, hub, profiles
-from workshop_utils.machine.sentences import causes, http_status, one_line
+from workshop_utils.machine.quiet import no_bar
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
@@ -80,7 +78,7 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
         # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.
         if isinstance(error, RuntimeError) and "mismatch" not in str(error):
             raise
-        raise ModelUnavailable(_why(name, source, error)) from error
+        raise ModelUnavailable(hub.why_not(name, _meant(name), source, error)) from error
     return LanguageModel(name, model.eval(), tokenizer, source, backend)
 
 
@@ -95,21 +93,6 @@ def pretrained_gpt2() -> GPT2LMHeadModel:
     from workshop_utils.text.tokenizer import GPT2
 
     return cast(Any, load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source), None)).model)
-
-
-@contextmanager
-def no_bar(hidden: bool) -> Iterator[None]:
-    """Hide the bar that transformers draws while it loads weights, where `hidden` says so."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    try:
-        if hidden:
-            logging.disable_progress_bar()
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def attention(model_type: str) -> str:
@@ -151,26 +134,3 @@ def _meant(name: str) -> str:
     """A name that is not known, with those of the package's models that it is like."""
     near = " or ".join(difflib.get_close_matches(name, POCKET, cutoff=0.5))
     return f"{name} (did you mean {near}?)" if near else name
-
-
-def _why(name: str, source: str, error: Exception) -> str:
-    """One sentence for a learner: what is wrong, why, what to do."""
-    from huggingface_hub.errors import GatedRepoError
-
-    pocket = "or take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network"
-    if Path(source).is_dir():
-        small = [path for path in sorted(Path(source).iterdir()) if path.is_file() and path.stat().st_size < 1000]
-        pointers = [path.name for path in small if path.read_bytes().startswith(b"version https://git-lfs")]
-        why = f"{', '.join(pointers)} is a pointer of Git LFS: `git lfs pull` there" if pointers else one_line(error)
-        return f"{name} cannot be loaded from {source} ({why}): copy or install it again, {pocket}"
-    if http_status(error) in (401, 403) or any(isinstance(part, GatedRepoError) for part in causes(error)):
-        token = "with the token in HF_TOKEN" if os.environ.get("HF_TOKEN") else "without a token"
-        return (
-            f"the hub does not give {name} {token}: accept its licence at https://huggingface.co/{name}, make a token "
-            "at https://huggingface.co/settings/tokens, put it into HF_TOKEN (an expired one is refused, too) and run "
-            f"this cell again; without a token the lessons take Qwen2.5; {pocket}"
-        )
-    reachable, reason = hub.hub_reachable()
-    if not reachable:
-        return f"{_meant(name)} is not on this machine and cannot be fetched ({reason}): go online, {pocket}"
-    return f"{_meant(name)} cannot be loaded from the hub ({one_line(error)}): check the name, {pocket}"

@@ -137,8 +137,8 @@ def train_on_text(
 
 def _lay_out(run: RunFile, resume: bool) -> tuple[RunFile, Settings]:
     """Make everything that the training needs, or find it made; the RunFile that comes back names no text."""
+    from workshop_utils.machine.profiles import for_this_machine
     from workshop_utils.text.tokenizer import save_tokenizer
-    from workshop_utils.training.train import for_this_machine
 
     again = resume and (run.out / CONFIG).is_file()
     if resume and not again:  # the same command starts a run, and goes on with it after torchrun has restarted it

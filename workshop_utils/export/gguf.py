@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from workshop_utils.chat import models, template
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.machine.files import written_atomically
+from workshop_utils.machine.quiet import no_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -237,7 +238,7 @@ def read_gguf(path: Path | str, like: LanguageModel) -> LanguageModel:
     """
     from transformers import AutoModelForCausalLM
 
-    with models.no_bar(True), redirect_stderr(StringIO()):  # unpacking has a bar of its own, which no setting hides
+    with no_bar(True), redirect_stderr(StringIO()):  # unpacking has a bar of its own, which no setting hides
         made: Any = AutoModelForCausalLM.from_pretrained(
             Path(path).parent,
             gguf_file=Path(path).name,

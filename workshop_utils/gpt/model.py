@@ -7,10 +7,8 @@ of text.TokenFile and the loop of training.train. Read it from the top: each cla
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -301,35 +299,3 @@ class GPT(nn.Module):
         """Continue the prompts (B, T) to (B, T + n); arguments as in `sampling.stream`."""
         added = [next_id[:, None] for next_id in stream(self, idx, max_new_tokens, **options)]
         return torch.cat([idx, *added], dim=1)
-
-
-def fastest_attention(config: GPTConfig, batch: tuple[int, int], device: str, dtype: str) -> tuple[str, str]:
-    """Time both ways of computing attention, forward and backward, and name the faster one.
-
-    Args:
-        config: the model's shape.
-        batch: (B, T) of a real batch.
-        device: "cpu" or "cuda".
-        dtype: "float32", or the dtype of mixed precision.
-
-    Returns:
-        ("written" or "sdpa", the reason with the figures).
-    """
-    if device != "cpu":
-        return "sdpa", "fused kernels, and no (T, T) matrix in memory"
-    B, T = batch
-    shape = (B, config.n_head, T, config.n_embd // config.n_head)
-    q, k, v = (torch.randn(shape, requires_grad=True) for _ in range(3))
-    milliseconds = {}
-    sdpa = partial(F.scaled_dot_product_attention, is_causal=True)
-    for kind, attention in (("written", written_attention), ("sdpa", sdpa)):
-        times = []
-        for _ in range(8):
-            began = time.perf_counter()
-            with torch.autocast(device, dtype=getattr(torch, dtype), enabled=dtype != "float32"):
-                out = attention(q * 1.0, k * 1.0, v * 1.0)
-            torch.autograd.grad(out.float().sum(), (q, k, v))
-            times.append(1000 * (time.perf_counter() - began))
-        milliseconds[kind] = sorted(times)[2]  # near the fastest: other programs only ever make it slower
-    reason = ", ".join(f"{kind} {took:.1f} ms" for kind, took in milliseconds.items())
-    return min(milliseconds, key=milliseconds.__getitem__), f"at {B} x {T} tokens: {reason}"

@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from workshop_utils.machine.sentences import causes, http_status, one_line
+
 HUB = "https://huggingface.co"
 
 
@@ -78,3 +80,33 @@ def hub_folder() -> Path | None:
             f"WORKSHOP_HUB is {named}, and there is no such folder: correct it, or unset it to use the hub"
         )
     return folder
+
+
+def why_not(name: str, meant: str, source: str, error: Exception) -> str:
+    """One sentence about a model that cannot be loaded: what is wrong, why, what to do.
+
+    Args:
+        name: as it was asked for.
+        meant: the name, with those that it may have been meant for.
+        source: the folder, or the name on the hub, that was tried.
+        error: what came of it.
+    """
+    from huggingface_hub.errors import GatedRepoError
+
+    pocket = "or take the pocket profile, WORKSHOP_PROFILE=pocket, which needs no network"
+    if Path(source).is_dir():
+        small = [path for path in sorted(Path(source).iterdir()) if path.is_file() and path.stat().st_size < 1000]
+        pointers = [path.name for path in small if path.read_bytes().startswith(b"version https://git-lfs")]
+        why = f"{', '.join(pointers)} is a pointer of Git LFS: `git lfs pull` there" if pointers else one_line(error)
+        return f"{name} cannot be loaded from {source} ({why}): copy or install it again, {pocket}"
+    if http_status(error) in (401, 403) or any(isinstance(part, GatedRepoError) for part in causes(error)):
+        token = "with the token in HF_TOKEN" if os.environ.get("HF_TOKEN") else "without a token"
+        return (
+            f"the hub does not give {name} {token}: accept its licence at https://huggingface.co/{name}, make a token "
+            "at https://huggingface.co/settings/tokens, put it into HF_TOKEN (an expired one is refused, too) and run "
+            f"this cell again; without a token the lessons take Qwen2.5; {pocket}"
+        )
+    reachable, reason = hub_reachable()
+    if not reachable:
+        return f"{meant} is not on this machine and cannot be fetched ({reason}): go online, {pocket}"
+    return f"{meant} cannot be loaded from the hub ({one_line(error)}): check the name, {pocket}"

@@ -6,10 +6,9 @@ looking, this module does the choosing.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from workshop_utils.machine.hardware import (
     share_cores,
     short_path,
 )
+from workshop_utils.machine.quiet import quiet_libraries
 
 NAMES = ("pocket", "t4", "big")
 T4_BYTES, BIG_BYTES = 12e9, 40e9  # GPU memory that a profile asks for
@@ -163,16 +163,6 @@ def setup(name: str | None = None, quiet: bool = False) -> Profile:
     return profile
 
 
-def quiet_libraries() -> None:
-    """Silence what libraries report on machines without a GPU, where it is no news and nobody can cure it.
-
-    torchao, which transformers imports, names the kernels that it cannot load and upsets torch's pytree; bitsandbytes
-    looks on the hub for a faster kernel and says that there is none.
-    """
-    for name in ("torchao", "torch.utils._pytree", "bitsandbytes.backends.cpu.ops"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
 def _switch_hub(profile: Profile) -> None:
     """Close the hub for the pocket profile and beside a WORKSHOP_HUB, so that nothing ever waits for a network.
 
@@ -269,6 +259,25 @@ def pair(profile_name: str) -> tuple[str, str]:
     local = hub.hub_folder()
     gemma = hub.has_token() if local is None else all((local / name).is_dir() for name in GEMMA)
     return GEMMA if gemma else PAIRS["t4"]
+
+
+def for_this_machine(config: TrainConfig, resume: bool) -> TrainConfig:
+    """The settings as they are, or, for a run that comes from a GPU to a machine without one, on the CPU.
+
+    Raises:
+        ValueError: a new run asks for a GPU that is not there.
+    """
+    import torch
+
+    if config.device == "cpu" or torch.cuda.is_available():
+        return config
+    if not resume:
+        raise ValueError(
+            'device is "cuda", and torch finds no GPU here: set device="cpu" and dtype="float32", or take what setup() '
+            "chooses"
+        )
+    print(f"torch finds no GPU here: on the CPU in float32 instead of {config.dtype}")
+    return replace(config, device="cpu", dtype="float32")
 
 
 def choose_device() -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from workshop_utils.chat import models
+from workshop_utils.machine.quiet import no_bar
 from workshop_utils.quantize.floats import Data, Quantised, Unavailable, copied
 from workshop_utils.tuning import lora
 
@@ -37,7 +38,7 @@ def make_nf4(model: LanguageModel, profile: Profile, data: Data, double: bool = 
         bnb_4bit_use_double_quant=double,
         bnb_4bit_compute_dtype=torch.float32 if profile.device == "cpu" else getattr(torch, profile.dtype),
     )
-    with tempfile.TemporaryDirectory() as folder, models.no_bar(True):
+    with tempfile.TemporaryDirectory() as folder, no_bar(True):
         copied(model, rest).model.save_pretrained(folder)
         made = AutoModelForCausalLM.from_pretrained(
             folder,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.machine.quiet import no_bar
 from workshop_utils.quantize.measure import bytes_in_memory
 
 if TYPE_CHECKING:
@@ -120,5 +120,5 @@ def make_16_bits(model: LanguageModel, profile: Profile, data: Data) -> Quantise
 
 def save(made: Quantised, folder: Path) -> None:
     """Write the weights as transformers stores them."""
-    with models.no_bar(True):
+    with no_bar(True):
         made.model.model.save_pretrained(folder)

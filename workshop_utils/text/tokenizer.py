@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import tempfile
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,6 +46,8 @@ TRAINED_AT_ONCE = 10_000  # characters: the trainer takes a hundred bytes for ea
 ENCODED_AT_ONCE = 100_000  # characters
 FORMAT = "slm-workshop tokenizer 1"
 GPT2 = "openai-community/gpt2"  # its name on the hub
+GPT2_KEPT = Path(tempfile.gettempdir()) / "data-gym-cache"  # where tiktoken keeps what it has downloaded
+GPT2_RANKS = "6c7ea1a7e38e3a7f062df639a5b80947f075ffe6"  # the name there of the file that it loads last
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"  # how it begins
 NO_TOKENIZER = (ValueError, KeyError, TypeError, AttributeError, AssertionError)  # raised by a damaged file
 
@@ -235,10 +239,10 @@ def gpt2(seconds: float = 60) -> tiktoken.Encoding:
         seconds: how long to wait for the download.
 
     Raises:
-        ConnectionError: the ranks are not on this machine and cannot be downloaded.
+        ConnectionError: the ranks are not on this machine and cannot be downloaded, or the hub is closed.
         ValueError: the copy is damaged.
     """
-    from workshop_utils.machine.hub import hub_folder
+    from workshop_utils.machine.hub import hub_folder, hub_reachable
 
     local = hub_folder()
     if local is not None and (local / GPT2 / "vocab.json").is_file():
@@ -251,18 +255,21 @@ def gpt2(seconds: float = 60) -> tiktoken.Encoding:
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong hash is a ValueError
             found.append(error)
 
-    # tiktoken's own download has no time limit: a thread lets us stop waiting.
-    waiting = threading.Thread(target=load, daemon=True)
-    waiting.start()
-    waiting.join(seconds)
-    result = found[0] if found else TimeoutError(f"no answer within {seconds:g} s")
-    if isinstance(result, tiktoken.Encoding):
-        return result
+    kept = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR") or GPT2_KEPT
+    reachable, reason = (True, "") if (Path(kept) / GPT2_RANKS).is_file() else hub_reachable()
+    if reachable:
+        # tiktoken's own download has no time limit: a thread lets us stop waiting.
+        waiting = threading.Thread(target=load, daemon=True)
+        waiting.start()
+        waiting.join(seconds)
+        result = found[0] if found else TimeoutError(f"no answer within {seconds:g} s")
+        if isinstance(result, tiktoken.Encoding):
+            return result
+        reason = one_line(result)
     raise ConnectionError(
-        f"GPT-2's tokenizer is not on this machine and could not be downloaded ({one_line(result)}): connect to the "
-        f"internet once, or put the hub's {GPT2} into the folder of WORKSHOP_HUB, or take the pocket profile, "
-        "WORKSHOP_PROFILE=pocket, which needs no network"
-    ) from result
+        f"GPT-2's tokenizer is not on this machine and cannot be downloaded ({reason}): connect to the internet once, "
+        f"put the hub's {GPT2} into the folder of WORKSHOP_HUB, or take the pocket profile, WORKSHOP_PROFILE=pocket"
+    )
 
 
 def _gpt2_of(path: Path) -> tiktoken.Encoding:

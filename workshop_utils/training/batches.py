@@ -45,12 +45,9 @@ def batch_of(data: Batches, model: GPT, config: TrainConfig, generator: torch.Ge
     shares = here.shares(data)
     x, y = data.batch(config.rows, config.batch_size * shares, model.config.block_size, generator)
     x, y = here.rows(x, shares), here.rows(y, shares)
-    if config.device == "cpu":
-        return x, y
-    return (  # pinned memory lets the copy run beside the computation
-        x.pin_memory().to(config.device, non_blocking=True),
-        y.pin_memory().to(config.device, non_blocking=True),
-    )
+    if config.device != "cpu":  # pinned memory lets the copy run beside the computation
+        x, y = (tensor.pin_memory().to(config.device, non_blocking=True) for tensor in (x, y))
+    return x, y
 
 
 @contextmanager

@@ -103,9 +103,8 @@ class World:
         there = torch.cuda.device_count()
         if self.local_rank >= there:
             raise DistributedError(
-                f"torchrun started at least {self.local_rank + 1} processes on this machine, which has {there} GPUs: "
-                f'set --nproc_per_node={there}, one process per GPU, or "device": "cpu" and "dtype": "float32" in '
-                'the "training" part of the run file'
+                f"process {self.local_rank + 1} of a machine with {there} GPUs: set --nproc_per_node={there}, or "
+                '"device": "cpu" and "dtype": "float32" in the "training" part of the run file'
             )
         torch.cuda.set_device(self.local_rank)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
@@ -158,17 +157,12 @@ def world() -> World:
 def _round() -> str:
     """A name for this start of the processes, unlike that of an earlier start.
 
-    Since torch 2.5 torchrun hands the same store to every start, where the addresses of processes that died still lie,
+    Since torch 2.5 torchrun hands the same store to every start, where the addresses of processes that died still are,
     and a restart may wait for them for ever (pytorch#135712). On one machine the count of restarts tells the starts
-    apart. Several machines count differently, so there torchrun has to make a new store each time.
+    apart. Several machines count differently: there TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 makes torchrun take new ones.
     """
-    nodes, restarts = os.environ.get("GROUP_WORLD_SIZE", "1"), os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")
-    if nodes != "1" and restarts != "0" and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
-        raise DistributedError(
-            f"torchrun may restart {restarts} times on {nodes} machines, and would then wait for processes that are "
-            "gone: export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 on every machine first, or set --max-restarts=0"
-        )
-    return f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') if nodes == '1' else '0'}"
+    alone = os.environ.get("GROUP_WORLD_SIZE", "1") == "1"
+    return f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') if alone else '0'}"
 
 
 @contextmanager

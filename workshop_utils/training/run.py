@@ -15,9 +15,10 @@ from typing import Any
 import torch
 
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
-from workshop_utils.gpt.model import GPT, fastest_attention
+from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.energy import Energy, known_country
 from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.hardware import fastest_attention
 from workshop_utils.training.batches import Batches, batch_of, unmoved
 from workshop_utils.training.processes import World, is_sharded
 from workshop_utils.training.run_folder import step_folders

@@ -11,7 +11,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import torch
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.energy import track_energy
+from workshop_utils.machine.profiles import for_this_machine
 from workshop_utils.training import processes
 from workshop_utils.training.batches import Batches, batch_of, precision, unmoved
 from workshop_utils.training.checkpoints import Keeper
@@ -177,23 +177,6 @@ def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, 
     model.train(was_training)
     world = processes.world()
     return world.sum(total) / max(world.sum(count), 1)
-
-
-def for_this_machine(config: TrainConfig, resume: bool) -> TrainConfig:
-    """The settings as they are, or, for a run that comes from a GPU to a machine without one, on the CPU.
-
-    Raises:
-        ValueError: a new run asks for a GPU that is not there.
-    """
-    if config.device == "cpu" or torch.cuda.is_available():
-        return config
-    if not resume:
-        raise ValueError(
-            'device is "cuda", and torch finds no GPU here: set device="cpu" and dtype="float32", or take what setup() '
-            "chooses"
-        )
-    print(f"torch finds no GPU here: on the CPU in float32 instead of {config.dtype}")
-    return replace(config, device="cpu", dtype="float32")
 
 
 @contextmanager

@@ -19,9 +19,10 @@ from workshop_utils.machine.energy import Energy, known_country, track_energy
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import peak_memory_bytes
 from workshop_utils.machine.profiles import Profile
+from workshop_utils.machine.quiet import hushed
 from workshop_utils.machine.sentences import differences
 from workshop_utils.tuning import backends, lora
-from workshop_utils.tuning.trainer import TuningStopped, build_trainer, history_of, hushed
+from workshop_utils.tuning.trainer import TuningStopped, build_trainer, history_of
 
 __all__ = ["TuneConfig", "Tuned", "TuningStopped", "tune"]
 RESULT = "result.json"  # the figures of a run, also of one that was interrupted

@@ -18,7 +18,8 @@ from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.gpt.config import ShareBelowOne, Size, checked
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import short_path
-from workshop_utils.machine.profiles import Profile, quiet_libraries
+from workshop_utils.machine.profiles import Profile
+from workshop_utils.machine.quiet import quiet_libraries
 from workshop_utils.tuning import backends
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ Conversations -> tokens and labels -> updates of the adapter. finetune.py runs i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import Messages, encode
+from workshop_utils.machine.quiet import hushed
 from workshop_utils.tuning import lora
 
 if TYPE_CHECKING:
@@ -95,23 +95,6 @@ def build_trainer(
     for parameter in lora.trained_parameters(cast(Any, trainer.model)):
         parameter.data = parameter.data.float()
     return trainer
-
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """No progress bars over a hundred rows, and no warning about tokens that are put right again afterwards."""
-    import datasets
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), datasets.are_progress_bars_disabled()
-    logging.set_verbosity_error()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if not bars:
-            datasets.enable_progress_bars()
 
 
 def precision_flags(profile: Profile) -> dict[str, bool]:
