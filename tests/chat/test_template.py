@@ -119,7 +119,10 @@ def turn(role, content="hello"):
         ({"input": "Hi", "output": "Hello."}, ".* this is of type dict with the fields input, output: make messages"),
         ([{"from": "human", "value": "Hi"}], "turn 1 should be a message .* with the fields from, value"),
         ([turn("user"), turn("tool")], "turn 2 has the role 'tool': .* what a tool said belongs in"),
-        ([turn("user"), turn("user"), turn("assistant")], "turn 2 is the user's, and the assistant's should come"),
+        (
+            [turn("user"), turn("user"), turn("assistant")],
+            "turn 2 is the user's, but the assistant's turn was expected",
+        ),
         ([turn("user"), turn("system"), turn("assistant")], "turn 2 is a system text"),
         ([turn("user", [{"type": "text", "text": "hi"}])], "turn 1 has a list of parts as its content"),
         ([turn("user", None), turn("assistant")], "turn 1 has None as its content"),
@@ -144,8 +147,8 @@ TWO_WAYS = tiny_models.CHATML.replace('"<|im_start|>assistant\\n"', '"<|im_start
     [
         ("", "Hello.", "no chat template: it is a base model"),
         ('{{- raise_exception("no") -}}', "Hello.", r"the chat template refuses .* \(user, assistant\): no"),
-        (TWO_WAYS, "Hello.", "turn 2: the chat template writes it differently"),
-        (None, "\nHello.", "turn 2: .* take away the white space"),  # "\n\n" is one token: never asked with
+        (TWO_WAYS, "Hello.", "turn 2: the chat template renders it differently"),
+        (None, "\nHello.", "turn 2: .* remove the white space"),  # "\n\n" is one token: never asked with
     ],
 )
 def test_a_template_that_does_not_fit_is_a_sentence(chat_template, reply, words):

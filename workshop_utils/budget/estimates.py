@@ -130,7 +130,7 @@ class Budget:
 
     @property
     def elsewhere(self) -> Gpu | None:
-        """The cheapest other GPU of the table that carries it alone and as it is; None if none does."""
+        """The cheapest other GPU on which a single device runs the plan unchanged; None if there is none."""
         others = [gpu for gpu in GPUS.values() if gpu.cuda and gpu.name != self.gpu.name]
         able = [gpu for gpu in others if replace(self, gpu=gpu, n_gpus=1).fits]
         return min(able, key=lambda gpu: gpu.price, default=None)
@@ -273,7 +273,7 @@ def estimate(
 
 @dataclass(frozen=True)
 class TextBudget:
-    """A heap of text in numbers."""
+    """The size and cost of a text corpus."""
 
     text_bytes: float  # of the text, UTF-8
     tokens: float  # that it makes

@@ -201,7 +201,7 @@ class LanguageModel:
             options: as in reply.
 
         Yields:
-            pieces of text, whole words as far as possible. Closed before the end, the model stops writing.
+            pieces of text, whole words as far as possible. Closing the generator stops generation.
 
         Raises:
             ValueError: as for reply and generate.

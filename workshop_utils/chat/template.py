@@ -96,7 +96,8 @@ def encode(
     """A whole conversation in tokens, with the ones marked that are trained.
 
     These are every turn of the assistant's, up to and with its end-of-turn token, and nothing behind it. The trainer,
-    the measured loss, reply_perplexity with its bits per byte, show_mask and the exercise all take the mask from here.
+    the measured loss, reply_perplexity with its bits per byte, show_mask, exercise 07.1 and tools/build_pocket.py take
+    the mask from here.
 
     Args:
         tokenizer: with a chat template.
@@ -127,9 +128,9 @@ def encode(
         start, turn = _ids(tokenizer, messages[:i], reply_next=True), _ids(tokenizer, messages[: i + 1])
         if turn[: len(start)] != start or ids[: len(turn)] != turn:
             raise ValueError(
-                f"{where}turn {i + 1}: the chat template writes it differently when it is asked for and when it is "
-                "there, so a model trained on it would never see what it is asked with: take away the white space that "
-                "it begins with, or use another template"
+                f"{where}turn {i + 1}: the chat template renders it differently as a prompt than in the full "
+                "conversation, so a model trained on it would never see what it is asked with: remove the white space "
+                "at its start, or use another template"
             )
         stop = max((at for at in range(len(start), len(turn)) if turn[at] in ends), default=len(turn) - 1)
         trained[len(start) : stop + 1] = [True] * (stop + 1 - len(start))
@@ -182,7 +183,7 @@ def _problem(message: Mapping[str, Any], number: int, expected: str, asking: boo
     if role == SYSTEM and number > 1:
         return "is a system text: it can only come first"
     if role not in (SYSTEM, expected):
-        return f"is the {role}'s, and the {expected}'s should come: they take turns, so join two of the same into one"
+        return f"is the {role}'s, but the {expected}'s turn was expected: they alternate, so join two of one into one"
     if isinstance(content, list):
         return 'has a list of parts as its content: pass "".join(part["text"] for part in message["content"])'
     if not isinstance(content, str):

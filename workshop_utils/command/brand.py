@@ -67,7 +67,7 @@ def changes(root: Path, home: Home) -> dict[Path, str]:
     """Find the files in which pyproject.toml or an address of the project does not lead to its home.
 
     An address is the project's if it is a link to Colab, installs the package, or leads to a repository on GitHub that
-    has the name of the home's or of the package, whoever owns it. Other links to GitHub are nobody's business.
+    has the name of the home's or of the package, whoever owns it. Other links to GitHub are left alone.
 
     Args:
         root: of the checkout.

@@ -96,7 +96,7 @@ class Settings:
 def train_on_text(
     text: Path | None, out: Path | None, steps: int | None = None, config: Path | None = None, resume: bool = False
 ) -> Run:
-    """Train a GPT on a text file, cut into random windows; a tenth of it, as split_text chooses, is for validation.
+    """Train a GPT on a text, on token files or on a stream; of a text, split_text holds out a tenth for validation.
 
     Under torchrun rank 0 makes the files, and all processes train.
 

@@ -17,6 +17,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from workshop_utils.gpt.config import Config, GPTConfig, Name, Percent, TrainConfig, Whole, unknown_names
+from workshop_utils.stream.readers import StreamSettings
 
 if TYPE_CHECKING:
     import tiktoken
@@ -34,12 +35,12 @@ TOKENIZER, TRAIN, VAL = "tokenizer.json", "train.tokens", "val.tokens"  # what i
 
 @dataclass(frozen=True)
 class StreamPart(Config):
-    """What "stream" says: the arguments of StreamingTokenDataset. The order's seed is that of "training"."""
+    """What "stream" says, for StreamingTokenDataset. The order's seed is that of "training"."""
 
     source: tuple[Name, ...]  # files, folders or patterns of .parquet or .jsonl, URLs, or data sets of the hub
-    shuffle_buffer: Whole = 1000  # blocks that wait to be drawn from, in each process; 0 keeps the order
-    text_column: Name = "text"  # where the text is
-    val_percent: Percent = 2  # share of documents that are held out, chosen by a hash of each text
+    shuffle_buffer: Whole = StreamSettings.shuffle_buffer  # blocks that wait to be drawn from; 0 keeps the order
+    text_column: Name = StreamSettings.text_column  # where the text is
+    val_percent: Percent = StreamSettings.val_percent  # share of documents that are held out, by a hash of each text
     val_blocks: Whole = 100  # how many blocks of them the validation loss is measured on; 0 measures nothing
     workers: Whole = 0  # processes that read ahead, for each process that trains
     storage_options: dict[str, Any] = field(default_factory=dict)  # of a remote file system, as in fsspec

@@ -204,7 +204,7 @@ class EndpointJudge:
 
 
 def judge_from_environment(profile: Profile) -> EndpointJudge | None:
-    """The judge that environment variables name, None where none is named.
+    """The judge named by environment variables, or None.
 
     WORKSHOP_JUDGE_URL and WORKSHOP_JUDGE_MODEL say which; WORKSHOP_JUDGE_PRICES what a million tokens cost, in and out,
     as in "0.15,0.60" ("0,0" for free), and may be left out for a server on this machine.

@@ -67,7 +67,7 @@ def bootstrap(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
 
 
 def paired(before: Sequence[float], after: Sequence[float], seed: int = 0) -> Difference:
-    """How much a change did, with its 95% interval; if that holds no 0, the change is no accident of these items.
+    """The mean paired difference and its 95% interval.
 
     Args:
         before: a value for each item.

@@ -144,7 +144,7 @@ class Comparison:
 
     @property
     def position_flips(self) -> int:
-        """How many of the ties are none: the judgement changed with the order."""
+        """How many ties are flips: the judgement changed with the order."""
         agreed = [one.winner == other.winner == "tie" for one, other in self.judgements]
         return sum(o == "tie" and not tie for o, tie in zip(self.outcomes, agreed, strict=True))
 

@@ -286,7 +286,7 @@ BILLS: Mistakes = {
 
 
 def rows_of(n_rows: int, rank: int, world_size: int) -> list[int]:
-    """Every world_size-th row, beginning at the own number."""
+    """Every world_size-th row, starting at this process's rank."""
     return list(range(rank, n_rows, world_size))
 
 

@@ -281,7 +281,7 @@ class LlamaCpp:
             new_tokens: how many to add.
 
         Returns:
-            seconds, with those of reading the prompt.
+            seconds, including reading the prompt.
 
         Raises:
             RuntimeError: the server refused, or wrote fewer.

@@ -23,7 +23,7 @@ class Allowed(NamedTuple):
 
 
 def one_of(*choices: str) -> Allowed:
-    """Only these words."""
+    """Accept only these strings."""
     return Allowed(lambda value: value in choices, f"one of {', '.join(choices)}")
 
 
@@ -141,7 +141,7 @@ class TrainConfig(Config):
     batch_size: Size = 8  # rows in one forward pass: the dial to halve when memory runs out
     grad_accum_steps: Size = 1  # forward passes gathered into one update: the dial to double in return
     learning_rate: Rate = 3e-3  # the peak of the schedule, for AdamW
-    min_lr_ratio: Share = 0.0  # where the schedule ends, as a share of the peak
+    min_lr_ratio: Share = 0.0  # where a falling schedule ends, as a share of the peak
     warmup: Share = 0.03  # share of the steps in which the rate climbs from 0 to its peak
     # "linear" or "cosine" decay after the warm-up, or "constant"
     schedule: Annotated[str, one_of("linear", "cosine", "constant")] = "linear"

@@ -2,7 +2,7 @@
 
 Profile -> lab (stories, tokenizer, a tiny GPT, its settings) -> a run that is healthy, or that fails for one reason.
 What needs a process of its own, the memory limit and the kill, is in failures_process.py, the pictures in
-plots/failures.py.
+plots/runs.py.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def lab(profile: Profile) -> Lab:
 
 
 def fresh_stories(n: int) -> list[str]:
-    """So many stories of the same generator that nobody has seen, in no split of any lesson."""
+    """n stories of the same generator that are in no split of any lesson."""
     return list(stories.texts(n, seed=77))  # the lessons train on those of seed 0
 
 
@@ -127,7 +127,7 @@ def bytes_of(folder: Path) -> int:
 
 
 def step_seconds(history: Sequence[Mapping[str, Any]]) -> float:
-    """The time of a typical step, what was saved after it included: the median, which a busy machine hardly moves.
+    """The median seconds per step, including saving; a busy machine hardly moves it.
 
     Args:
         history: of a run of at least two steps with log_every=1, whose entries tell the seconds so far.
@@ -206,12 +206,14 @@ class Around:
         cosine: of the angle between all gradients before and after; 1 is the same direction, 0 has nothing to do
             with it.
         provoked: whether the bug could be provoked here at all.
+        warning: the first line of what torch said about it, "" where it said nothing, as after its first time.
     """
 
     loss: tuple[float, float]
     norms: dict[str, tuple[float | None, float | None]]
     cosine: float
     provoked: bool
+    warning: str
 
     @property
     def missing(self) -> int:
@@ -242,13 +244,14 @@ def around_generate(model: LanguageModel, rows: Sequence[Encoded], cured: bool) 
     provoked = False if cured else _let_it_repack(model)
     loss, before = _gradients(model, rows)
     model.generate([rows[0].ids[:8]], 4)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the repacked weights have no gradient: what the case is about
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
         loss_after, after = _gradients(model, rows)
+    said = str(heard[0].message).splitlines()[0] if heard else ""
     norms = {name: (_length(one), _length(after[name])) for name, one in before.items()}
     pairs = ((before, after), (before, before), (after, after))
     both, one, other = (sum(_dot(a[name], b[name]) for name in before) for a, b in pairs)
-    return Around((loss, loss_after), norms, both / math.sqrt(one * other) if one * other else 0.0, provoked)
+    return Around((loss, loss_after), norms, both / math.sqrt(one * other) if one * other else 0.0, provoked, said)
 
 
 def _length(gradient: Tensor | None) -> float | None:

@@ -173,7 +173,7 @@ SIZES = {"pocket": TableSize(36, 60, 40, 100, 48), "gpu": TableSize(16, 48, 16, 
 
 
 def table_size(profile: Profile) -> TableSize:
-    """How much lesson 09's table measures here: on a T4 it shall take ten minutes at most.
+    """How much lesson 09's table measures here: on a T4 it must take ten minutes at most.
 
     Args:
         profile: pocket takes all prompts and questions of the lesson, the others some of them.

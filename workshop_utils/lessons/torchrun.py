@@ -21,7 +21,7 @@ GRACE = 40  # seconds for the processes to save after Ctrl-C; torchrun itself gi
 
 
 def device_for(n_processes: int, profile: Profile) -> tuple[str, str]:
-    """Say where several processes of this machine can compute together: on a GPU each, or else all on the CPU.
+    """Say where several processes of this machine can compute together: each on its own GPU, or all on the CPU.
 
     Args:
         n_processes: how many.

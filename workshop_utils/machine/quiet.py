@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 def quiet_libraries() -> None:
-    """Silence what libraries report on machines without a GPU, where it is no news and nobody can cure it.
+    """Silence warnings that are expected without a GPU and that nobody can act on.
 
     torchao, which transformers imports, names the kernels that it cannot load and upsets torch's pytree; bitsandbytes
     looks on the hub for a faster kernel and says that there is none.

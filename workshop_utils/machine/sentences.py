@@ -12,7 +12,7 @@ def one_line(error: BaseException) -> str:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and those that it was made of."""
+    """An error, then its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

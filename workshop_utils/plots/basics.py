@@ -98,7 +98,7 @@ def byte_unit(largest: float) -> tuple[float, str]:
 
 
 def draw_bars(ax: Axes, names: Sequence[str], series: Mapping[str, Sequence[Bar]]) -> None:
-    """Draw lying bars in groups, the first one on top."""
+    """Draw horizontal bars in groups, the first one on top."""
     thick = 0.8 / len(series)
     for k, (label, row) in enumerate(series.items()):
         for group, bar in enumerate(row):
@@ -145,7 +145,7 @@ Values = Mapping[str, Value] | Mapping[str, Mapping[str, Value]]
 def bars(
     values: Values, title: str, xlabel: str, ylabel: str = "", log: bool = False, levels: Levels | None = None
 ) -> Figure:
-    """Lying bars, each with its value behind it, one for each label or a group of several.
+    """Horizontal bars, each with its value behind it, one for each label or a group of several.
 
     Args:
         values: by label, the first one on top; or for each series such values. A pair is hits and tries, and drawn in
@@ -257,7 +257,7 @@ def memory(
 
 
 def stack(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
-    """Draw lying bars that consist of parts, the first bar on top, the parts in the order of their colours."""
+    """Draw horizontal bars that consist of parts, the first bar on top, the parts in the order of their colours."""
     left = [0.0] * len(rows)
     for part, colour in colours.items():
         sizes = [row.get(part, 0.0) for row in rows.values()]

@@ -1,7 +1,7 @@
 """A model in floats: where every precision starts from, and what the table compares the others with.
 
-A model in floats -> make(model, profile, data) -> a Quantised -> save(quantised, folder). Each library has a file with
-these two functions; here they are those of plain torch.
+A model in floats -> make(model, profile, data) -> a Quantised -> save(quantised, folder). methods.py lists which
+functions do this for each method; here they are those of plain torch.
 """
 
 from __future__ import annotations
@@ -88,8 +88,9 @@ def check_floats(model: LanguageModel) -> None:
     if hasattr(model.model, "merge_and_unload"):
         raise ValueError(f"{model.name} has an adapter beside its weights: merge it first, quantize.merged(model)")
     odd = any(not p.is_floating_point() or hasattr(p, "qdata") for p in model.model.parameters())
+    codes = any(buffer.dtype in (torch.int8, torch.uint8) for buffer in model.model.buffers())
     ours = any(hasattr(module, "held_bytes") for module in model.model.modules())  # layers of int8.py
-    if odd or ours or hasattr(model.model, "hf_quantizer"):
+    if odd or codes or ours or hasattr(model.model, "hf_quantizer"):
         raise ValueError(
             f"{model.name} is quantised already: start from float32, models.load(name, profile, dtype=torch.float32)"
         )

@@ -166,7 +166,7 @@ def _made_before(folder: Path, settings: dict[str, Any], encoding: tiktoken.Enco
         return None
     try:
         if json.loads((folder / "settings.json").read_text()) != settings:
-            raise ValueError(f"the settings in {folder} are others")
+            raise ValueError(f"{folder} was made with other settings")
         return {split: TokenFile(folder / f"{split}.tokens", encoding) for split in ("train", "val")}
     except (ValueError, FileNotFoundError) as error:
         print(f"{error}. The token files are made again.")

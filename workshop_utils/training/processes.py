@@ -238,20 +238,25 @@ def whole(tensors: dict[str, Tensor], here: World) -> dict[str, Tensor]:
     """
     gathered = {}
     for name, tensor in tensors.items():
-        full = cast("Any", tensor).full_tensor().cpu() if hasattr(tensor, "full_tensor") else tensor
+        found = full(tensor)
         if here.is_main:
-            gathered[name] = full.contiguous()
+            gathered[name] = (found if found is tensor else found.cpu()).contiguous()
     return gathered
 
 
-def like(wanted: Tensor, full: Tensor) -> Tensor:
+def full(tensor: Tensor) -> Tensor:
+    """A whole tensor, also where each process holds a slice of it; then all of them must call."""
+    return cast("Any", tensor).full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def like(wanted: Tensor, found: Tensor) -> Tensor:
     """A whole tensor, cut as another one is: into this process's slice, or not at all."""
-    if not hasattr(wanted, "device_mesh") or full.shape != wanted.shape:  # a step count has no slices
-        return full
+    if not hasattr(wanted, "device_mesh") or found.shape != wanted.shape:  # a step count has no slices
+        return found
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     assert isinstance(wanted, DTensor)
-    return distribute_tensor(full.to(wanted.device), wanted.device_mesh, wanted.placements, src_data_rank=None)
+    return distribute_tensor(found.to(wanted.device), wanted.device_mesh, wanted.placements, src_data_rank=None)
 
 
 def exchange(module: nn.Module, last: bool) -> AbstractContextManager[None]:
@@ -261,9 +266,3 @@ def exchange(module: nn.Module, last: bool) -> AbstractContextManager[None]:
     if is_sharded(module):
         cast("Any", module).set_requires_gradient_sync(last)
     return nullcontext()
-
-
-def clip(module: nn.Module, limit: float) -> float:
-    """Shorten the whole gradient to a limit; returns its length before, over all slices of all processes."""
-    norm = cast("Any", nn.utils.clip_grad_norm_(module.parameters(), limit))
-    return float((norm.full_tensor() if hasattr(norm, "full_tensor") else norm).item())

@@ -142,18 +142,12 @@ class Progress:
         self.began = time.perf_counter() - run.seconds
         self.before = (run.seconds, run.tokens)
 
-    def need_finite(self, loss: float, length: float, rate: float, scaled: bool) -> None:
-        """Stop where the loss or the gradient is not finite; a GradScaler skips an overflow of the gradient itself.
-
-        Raises:
-            TrainingStopped: one of them is not.
-        """
-        if math.isfinite(loss) and (math.isfinite(length) or scaled):
-            return
+    def diverged(self, loss: float, rate: float) -> TrainingStopped:
+        """The error that says where the loss or the gradient stopped being finite."""
         run = self.run
         last = step_folders(run.out_dir)[-1:] if run.out_dir else []
         kept = f"the last checkpoint is {last[0]}" if last else "no checkpoint had been written yet"
-        raise TrainingStopped(
+        return TrainingStopped(
             f"the loss (now {loss}) or its gradient is not finite at step {run.steps_done + 1:,}, where the learning "
             f"rate was {rate:.1e}: updates this large throw the weights off; {kept}. Halve learning_rate or "
             "lengthen warmup, and look at the rows of that step if it happens again",

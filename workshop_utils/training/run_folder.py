@@ -32,7 +32,7 @@ class CheckpointError(RuntimeError):
 
 
 def step_folders(out_dir: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first; copies that other programs made, "step-000200 (1)", are none."""
+    """The checkpoints in a folder, oldest first; copies that other programs made, "step-000200 (1)", are ignored."""
     folders = [path for path in Path(out_dir).glob("step-*") if STEP.fullmatch(path.name) and path.is_dir()]
     return sorted(folders, key=step_of)
 

@@ -1,7 +1,9 @@
 """The training loop: predict, compare, adjust, and lose nothing on the way.
 
 It takes a GPT and token files, and leaves checkpoints, a history and an energy bill behind. `train` is meant to be read
-from top to bottom; one update of it goes through batches.py, gpt/model.py and, with several processes, processes.py.
+from top to bottom. One update of it goes through batches.py, text/token_file.py and gpt/model.py; what it asks of
+processes.py changes nothing in a process on its own. torch's own random numbers, which dropout draws from, differ from
+process to process; `batches` is the generator that all of them share.
 """
 
 from __future__ import annotations
@@ -108,8 +110,10 @@ def train(
                 loss = world.sum(loss)
                 for optimizer in optimizers:
                     scaler.unscale_(optimizer)
-                length = processes.clip(model, config.grad_clip or math.inf)  # of the gradient, before clipping
-                progress.need_finite(loss, length, rate, scaler.is_enabled())
+                norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
+                length = float(processes.full(norm))  # of the whole gradient, before clipping
+                if not math.isfinite(loss) or not (math.isfinite(length) or scaler.is_enabled()):
+                    raise progress.diverged(loss, rate)
                 for optimizer in optimizers:
                     scaler.step(optimizer)  # skipped where a gradient has overflowed
                 scaler.update()
@@ -141,7 +145,7 @@ def rate_share(step: int, config: TrainConfig) -> float:
 
     Returns:
         a straight line from 0 to 1 during the warm-up, then down to min_lr_ratio at config.steps, in a straight line
-        or along half a cosine; or 1 throughout.
+        or along half a cosine; "constant" stays at 1.
     """
     warmup = max(1, round(config.warmup * config.steps)) if config.warmup else 0
     if step < warmup:
