@@ -20,7 +20,6 @@ from nbformat import v4, write
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.command import cli
-from workshop_utils.machine import hardware
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.append(str(BENCH))
@@ -165,13 +164,6 @@ def test_the_bench_for_a_gpu_goes_on_after_a_part_that_fails(tmp_path: Path, mon
     assert parts["lessons"]["ram_gb"] > 0.1
 
 
-def test_what_has_no_time_left_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result, page = run("gpu", tmp_path, monkeypatch, "--minutes", "0")
-    assert result["rows"] == []
-    assert "throughput was left out: the 0 minutes were over." in page
-    assert "lessons was left out: the 0 minutes were over." in page
-
-
 def test_training_and_generation_are_compared_with_nanogpt(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(STAND_IN)
     job = gpu_parts.Job("trial", str(tmp_path), 60, tiny=True, nanogpt=str(tmp_path))
@@ -182,13 +174,6 @@ def test_training_and_generation_are_compared_with_nanogpt(tmp_path: Path) -> No
     assert len(losses) == 2  # eager and compiled
     assert all(max(row["ours"], row["peer"]) < math.log(128) + 0.1 for row in losses)
     assert all(row["ratio"] > 0 for row in job.rows if row not in losses)
-
-
-def test_without_a_gpu_the_bench_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware, "find_gpu", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["bench/gpu.py"])
-    with pytest.raises(SystemExit, match="no CUDA device here: run this where there is an NVIDIA GPU"):
-        loaded("gpu").main()
 
 
 @pytest.mark.parametrize(("family", "n"), [("gemma2", 2_614_341_888), ("qwen2", 1_543_714_304)])

@@ -69,9 +69,6 @@ def test_leaks_are_found_in_texts_and_pairs():
         (lambda model: reply_perplexity(model, []), "no conversations"),
         (lambda model: reply_perplexity(model, [TURNS[0], conversation("a")]), "row 1: the last turn is the user's"),
         (lambda model: reply_perplexity(model, [conversation("a", SEEN * 9)]), "row 0: .* at most 128 are allowed"),
-        (lambda model: distinct(["one two", ""], n=4), "no run of 4 words"),
-        (lambda model: repetition("one text", n=1), "a list of texts"),
-        (lambda model: leakage(["a"], ["b"], n=1), "n is 1"),
     ],
 )
 def test_what_cannot_be_measured_is_a_sentence(call, words, model):

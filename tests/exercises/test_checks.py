@@ -69,21 +69,8 @@ def lesson99(monkeypatch):
     monkeypatch.setattr(exercises, "find", find)
 
 
-class Silent(Exception):
-    def __str__(self):
-        raise RuntimeError("no text")
-
-    __repr__ = __str__
-
-
 def stops(error: BaseException) -> None:
     raise error
-
-
-def itself() -> list:
-    found: list = []
-    found.append(found)
-    return found
 
 
 # --- what is said, and what the lesson goes on with
@@ -101,18 +88,13 @@ OWN = "the lesson goes on with the package's own reference"
         ("99.1", learner("total = x[..., :].sum(dim=-1)"), NOT_YET, "returned nothing (None). Is a `return` missing?"),
         ("99.1", learner("...  # your turn\n    return x.nonsense()"), NOT_YET, "not yet: it raised AttributeError"),
         ("99.1", learner("y = x.T\n    return x @ x\n"), NOT_YET, "in line 3: `return x @ x`.\n"),
-        ("99.1", learner(f"return x.none({'1, ' * 40})"), NOT_YET, " ...`.\n"),
-        ("99.1", lambda x: itself(), NOT_YET, "your result is a list"),
-        ("99.1", lambda x: stops(Silent()), NOT_YET, "it raised Silent"),
         ("99.1", lambda x: stops(SystemExit(1)), NOT_YET, "it raised SystemExit: 1"),
-        ("99.1", lambda x: x.sum(dim=-1).to_sparse(), NOT_YET, "a sparse tensor of shape (4,) and type float32, it"),
         ("99.3", lambda x: 1.0, NOT_YET, "not yet: for the input 2: your result is 1, it should be the whole number 4"),
         ("99.3", lambda x: x**2, NOT_YET, "not yet: you squared it.\n"),
         ("99.4", 6.93, RIGHT, "right: well done"),
         ("99.4", torch.tensor(6.93), RIGHT, "right"),
         ("99.4", 6, NOT_YET, "not yet: your result is 6, it should be 6.93."),
         ("99.4", None, UNTOUCHED, f"not attempted yet: {OWN}\n"),
-        ("99.4", "six", NOT_YET, "your result is 'six' (a str), it should be the number 6.93."),
         ("99.4", lambda: 6.93, NOT_YET, "not yet: the check wants a value"),
         ("99.5", lambda x: 1, NOT_YET, "which is the workshop's mistake (ZeroDivisionError"),
         ("98.7", 5, RIGHT, "98.7 cannot be checked: there is no exercise '98.7'"),
@@ -211,8 +193,6 @@ def test_a_result_in_another_form_is_converted_and_said(capsys):
         ("1", 1),
         ("ab", ["a"]),
         ({"a": 1}, [1]),
-        (np.array([-1]), np.array([1], dtype=np.uint16)),
-        ({1}, {"a": 1}),
     ],
 )
 def test_what_would_lose_its_value_is_not_converted(value, example):
@@ -309,17 +289,13 @@ def test_checks_import_neither_torch_nor_numpy_and_leave_nothing_seeded_that_an_
         (torch.tensor([1.0, float("nan")]), torch.ones(2), "holds 1 value that is not a number (nan)."),
         (0.00300004, 0.003, "your result is 0.00300004, it should be 0.003."),
         (2.0000000001, 2, "your result is 2.0000000001, it should be the whole number 2."),
-        ([[1.0], [2.0, 3.0]], torch.ones(2, 1), "your result is [[1], [2, 3]], it should be a tensor of shape (2, 1)."),
         ([1, 2, 3], [1, 2], "your result has 3 items, it should have 2."),
         ([torch.zeros(2)], [torch.zeros(3)], "item 0 of your result has shape (2,), it should be (3,)."),
         ({"a": 1}, {"a": 1, "b": 2}, "your result lacks the key 'b'."),
-        ({"a": 1}, {"a": 2}, "what your result has under 'a' is 1, it should be 2."),
         (True, 1.0, "your result is True (a bool), it should be the number 1."),
         ("Once upon a tide", "Once upon a time", "differs from character 14 on: 'de', it should go on with 'me'."),
         (torch.zeros(3), 1.5, "it should be one number, about 1.5."),
-        (3e-3 * 999 / 1000, 3e-3, "it should be 0.003."),
         (torch.full((3,), 0.999), torch.ones(3), "3 of the 3 values of your result differ. The first is at [0]: 0.999"),
-        ([torch.zeros(4, 8)] * 2, {"a": 1}, "your result is a list of 2: a tensor of shape (4, 8) and type float32, "),
     ],
 )
 def test_the_difference_is_said_in_a_sentence(got, expected, sentence):

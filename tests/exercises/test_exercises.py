@@ -245,33 +245,21 @@ def test_nothing_that_looks_like_an_answer_passes(exercise: Exercise):
     assert f"`{next(iter(inspect.signature(right).parameters))}`" in renamed
 
 
-# --- the references at the edges, and the list of exercises
+# --- the references at the edges
 
 
 @pytest.mark.parametrize(
     ("id", "args", "expected"),
     [
         ("00.1", ({},), {}),
-        ("01.1", ({}, "dog"), "dog:"),
         ("01.4", ([0.5, 0.5, 0.0], 1.0), [0.5, 0.5, 0.0]),
-        ("02.1", ({},), {}),
-        ("02.2", ((), (b"a", b"b")), ()),
         ("03.7", (torch.zeros(2), 1.0, 5), torch.full((2,), 0.5)),
-        ("04.2", (0, 1.0, 0, 10), 1.0),
         ("04.4", ([torch.zeros(3)], 1.0), [torch.zeros(3)]),
         ("05.2", ([], [1]), 0),
-        ("05.4", ([], ["a"]), []),
-        ("05.6", ([], 0), -1),
         ("06.2", ([], 4, 0), []),
-        ("09.1", ("", ["mind"]), 0.0),
     ],
 )
 def test_the_printed_solutions_hold_at_the_edges(id, args, expected):
     cell = next(cell.values for cell in CELLS if f'check("{id}"' in cell.values[0].cells[cell.values[1]].source)
     _, solution = handed_over(*cell, solved=True)
     assert sameness.same(solution(*args), expected) is None
-
-
-def test_an_unknown_exercise_is_named_with_what_there_is():
-    with pytest.raises(LookupError, match="there are no exercises for lesson '77'"):
-        exercises.find("77.1")

@@ -38,17 +38,6 @@ def test_what_is_drawn_from_is_what_transformers_generates_from(temperature, top
     assert [text.get_text() == "cut" for text in ax.texts] == (theirs[order] == 0).tolist()
 
 
-def test_what_was_cut_is_told_from_what_is_tiny_and_what_is_not_shown_is_counted():
-    figure = plots.next_tokens([0.1, 0.4, 0.2, 0.3], [" a", "\n", "", "$x$ $"], 0.05, top_k=3, n=3)
-    (ax,) = figure.axes
-    assert [text.get_text() for text in ax.texts] == ["99.7%", "0.3%", "<0.1%"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["⏎", "$x$·$", "∅"]
-    assert figure.legends[0].get_texts()[1].get_text() == "the model's own (10% not among the 3 shown)"
-    (ax,) = plots.next_tokens([0.5, 0.3, 0.2], [" 🙂", "京"], 0).axes
-    assert [text.get_text() for text in ax.texts] == ["100%", "cut", "cut"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["·‹1f642›", "‹4eac›", "no. 2"]
-
-
 # --- coloured text
 
 
@@ -115,10 +104,3 @@ def test_answers_are_side_by_side_on_light_and_dark_pages():
         assert text in page
     assert "color:#" not in page
     assert "background" not in page
-
-
-def test_answers_in_a_terminal_are_wrapped():
-    lines = repr(plots.SideBySide(["why?"], {"base": ["word " * 50], "chat": ["a\n\nb"]})).splitlines()
-    assert lines[:2] == ["why?", "  base:"]
-    assert max(map(len, lines)) <= 100
-    assert lines[-4:] == ["  chat:", "    a", "", "    b"]

@@ -1,7 +1,5 @@
 """A live picture: one plain picture in a committed notebook, redrawn by its sliders where a person moves them."""
 
-import sys
-
 import IPython.display
 import pytest
 
@@ -54,12 +52,3 @@ def test_what_goes_wrong_while_sliding_is_one_line_and_the_next_picture_clears_i
     dial.value = 6
     assert message.value == ""
     assert shown[1].updates == [1]
-
-
-def test_without_ipywidgets_there_is_only_the_picture_and_outside_of_a_notebook_its_name(shown, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    plots.live(lambda k: k, k=(1, 9, 1, 2))
-    assert shown[0] == [2]
-    monkeypatch.undo()
-    plots.live(lambda k: plots.bars({"a": k}, "t", "x"), k=(1, 9, 1, 2))
-    assert capsys.readouterr().out.startswith("Figure(")

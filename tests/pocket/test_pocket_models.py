@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import re
-from pathlib import Path
 
 import build_pocket
 import pytest
@@ -37,20 +35,6 @@ def test_the_weights_are_those_that_were_built_small_and_of_a_shape_that_every_l
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     assert {str(tensor.dtype) for tensor in tensors.values()} == {"torch.bfloat16"}
     assert {f"model.layers.0.self_attn.{part}_proj.weight" for part in "qkv"} <= set(tensors)
-
-
-@pytest.mark.parametrize("name", models.POCKET)
-def test_the_card_says_what_it_must_and_no_file_names_a_folder_of_its_makers(name):
-    folder = models.POCKET[name]
-    built = json.loads((folder / card.BUILT).read_text())
-    text = (folder / "README.md").read_text()
-    parts = ("CC0", "MB in bfloat16", "minutes on", "Wh", "CO2e", "## Scores", "## Limits", "tools/build_pocket.py")
-    for part in (*parts, "seed", built["sha256"], f"{built['parameters']:,}"):
-        assert part in text, part
-    assert "Not measured yet" not in text
-    for path in folder.glob("*.*"):
-        if path.suffix in (".json", ".md", ".jinja"):
-            assert not re.search(rf"/tmp/|{re.escape(str(Path.home()))}\b", path.read_text()), path
 
 
 # --- what they do

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -40,22 +39,6 @@ def test_more_prompts_begin_with_the_same_and_none_comes_twice() -> None:
     asked = quality.prompts("question", 200)
     assert quality.prompts("question", 30) == asked[:30]
     assert len({chat.prompt for chat in asked}) == 200
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: quality.prompts("opera", 3), "no chats of kind 'opera'"),
-        (lambda: quality.prompts("question", 201), "keeps 200"),
-        (
-            lambda: quality.answers(Chat("greeting", "Hello!", ""), "Hello!"),
-            "nothing says what is right for 'greeting'",
-        ),
-    ],
-)
-def test_what_cannot_be_is_a_sentence(call: Callable[[], object], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        call()
 
 
 def test_made_up_words_are_counted() -> None:

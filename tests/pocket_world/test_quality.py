@@ -51,16 +51,12 @@ def test_only_true_replies_are_answers(kind: str) -> None:
             assert not quality.answers(chat, another.reply), (chat, another)
 
 
-def test_prompts_come_from_a_seed_and_what_cannot_be_is_a_sentence() -> None:
+def test_prompts_come_from_a_seed() -> None:
     for kind in JUDGED:
         asked = [chat.prompt for chat in quality.prompts(kind, N)]
         assert len(set(asked)) == N
         assert asked == [chat.prompt for chat in quality.prompts(kind, N)]
         assert len(set(asked) & {chat.prompt for chat in quality.prompts(kind, N, seed=1)}) < N / 2
-    with pytest.raises(ValueError, match=r"only \d different prompts of kind 'any story' were found"):
-        quality.prompts("any story", N)
-    with pytest.raises(ValueError, match="nothing says what is right for 'greeting'"):
-        quality.answers(Chat("greeting", "Hello!", ""), "Hi!")
 
 
 def test_the_stoic_is_known_by_his_voice_and_a_topic_by_its_word() -> None:

@@ -42,9 +42,3 @@ def test_every_row_comes_about_equally_often_whatever_its_length():
     batches = [data.batch("rows", 4, 64, generator)[1] for _ in range(3000)]
     lengths = torch.cat([(y != -1).sum(dim=1) for y in batches])
     assert (lengths == 3).sum() / (lengths == 39).sum() == pytest.approx(1, abs=0.15)
-
-
-@pytest.mark.parametrize(("made", "words"), [([], "no rows"), ([([1, 2], None), ([1], None)], "row 1 has 1 tokens")])
-def test_what_cannot_be_learnt_from_is_refused(made, words):
-    with pytest.raises(ValueError, match=words):
-        Rows(made, "tests", 256)

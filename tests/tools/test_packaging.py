@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import os
 import re
 import shlex
 import socket
@@ -149,13 +148,6 @@ def test_the_commands_of_the_readme_exist():
     for name, *words in commands:
         options = {option for parameter in known[name].params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options, words
-
-
-def test_ci_runs_the_commands_of_the_readme():
-    ci = (ROOT / ".ci" / "run").read_text()
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    assert [line for line in ci.splitlines() if line.startswith("make")] == ["make lint", "make workshop", "make test"]
-    assert ".ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
 
 
 def test_tests_reach_this_machine_only():
