@@ -213,7 +213,7 @@ class Around:
     norms: dict[str, tuple[float | None, float | None]]
     cosine: float
     provoked: bool
-    warning: str
+    warning: str = ""
 
     @property
     def missing(self) -> int:
