@@ -154,7 +154,8 @@ def test_the_browser_finds_what_is_wrong(tmp_path):
         "has a contrast of": '# A\n\n<span style="color:#bbbbbb">pale</span>',
         "letters in the picture 'Small' are shown at": "# A\n\n![w:400 Small](tiny.png)",
         "the picture 'Broken' is broken": "# A\n\n![Broken](broken.png)",
-        "": '# A\n\n<img src="http://127.0.0.1:9/a.png">\n\nA word, and $x^2$.',
+        "the picture '' is broken": '# A\n\n<img src="http://127.0.0.1:9/a.png">',
+        "": "# A\n\nA word, and $x^2$.",
     }
     deck = deck_of(tmp_path, *bodies.values())
     slides.build([deck], tmp_path / "out", pdf=False)

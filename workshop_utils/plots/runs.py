@@ -72,7 +72,7 @@ def bill(budgets: Mapping[str, Budget]) -> Figure:
         draw_bars(ax, list(budgets), {"": [Bar(max(value, low), words(value), colour=colour) for value in values]})
         ax.set(xscale="log", xlabel=xlabel, xlim=(low, high * (high / low) ** 0.45 * 8))
         ax.tick_params(labelleft=ax is axes[0])
-    axes[0].set_ylabel("training")
+    figure.supylabel("training")
     return figure
 
 
