@@ -53,7 +53,7 @@ class RestartNeeded(_Stop):
 
 
 @dataclass(frozen=True)
-class Plan:
+class InstallPlan:
     """What pip is to do."""
 
     install: tuple[str, ...]  # requirements for pip's command line, such as "trl==1.14.2"
@@ -165,7 +165,7 @@ def best(requirement: Requirement, tested: Mapping[str, str] | None = None) -> s
     return f"{requirement.name}=={exact}" if fits else f"{requirement.name}{requirement.specifier}"
 
 
-def make_plan(needed: Mapping[str, Requirement], present: Mapping[str, str], tested: Mapping[str, str]) -> Plan:
+def make_plan(needed: Mapping[str, Requirement], present: Mapping[str, str], tested: Mapping[str, str]) -> InstallPlan:
     """Decide what pip installs, and what it may not touch.
 
     Args:
@@ -201,7 +201,7 @@ def make_plan(needed: Mapping[str, Requirement], present: Mapping[str, str], tes
             lines[name] = f"{name}=={version}"
         elif name not in wanted and (limits := _limits(version, needed.get(name), tested.get(name))):
             lines[name] = name + limits
-    return Plan(tuple(wanted.values()), tuple(lines[name] for name in sorted(lines)), tuple(notes))
+    return InstallPlan(tuple(wanted.values()), tuple(lines[name] for name in sorted(lines)), tuple(notes))
 
 
 def _limits(version: str, requirement: Requirement | None, exact: str | None) -> str:
@@ -223,7 +223,7 @@ def run_pip(arguments: list[str]) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def _install(plan: Plan) -> None:
+def _install(plan: InstallPlan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text("".join(f"{line}\n" for line in plan.constraints))

@@ -203,7 +203,7 @@ def test_the_hub_is_asked_for_a_profile_that_fetches_only_and_a_token_is_never_s
     ],
 )
 def test_a_gpu_is_described_or_why_there_is_none(gpu, free, nvidia_smi, status, words, monkeypatch, profile):
-    found = hardware.Gpu("Tesla T4", (7, 5), int(15.8e9), *gpu) if gpu is not None else None
+    found = hardware.FoundGpu("Tesla T4", (7, 5), int(15.8e9), *gpu) if gpu is not None else None
     monkeypatch.setattr(hardware, "find_gpu", lambda: found)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=0: (int(free * 1e9), int(15.8e9)))
     monkeypatch.setattr(torch.version, "cuda", None)

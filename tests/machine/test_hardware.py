@@ -93,5 +93,5 @@ def test_peaks_are_those_of_the_device_and_dtype(monkeypatch):
     assert hardware.peak_flops("Tesla T4", "bfloat16") is None  # emulated: a share of nothing
     assert hardware.peak_flops("NVIDIA H100 PCIe", "bfloat16") == 756e12
     assert hardware.peak_flops("NVIDIA H100 80GB HBM3", "bfloat16") == 989e12
-    monkeypatch.setattr(hardware, "find_gpu", lambda: hardware.Gpu("Tesla T4", (7, 5), 16))
+    monkeypatch.setattr(hardware, "find_gpu", lambda: hardware.FoundGpu("Tesla T4", (7, 5), 16))
     assert hardware.peak_flops("cuda", "float16") == 65e12

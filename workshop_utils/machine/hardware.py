@@ -37,7 +37,7 @@ PEAKS: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True)
-class Gpu:
+class FoundGpu:
     """The first CUDA device."""
 
     name: str  # as its driver calls it
@@ -46,14 +46,14 @@ class Gpu:
     problem: str = ""  # why it cannot compute, "" if it can
 
 
-def find_gpu() -> Gpu | None:
+def find_gpu() -> FoundGpu | None:
     """Look at the first CUDA device; None if there is none that torch can see."""
     import torch
 
     if not torch.cuda.is_available():
         return None
     memory = torch.cuda.get_device_properties(0).total_memory
-    return Gpu(torch.cuda.get_device_name(0), torch.cuda.get_device_capability(0), memory, _gpu_problem())
+    return FoundGpu(torch.cuda.get_device_name(0), torch.cuda.get_device_capability(0), memory, _gpu_problem())
 
 
 @cache
@@ -163,7 +163,7 @@ def peak_flops(device_name: str, dtype: str) -> float | None:
     """Look up how many floating-point operations a second a device could do at best.
 
     Args:
-        device_name: as in Gpu.name; "cuda" stands for the GPU of this machine.
+        device_name: as in FoundGpu.name; "cuda" stands for the GPU of this machine.
         dtype: "float32", "bfloat16" or "float16".
 
     Returns:

@@ -16,7 +16,7 @@ from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.machine import hub
 from workshop_utils.machine.energy import known_country
 from workshop_utils.machine.hardware import (
-    Gpu,
+    FoundGpu,
     cores,
     cpu_bf16_speedup,
     cpu_name,
@@ -218,7 +218,7 @@ def asked(name: str | None = None) -> str:
     return wanted
 
 
-def _fitting(gpu: Gpu | None) -> tuple[str, str]:
+def _fitting(gpu: FoundGpu | None) -> tuple[str, str]:
     """The largest profile that the machine can carry, and why."""
     if gpu is None:
         return "pocket", "there is no CUDA device here"
@@ -235,7 +235,7 @@ def _fitting(gpu: Gpu | None) -> tuple[str, str]:
     return "big", f"{has} and capability {gpu.capability[0]}.{gpu.capability[1]}"
 
 
-def _missing(name: str, gpu: Gpu) -> str:
+def _missing(name: str, gpu: FoundGpu) -> str:
     """What a GPU lacks for a profile, "" if nothing."""
     if gpu.problem:
         return f"{gpu.name} cannot compute ({gpu.problem})"

@@ -29,7 +29,7 @@ class Batches(Protocol):
     ) -> tuple[Tensor, Tensor]: ...
 
 
-def batch_of(data: Batches, model: GPT, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def next_batch(data: Batches, model: GPT, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """The next batch of a generator, x and y (B, T), on the device that the config names.
 
     Of several processes each draws the whole batch alike and keeps its own B rows: so many processes with B rows each

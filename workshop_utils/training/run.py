@@ -19,7 +19,7 @@ from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.energy import Energy, known_country
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import fastest_attention
-from workshop_utils.training.batches import Batches, batch_of, unmoved
+from workshop_utils.training.batches import Batches, next_batch, unmoved
 from workshop_utils.training.processes import World, is_sharded
 from workshop_utils.training.run_folder import step_folders
 
@@ -90,7 +90,7 @@ def check(model: GPT, data: Batches, config: TrainConfig) -> None:
 def choose_attention(model: GPT, data: Batches, config: TrainConfig, world: World) -> str:
     """Take the attention that is faster at the size of a real batch; returns which, and why."""
     with unmoved(data):
-        x, _ = batch_of(data, model, config, torch.Generator().manual_seed(config.seed))
+        x, _ = next_batch(data, model, config, torch.Generator().manual_seed(config.seed))
     size = (x.size(0), x.size(1))
     kind, reason = world.from_main(lambda: fastest_attention(model.config, size, config.device, config.dtype))
     model.use_attention(kind)

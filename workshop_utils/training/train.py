@@ -23,7 +23,7 @@ from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.energy import track_energy
 from workshop_utils.machine.profiles import for_this_machine
 from workshop_utils.training import processes
-from workshop_utils.training.batches import Batches, batch_of, precision, unmoved
+from workshop_utils.training.batches import Batches, next_batch, precision, unmoved
 from workshop_utils.training.checkpoints import Keeper
 from workshop_utils.training.optimizers import make_optimizers
 from workshop_utils.training.run import Progress, Run, check, choose_attention, out_of_memory
@@ -98,7 +98,7 @@ def train(
                     for group in optimizer.param_groups:
                         group["lr"] = group["peak"] * share
                 rate = config.learning_rate * share
-                parts = [batch_of(train_data, model, config, batches) for _ in range(config.grad_accum_steps)]
+                parts = [next_batch(train_data, model, config, batches) for _ in range(config.grad_accum_steps)]
                 tokens = [int((y != -1).sum()) for _, y in parts]  # targets that count in the loss
                 n_tokens, loss = int(world.sum(sum(tokens))), 0.0
                 for i, ((x, y), n) in enumerate(zip(parts, tokens, strict=True), start=1):
@@ -173,7 +173,7 @@ def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, 
     model.eval()
     with unmoved(data):
         for _ in range(batches or config.eval_batches):
-            x, y = batch_of(data, model, config, generator)
+            x, y = next_batch(data, model, config, generator)
             with precision(config):
                 loss = model(x, y)[1]
             n = int((y != -1).sum())
