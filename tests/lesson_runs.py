@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -87,34 +89,34 @@ class Lessons:
         for ask in sorted(wanted):
             chains.setdefault(_home_of(ask), []).append(ask)
         # Processes that begin now: whatever a test does to its own does not reach them.
-        self.pool = get_context("spawn").Pool(2, _begin)
+        self.pool = ProcessPoolExecutor(2, get_context("spawn"), _begin)
         self.running = {
-            home: self.pool.apply_async(_run_chain, (home, chains[home], Path(self.folder.name)))
+            home: self.pool.submit(_run_chain, home, chains[home], Path(self.folder.name))
             for home in sorted(chains, key=lambda home: (*LONGEST, home[1]).index(home[1]))
         }
 
     def result(self, way: str, number: str) -> Executed:
         """Wait for a lesson."""
-        done: dict[Ask, Executed] = self.running[_home_of((way, number))].get()
+        done: dict[Ask, Executed] = self.running[_home_of((way, number))].result()
         return done[way, number]
 
     def close(self) -> list[str]:
         """Stop what still runs; return a line about each lesson that has ended."""
-        ended = [running for running in self.running.values() if running.ready() and running.successful()]
-        if len(ended) < len(self.running):
-            self.pool.terminate()
-        self.pool.close()
-        self.pool.join()
+        for process in self.pool._processes.values():  # terminate_workers() from Python 3.14 on
+            process.terminate()
+        self.pool.shutdown(cancel_futures=True)
         self.folder.cleanup()
-        done = [(ask, one.outcome) for running in ended for ask, one in running.get().items()]
+        ended = [one for one in self.running.values() if one.done() and not (one.cancelled() or one.exception())]
+        done = [(ask, one.outcome) for running in ended for ask, one in running.result().items()]
         return [
             f"lesson {'-'.join(ask)}: {it.seconds:.0f} s, {it.peak_mb:,.0f} MB" for ask, it in sorted(done, key=str)
         ]
 
 
 def _begin() -> None:
-    """Let the tests go first, and print nothing between their lines."""
+    """Let the tests go first, print nothing between their lines, and leave Ctrl-C to them."""
     os.nice(10)
+    signal.signal(signal.SIGINT, lambda *_: None)  # SIG_IGN would be handed on to the kernels
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 

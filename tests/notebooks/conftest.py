@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     waiting = [item for item in items if "done" in getattr(item, "fixturenames", [])]
     items.sort(key=waiting.__contains__)
     for item in waiting:
-        item.add_marker(pytest.mark.timeout(3600))  # the first of them may wait for all others
+        item.add_marker(pytest.mark.timeout(1800))  # the first of them may wait for all others
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
