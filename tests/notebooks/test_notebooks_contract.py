@@ -28,7 +28,8 @@ if "google.colab" in sys.modules:
     !pip install -q --no-deps "slm-workshop @ git+https://github.com/{home}"
     from workshop_utils.colab import install
     install({extras})"""
-EXERCISE_HEADING = r"^### Exercise (\d\d\.\d+): .+ +\(about \d+ minutes?, (?:easy|medium|hard)\)$"
+DIFFICULTY, IMPORTANCE = "(?:easy|medium|hard)", "(?:essential|useful|extra)"
+EXERCISE_HEADING = rf"^### Exercise (\d\d\.\d+): .+ +\(about \d+ minutes?, {DIFFICULTY}, {IMPORTANCE}\)$"
 
 
 @pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
