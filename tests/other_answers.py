@@ -63,11 +63,29 @@ def merge(parts, pair):
             joined.append((part, False))
     return [part for part, _ in joined]
 
+def encode(text, pairs):
+    from workshop_utils.text import SPLIT_PATTERN
+    ranks = {pair: i for i, pair in enumerate(pairs)}
+    ids = {bytes([i]): i for i in range(256)} | {a + b: 256 + i for (a, b), i in ranks.items()}
+    found = []
+    for word in re.findall(SPLIT_PATTERN, text):
+        parts = [bytes([byte]) for byte in word.encode()]
+        while places := [(ranks[pair], i) for i, pair in enumerate(zip(parts, parts[1:])) if pair in ranks]:
+            i = min(places)[1]
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        found.extend(map(ids.get, parts))
+    return np.array(found)
+
+def decode(ids, pairs):
+    found = bytearray()
+    for i in ids:
+        found += bytes([i]) if i < 256 else b"".join(pairs[i - 256])
+    return np.str_(str(found, "utf-8", "replace"))
+
 def split_by_hash(text, val_percent, test_percent):
     names = np.array(["val"] * val_percent + ["test"] * test_percent + ["train"] * (100 - val_percent - test_percent))
     return names[zlib.crc32(text.encode()) % 100]
 
-corpus_bytes = lambda n_tokens, vocab_size: 1.0 * n_tokens * (4 if vocab_size - 1 > 65_535 else 2)
 window = lambda tokens, start, block_size: [tokens[i:][:block_size].tolist() for i in (start, start + 1)]
 def padded_row(document, width, eot):
     x, y = torch.full((width,), eot), torch.full((width,), -1)

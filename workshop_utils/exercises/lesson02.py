@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 import zlib
 from collections import Counter
@@ -12,8 +13,10 @@ from itertools import pairwise
 import numpy as np
 
 from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
+from workshop_utils.text.tokenizer import SPLIT_PATTERN
 
 Parts = tuple[bytes, ...]
+Pair = tuple[bytes, bytes]
 
 
 # --- 02.1 count pairs
@@ -137,7 +140,169 @@ MERGES: Mistakes = {
 }
 
 
-# --- 02.3 who sits the exam
+# --- 02.3 encode
+
+
+def _bytes_of(word: str) -> Parts:
+    return tuple(bytes([byte]) for byte in word.encode())
+
+
+def _vocabulary(pairs: list[Pair]) -> list[bytes]:
+    return [bytes([byte]) for byte in range(256)] + [left + right for left, right in pairs]
+
+
+def encode(text: str, pairs: list[Pair]) -> list[int]:
+    """The ids of a text: the merges are applied to each of its words, in the order in which they were learnt."""
+    return _encoded(text, pairs)
+
+
+def _encoded(
+    text: str,
+    pairs: list[Pair],
+    pieces: Callable[[str], list[str]] = lambda text: re.findall(SPLIT_PATTERN, text),
+    start: Callable[[str], Parts] = _bytes_of,
+    merged: Callable[[Parts, list[Pair]], Parts] | None = None,
+) -> list[int]:
+    """Encode, perhaps with another first cut, other parts to start from, or another order of the merges."""
+    ids = {token: i for i, token in enumerate(_vocabulary(pairs))}
+    return [ids[part] for piece in pieces(text) for part in (merged or _in_order)(start(piece), pairs)]
+
+
+def _in_order(parts: Parts, pairs: list[Pair]) -> Parts:
+    for pair in pairs:
+        parts = merge(parts, pair)
+    return parts
+
+
+def _leftmost(parts: Parts, pairs: list[Pair]) -> Parts:
+    while (i := next((i for i, pair in enumerate(pairwise(parts)) if pair in pairs), None)) is not None:
+        parts = (*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :])
+    return parts
+
+
+def _longest(parts: Parts, pairs: list[Pair]) -> Parts:
+    known, rest, found = {*_vocabulary(pairs)}, b"".join(parts), []
+    while rest:
+        size = next(size for size in range(len(rest), 0, -1) if rest[:size] in known)
+        found.append(rest[:size])
+        rest = rest[size:]
+    return tuple(found)
+
+
+def _texts(rng: random.Random) -> Iterator[Arguments]:
+    yield "ape 🦊", [(b"p", b"e"), (b"a", b"p")]  # the earlier merge wins, wherever it is in the word
+    yield "naïve abc", [(b"a", b"b"), (b"b", b"c"), (b"a", b"bc")]  # and not the longest token
+    yield "one, 2 ones", [(b"e", b","), (b" ", b"o"), (b"n", b"e"), (b"e", b" ")]  # no token crosses a border
+    for _ in range(3):
+        letters = rng.sample("aeinrst", 4)
+        words = ["".join(rng.choices(letters, k=rng.randint(2, 6))) for _ in range(12)]
+        yield " ".join([*words[:6], "Ü", rng.choice("🦊🙂"), *words[4:8]]), _learnt(" ".join(words), 8)
+
+
+def _learnt(text: str, n: int) -> list[Pair]:
+    """The first n merges of a text, without those that make a token again."""
+    words: Mapping[Parts, int] = Counter(map(_bytes_of, re.findall(SPLIT_PATTERN, text)))
+    pairs: list[Pair] = []
+    while len(pairs) < n:
+        counts = {pair: times for pair, times in count_pairs(words).items() if b"".join(pair) not in _vocabulary(pairs)}
+        if not counts:
+            break
+        pairs.append(max(counts, key=lambda pair: (counts[pair], pair)))
+        words = {merge(parts, pairs[-1]): times for parts, times in words.items()}
+    return pairs
+
+
+ENCODINGS: Mistakes = {
+    "from the left": (
+        lambda text, pairs: _encoded(text, pairs, merged=_leftmost),
+        "you merge from left to right, any pair that is in the list. The pair that was learnt first is merged first, "
+        "in the whole word, then the second one, and so on.",
+    ),
+    "the longest token": (
+        lambda text, pairs: _encoded(text, pairs, merged=_longest),
+        "you take the longest token that fits, as WordPiece does. BPE applies the merges, in the order of the list.",
+    ),
+    "from the last to the first": (
+        lambda text, pairs: _encoded(text, pairs, merged=lambda parts, pairs: _in_order(parts, pairs[::-1])),
+        "you apply the merges from the last to the first, but the later ones need what the earlier ones have made.",
+    ),
+    "not split into words": (
+        lambda text, pairs: _encoded(text, pairs, pieces=lambda text: [text]),
+        "your tokens cross the borders between words: split the text by SPLIT_PATTERN first, then merge in each piece.",
+    ),
+    "split at blanks": (
+        lambda text, pairs: _encoded(text, pairs, pieces=str.split),
+        "the spaces are lost: split() throws them away. re.findall(SPLIT_PATTERN, text) keeps every character.",
+    ),
+    "ids from 0": (
+        lambda text, pairs: [i if i < 256 else i - 256 for i in encode(text, pairs)],
+        "the ids of your merged tokens begin with 0, where the bytes are. The token of pairs[i] has the id 256 + i.",
+    ),
+    "tokens and no ids": (
+        lambda text, pairs: [_vocabulary(pairs)[i] for i in encode(text, pairs)],
+        "these are the tokens. Return their ids: the byte itself for a single byte, 256 + i for the token of pairs[i].",
+    ),
+    "characters": (
+        lambda text, pairs: _encoded(text, pairs, start=lambda word: tuple(letter.encode() for letter in word)),
+        "your parts are characters, but 🦊 is four bytes and ï is two: split word.encode() into single bytes.",
+    ),
+}
+
+
+# --- 02.4 decode
+
+
+def decode(ids: list[int], pairs: list[Pair]) -> str:
+    """The text of ids: their bytes, joined, as UTF-8; bytes that are no character become �."""
+    return b"".join(_vocabulary(pairs)[i] for i in ids).decode("utf-8", errors="replace")
+
+
+def _ids(rng: random.Random) -> Iterator[Arguments]:
+    for text, pairs in _texts(rng):
+        ids = encode(text, pairs)
+        yield ids, pairs
+        yield [*ids, *"🦊".encode()[: rng.randint(1, 3)]], pairs  # ends within a character
+        yield [rng.randrange(0x80, 0xC0), *ids, 256], pairs  # begins within one
+
+
+DECODINGS: Mistakes = {
+    "each token on its own": (
+        lambda ids, pairs: "".join(_vocabulary(pairs)[i].decode("utf-8", errors="replace") for i in ids),
+        "you decode each token on its own, but the bytes of one character can be in several tokens: join the bytes "
+        "first, then decode them.",
+    ),
+    "ignored": (
+        lambda ids, pairs: b"".join(_vocabulary(pairs)[i] for i in ids).decode("utf-8", errors="ignore"),
+        "bytes that are no character disappear. errors='replace' puts � there, so that a reader sees that something "
+        "is missing.",
+    ),
+    "an error": (
+        lambda ids, pairs: b"".join(_vocabulary(pairs)[i] for i in ids).decode(),
+        "bytes that are no valid UTF-8 raise an error, and a model can generate such bytes: decode with "
+        "errors='replace'.",
+    ),
+    "an error in a token": (
+        lambda ids, pairs: "".join(_vocabulary(pairs)[i].decode() for i in ids),
+        "a token can be part of a character, and is no valid UTF-8 then: join the bytes of all tokens, and decode them "
+        "with errors='replace'.",
+    ),
+    "a byte is a character": (
+        lambda ids, pairs: b"".join(_vocabulary(pairs)[i] for i in ids).decode("latin-1"),
+        "you make a character of each byte, but in UTF-8 🦊 is four bytes and ï is two: join the bytes and decode them "
+        "as UTF-8.",
+    ),
+    "joined with spaces": (
+        lambda ids, pairs: b" ".join(_vocabulary(pairs)[i] for i in ids).decode("utf-8", errors="replace"),
+        "you put spaces between the tokens. A token has its space in it: join them with nothing in between.",
+    ),
+    "bytes": (
+        lambda ids, pairs: b"".join(_vocabulary(pairs)[i] for i in ids),
+        "these are the bytes of the text. One step is missing: .decode('utf-8', errors='replace').",
+    ),
+}
+
+
+# --- 02.5 a split by content
 
 
 def split_by_hash(text: str, val_percent: int, test_percent: int) -> str:
@@ -191,48 +356,11 @@ SPLITS: Mistakes = {
 }
 
 
-# --- 02.4 how many bytes
-
-
-def corpus_bytes(n_tokens: int, vocab_size: int) -> int:
-    """What a token file takes: 2 bytes an id while every id fits into them, else 4."""
-    return n_tokens * (2 if vocab_size <= 65_536 else 4)
-
-
-def _corpora(rng: random.Random) -> Iterator[Arguments]:
-    for vocab_size in (256, 1024, 50_257, 65_536, 65_537, 128_256, rng.randint(300, 60_000)):
-        yield rng.randint(1, 9_000) * 1_000_000, vocab_size
-
-
-SIZES: Mistakes = {
-    "always 8, as torch's int64": (
-        lambda n_tokens, vocab_size: 8 * n_tokens,
-        "8 bytes are torch's int64. A token file takes 2 bytes an id while every id fits into them, else 4.",
-    ),
-    "bits instead of bytes": (
-        lambda n_tokens, vocab_size: 8 * corpus_bytes(n_tokens, vocab_size),
-        "these are bits, and 8 bits are a byte.",
-    ),
-    "< instead of <=": (
-        lambda n_tokens, vocab_size: n_tokens * (2 if vocab_size < 65_536 else 4),
-        "65,536 tokens have the ids 0 to 65,535, and 65,535 is just what 2 bytes can hold: <= and not <.",
-    ),
-    "always 2": (
-        lambda n_tokens, vocab_size: 2 * n_tokens,
-        "a vocabulary of more than 65,536 tokens has ids that 2 bytes cannot hold: then it takes 4.",
-    ),
-    "always 4": (
-        lambda n_tokens, vocab_size: 4 * n_tokens,
-        "up to 65,536 tokens every id fits into 2 bytes, and the file is half as large.",
-    ),
-}
-
-
-# --- 02.5 x and y
+# --- 02.6 x and y
 
 
 def window(tokens: np.ndarray, start: int, block_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the model reads, and what it should answer at each place."""
+    """What the model reads, and what it should answer at each position."""
     return tokens[start : start + block_size], tokens[start + 1 : start + block_size + 1]
 
 
@@ -263,7 +391,7 @@ WINDOWS: Mistakes = {
 }
 
 
-# --- 02.6 a document a row
+# --- 02.7 one document per row
 
 
 def padded_row(document: list[int], width: int, eot: int) -> tuple[list[int], list[int]]:
@@ -327,6 +455,22 @@ EXERCISES = [
     ),
     Exercise(
         "02.3",
+        "encoder",
+        encode,
+        ENCODINGS,
+        _texts,
+        praise="the same text gives the same ids each time, and no text is unknown.",
+    ),
+    Exercise(
+        "02.4",
+        "decoder",
+        decode,
+        DECODINGS,
+        _ids,
+        praise="bytes first, characters last: a model may stop within a character.",
+    ),
+    Exercise(
+        "02.5",
         "split",
         split_by_hash,
         SPLITS,
@@ -334,15 +478,7 @@ EXERCISES = [
         praise="the same answer on every machine, in every order, today and next year.",
     ),
     Exercise(
-        "02.4",
-        "arithmetic",
-        corpus_bytes,
-        SIZES,
-        _corpora,
-        praise="this number decides whether a corpus fits on your disk.",
-    ),
-    Exercise(
-        "02.5",
+        "02.6",
         "window",
         window,
         WINDOWS,
@@ -350,7 +486,7 @@ EXERCISES = [
         praise="block_size questions from one stretch of text, each with its answer, and nobody had to label anything.",
     ),
     Exercise(
-        "02.6",
+        "02.7",
         "rows",
         padded_row,
         ROWS,
