@@ -43,7 +43,7 @@ def run(statements: list[ast.stmt], source: str, namespace: dict) -> None:
 
 def is_light(statement: ast.stmt) -> bool:
     """Whether a statement only defines: an import, a function, a class, or a constant. An exercise needs no more."""
-    if isinstance(statement, ast.Assign):
+    if isinstance(statement, ast.Assign) and not isinstance(statement.targets[0], ast.Attribute):
         try:
             ast.literal_eval(statement.value)
         except ValueError:
