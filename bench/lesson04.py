@@ -91,7 +91,7 @@ def main() -> None:
         for seed in seeds:
             texts, loss, seconds = one_seed(seed, gpt, training, data, samples)
             everything += texts
-            rows.append(row(f"validation loss, nats a token, seed {seed}", loss, floor, better="lower"))
+            rows.append(row(f"validation loss, nats per token, seed {seed}", loss, floor, better="lower"))
             rows.append(row(f"seconds of training, seed {seed}", seconds, goal="ours <= 180"))
             together = stories.score_many(texts)["all"]
             rows.append(
@@ -100,8 +100,8 @@ def main() -> None:
     rows += coherence_rows(everything, real)
     sample = random.Random(0).choice(everything)
     notes = (
-        f"Peer: the generator. Its line for the loss is the bound that no model beats ({floor:.3f} nats a token), its "
-        f"lines for coherence are those of {samples} of its own stories. Ours: {training.steps:,} steps of "
+        f"Peer: the generator. Its line for the loss is the bound that no model beats ({floor:.3f} nats per token), "
+        f"its lines for coherence are those of {samples} of its own stories. Ours: {training.steps:,} steps of "
         f"{training.batch_size} stories, {training.dtype}; sampled at temperature {TEMPERATURE}, from the end-of-text "
         f"token on. Intervals are Wilson's, 95%.\n\nOne of ours, drawn by lot:\n\n> {sample.replace(chr(10), ' ')}"
     )

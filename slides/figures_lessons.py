@@ -381,7 +381,7 @@ def figure_04_coherence() -> Figure:
 def figure_07_surprise() -> Figure:
     """How surprised the model is by three sets, before any training."""
     with rc_context(STYLE):
-        return sized(plots.bars(values("07 surprise"), "", "loss of the answers (nats a token)", "set"), 2.9)
+        return sized(plots.bars(values("07 surprise"), "", "loss of the answers (nats per token)", "set"), 2.9)
 
 
 @drawing

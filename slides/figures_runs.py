@@ -84,7 +84,7 @@ def figure_05_range() -> Figure:
 def figure_05_template() -> Figure:
     """The same answers behind four beginnings."""
     with rc_context(STYLE):
-        return sized(plots.bars(values("05 template"), "", "loss of the answers (nats a token)", "beginning"), 2.9)
+        return sized(plots.bars(values("05 template"), "", "loss of the answers (nats per token)", "beginning"), 2.9)
 
 
 @drawing
@@ -100,7 +100,7 @@ def figure_05_interval() -> Figure:
 def figure_05_scores() -> Figure:
     """Three models on what they learnt, on the test, and on stories that nobody has seen."""
     with rc_context(STYLE):
-        return sized(plots.bars(values("05 scores"), "", "loss (nats a token)", "measured on"), 4.0)
+        return sized(plots.bars(values("05 scores"), "", "loss (nats per token)", "measured on"), 4.0)
 
 
 @drawing
@@ -190,7 +190,7 @@ def figure_06_orders() -> Figure:
 def figure_06_two() -> Figure:
     """One process, and two with half of the batch each."""
     with rc_context(STYLE):
-        return sized(plots.lines(values("06 losses"), "", "step", "loss (nats a token)"), 3.9)
+        return sized(plots.lines(values("06 losses"), "", "step", "loss (nats per token)"), 3.9)
 
 
 @cache

@@ -60,7 +60,7 @@ def main() -> None:
         "... of the shortest, the middle and the longest", f"{lengths[0]}, {lengths[len(lengths) // 2]}, {lengths[-1]}"
     )
     show("bits in a story", sum(one.bits for one in told) / len(told))
-    show("bound on the entropy (nats a token)", entropy_per_token(encoding))
+    show("bound on the entropy (nats per token)", entropy_per_token(encoding))
     show("true stories that the score finds right in everything", scoring.score_many(one.text for one in told)["all"])
     for one in told[: options.samples]:
         print(f"\n{one.text}\n    ({one.plot}: {one.problem}; {one.ending})")

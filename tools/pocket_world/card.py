@@ -59,7 +59,7 @@ def write(folder: Path) -> None:
         f"- **Data**: {data}. Seeded, CC0, no text from elsewhere",
         f"- **Training**: {run['steps_done']:,} steps, {run['tokens']:,} tokens learnt from, {run['seconds'] / 60:.0f} "
         f"minutes on {built['machine']}; seed {training['seed']}; validation loss "
-        f"{run['best_val_loss']:.3f} nats a token",
+        f"{run['best_val_loss']:.3f} nats per token",
         f"- **Energy**: {energy['kwh'] * 1000:.1f} Wh, {energy['kg_co2e'] * 1000:.1f} g CO2e ({energy['kind']}, "
         f"{energy['country']})",
         f"- **Made by**: `{built['command']}`",
