@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60  # a lesson's cells take at most 20 s on a quiet machine
 
 # What the cell before them sets, here with a small text and few steps: by the lesson's number.
-SETTINGS: dict[str, str] = {}
+SETTINGS: dict[str, str] = {
+    "03": "",  # a model alone: no text, no device
+}
 
 BLOCKED = """
 import sys

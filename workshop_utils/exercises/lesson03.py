@@ -238,7 +238,7 @@ FORWARD_MISTAKES: Mistakes = {
         "the heads are joined by a reshape alone, which mixes positions. First transpose(1, 2), then flatten(2).",
     ),
     "no projection": (no_projection, "c_proj is not used: it is applied to the joined heads, at the end."),
-    "keys before queries": (keys_first, "c_attn gives q, k and v in this order; you took the first third for the keys."),
+    "keys before queries": (keys_first, "c_attn gives q, k and v in this order; you took the first for the keys."),
     "keys for values": (values_forgotten, "you averaged the keys. The weights are applied to the values: weights @ v."),
     "one head": (one_head, "this is a single head of all C numbers: split q, k and v into n_head heads first."),
 }
