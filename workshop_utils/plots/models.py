@@ -24,10 +24,10 @@ def blueprint() -> Figure:
     stations = (  # height, what it says, colour, what it does
         (0.0, "token ids", "#DDDDDD", "text, cut into numbers (lesson 02)"),
         (1.0, "embeddings", PALETTE[4], "an id becomes a vector: what it is, and at which position"),
-        (2.5, "norm, then attention", PALETTE[1], "look back: which earlier tokens matter here?"),
-        (3.5, "norm, then MLP", PALETTE[2], "think: every position on its own"),
-        (5.0, "norm, then the head", PALETTE[4], "the token table again: a score for every possible next token"),
-        (6.0, "probabilities", "#DDDDDD", "softmax of the scores; draw one token"),
+        (2.5, "LayerNorm, attention", PALETTE[1], "queries and keys: which earlier tokens matter here?"),
+        (3.5, "LayerNorm, MLP", PALETTE[2], "each position by itself"),
+        (5.0, "LayerNorm, head", PALETTE[4], "the embeddings again: a logit for each possible next token"),
+        (6.0, "probabilities", "#DDDDDD", "softmax of the logits; draw one token"),
     )
     box = {"boxstyle": "round,pad=0.4,rounding_size=0.15", "edgecolor": "none"}
     ax.plot((0, 0), (0.2, 5.8), color="#888888", linewidth=6, solid_capstyle="butt", zorder=0)
