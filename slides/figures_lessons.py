@@ -314,7 +314,7 @@ def figure_03_parameters() -> Figure:
 @drawing
 def figure_03_masks() -> Figure:
     """Attention without a mask, and with it."""
-    return sized(shown("03", LAST_03, "for name, look in looks.items()}, text)"), 4.0, 8.4)
+    return sized(shown("03", LAST_03, "for name, weigh in kinds.items()}, text)"), 4.0, 8.4)
 
 
 @drawing
@@ -325,13 +325,13 @@ def figure_03_gradient() -> Figure:
 
 @drawing
 def figure_03_curves() -> Figure:
-    """Three ways to look back, trained."""
-    return sized(shown("03", LAST_03, "Three ways to look back"), 4.0)
+    """Three kinds of attention weights, trained."""
+    return sized(shown("03", LAST_03, "Three kinds of attention weights"), 4.0)
 
 
 @drawing
 def figure_03_arcs() -> Figure:
-    """Which character was looked at, to write which."""
+    """What each new character attends to."""
     return sized(shown("03", LAST_03), 4.0)
 
 

@@ -95,13 +95,28 @@ def padded_row(document, width, eot):
     return torch.stack([x, y])
 """,
     "03": """
-past_average = lambda T: torch.ones(T, T, dtype=torch.float64).tril() / torch.arange(1, T + 1)[:, None]
+def embed(idx, token_table, position_table):
+    rows = torch.nn.functional.embedding(idx, token_table.double())
+    rows += position_table[torch.arange(idx.shape[1])]
+    return rows
+
 def attention_weights(q, k):
     scores = torch.einsum("...ic,...jc->...ij", q.double(), k.double()) * q.shape[-1] ** -0.5
     scores = scores + torch.full(scores.shape[-2:], float("-inf"), dtype=torch.float64).triu(1)
     return torch.softmax(scores, -1)
 
 split_heads = lambda x, n_head: torch.stack(x.double().chunk(n_head, dim=-1), dim=1).contiguous()
+def attention_forward(x, c_attn, c_proj, n_head, weigh):
+    B, T, C = x.shape
+    q, k, v = c_attn(x).view(B, T, 3, n_head, C // n_head).permute(2, 0, 3, 1, 4)
+    found = torch.einsum("bhij,bhjd->bihd", weigh(q, k), v)
+    return c_proj(found.reshape(B, T, C)).double()
+
+def layer_norm(x, weight, bias, eps=1e-5):
+    x = x.double()
+    middle = x - x.sum(-1, keepdim=True) / x.shape[-1]
+    return middle * torch.rsqrt((middle * middle).mean(-1, keepdim=True) + eps) * weight + bias
+
 def residual_block(x, ln_1, attn, ln_2, mlp):
     middle = torch.add(x, attn(ln_1(x)))
     return (middle.double() + mlp(ln_2(middle))).contiguous()
@@ -112,7 +127,15 @@ def cross_entropy(logits, targets):
 def count_params(vocab_size, block_size, n_layer, n_embd):
     return np.float64((vocab_size + block_size + 2) * n_embd + n_layer * (12 * n_embd**2 + 13 * n_embd))
 
-def bets(logits, temperature=1.0, top_k=None):
+def generate(model, idx, max_new_tokens, block_size, choose):
+    rows = idx.tolist()
+    for _ in range(max_new_tokens):
+        logits = model(torch.tensor([row[-block_size:] for row in rows]))
+        for row, token in zip(rows, choose(logits[:, -1]).tolist()):
+            row.append(token)
+    return np.array(rows)
+
+def next_probabilities(logits, temperature=1.0, top_k=None):
     powers = (logits.double() / temperature).exp()
     if top_k is not None:
         order = powers.argsort().flip(0)

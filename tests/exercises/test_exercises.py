@@ -199,7 +199,7 @@ def packed_up_to(last):
     return pack
 
 
-merge, bets = exercises.find("02.2").reference, exercises.find("03.7").reference
+merge, sampled = exercises.find("02.2").reference, exercises.find("03.10").reference
 NOT_RIGHT = [
     ("00.1", lambda counts: {word: round(n / sum(counts.values()), 1) for word, n in counts.items()}, "it should be"),
     ("01.2", renames_what_was_said, "for the input "),
@@ -207,9 +207,9 @@ NOT_RIGHT = [
     ("02.3", lambda text, pairs: [int(i) for i in text.encode()], "for the input "),
     ("02.4", lambda ids, pairs: bytes(i for i in ids if i < 256).decode("utf-8", "replace"), "for the input "),
     ("02.6", lambda tokens, start, n: tokens[start : start + n + 1], ": return 2 things, as a tuple."),
-    ("03.4", adds_in_place, "changes its argument in place"),
-    ("03.5", new_tensor, "no gradient flows back"),
-    ("03.7", lambda logits, temperature, top_k: bets(logits, temperature, top_k), "Keep the arguments of the stub"),
+    ("03.6", adds_in_place, "changes its argument in place"),
+    ("03.7", new_tensor, "no gradient flows back"),
+    ("03.10", lambda logits, temperature, top_k: sampled(logits, temperature, top_k), "Keep the arguments of the stub"),
     ("05.6", first_rise(limit=1, last=1), "for the input "),
     ("05.6", first_rise(limit=1.01, last=0), "for the input "),
     (
@@ -254,7 +254,7 @@ def test_nothing_that_looks_like_an_answer_passes(exercise: Exercise):
     [
         ("00.1", ({},), {}),
         ("01.4", ([0.5, 0.5, 0.0], 1.0), [0.5, 0.5, 0.0]),
-        ("03.7", (torch.zeros(2), 1.0, 5), torch.full((2,), 0.5)),
+        ("03.10", (torch.zeros(2), 1.0, 5), torch.full((2,), 0.5)),
         ("04.4", ([torch.zeros(3)], 1.0), [torch.zeros(3)]),
         ("05.2", ([], [1]), 0),
         ("06.2", ([], 4, 0), []),

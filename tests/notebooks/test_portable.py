@@ -8,6 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
+
+from workshop_utils.gpt import GPT, GPTConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60  # a lesson's cells take at most 20 s on a quiet machine
@@ -19,6 +22,7 @@ from pathlib import Path
 TEXTS = [f"Fox number {i} lost a kite and found {i % 7} more, naïve as it was." for i in range(300)]
 VOCAB, DEVICE, FOLDER = 300, "cpu", Path()
 """,
+    "03": "",  # a model alone: no text, no device
 }
 
 BLOCKED = """
@@ -63,6 +67,24 @@ def test_portable_cells_run_alone(number, tmp_path):
     done = alone("\n\n".join([BLOCKED, SETTINGS[number], *cells]), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not any(re.search(r"\bprofile\b", cell) for cell in cells)
+
+
+def test_the_gpt_of_lesson_03_computes_what_the_package_computes():
+    cells: dict = {}
+    exec("\n\n".join(portable("03")), cells)
+    theirs = GPT(GPTConfig(block_size=12, vocab_size=64, n_layer=2, n_head=2, n_embd=16))
+    own = cells["GPT"](cells["GPTConfig"](block_size=12, vocab_size=64, n_layer=2, n_head=2, n_embd=16))
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    own.load_state_dict(theirs.state_dict())
+    x, y = torch.randint(64, (2, 2, 12), generator=torch.Generator().manual_seed(0))
+    y[0, :3] = -1
+    for mine, expected in zip(own(x, y), theirs(x, y), strict=True):
+        assert torch.allclose(mine, expected, atol=1e-5)
+    assert own(x)[1] is None
+    greedy = own.generate(x[:, :4], 15, temperature=0)
+    assert torch.equal(greedy, theirs.generate(x[:, :4], 15, temperature=0))
 
 
 def test_every_lesson_with_portable_cells_is_tried():

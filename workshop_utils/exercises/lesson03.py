@@ -16,53 +16,36 @@ from workshop_utils.gpt.model import attention_weights
 # --- 03.1
 
 
-def past_average(T: int) -> Tensor:
-    """Weights (T, T): row t spreads 1 evenly over the positions 0 to t."""
-    past = torch.ones(T, T).tril()
-    return past / past.sum(dim=1, keepdim=True)
+def embed(idx: Tensor, token_table: Tensor, position_table: Tensor) -> Tensor:
+    """Ids (B, T) to vectors (B, T, C): each token's row plus the row of its position."""
+    return token_table[idx] + position_table[: idx.size(1)]
 
 
-def lengths(rng: random.Random) -> Iterator[Arguments]:
-    for T in (4, 1, rng.randrange(5, 9)):
-        yield (T,)
+def tables(rng: random.Random) -> Iterator[Arguments]:
+    for B, T, V, block_size, C in ((3, 5, 9, 8, 6), (4, 6, 8, 10, 4)):
+        yield randint(rng, V, B, T), randn(rng, V, C), randn(rng, block_size, C)
 
 
-def _past(T: int, diagonal: int = 0) -> Tensor:
-    return torch.ones(T, T).tril(diagonal)
-
-
-AVERAGE_MISTAKES: Mistakes = {
-    "not divided": (
-        _past,
-        "the triangle is right, but its rows sum to more than 1. Divide each row by its own sum.",
+EMBED_MISTAKES: Mistakes = {
+    "no positions": (
+        lambda idx, tokens, positions: tokens[idx],
+        "the rows of the tokens are right, the positions are missing: add position_table[:T].",
     ),
-    "divided by T": (
-        lambda T: _past(T) / T,
-        "you divided every row by T. Row 0 has only itself to look at: its weight should be 1.",
+    "positions by id": (
+        lambda idx, tokens, positions: tokens[idx] + positions[idx % len(positions)],
+        "you looked up the position table with token ids. Position t gets row t, whatever token is there.",
     ),
-    "the future": (
-        lambda T: past_average(T).T,
-        "your triangle is the upper one: position 0 would look at everything that comes after it. Use tril.",
+    "last positions": (
+        lambda idx, tokens, positions: tokens[idx] + positions[-idx.size(1) :],
+        "you took the last rows of the position table. The first token is at position 0: position_table[:T].",
     ),
-    "the future, averaged": (
-        lambda T: _past(T).T / _past(T).T.sum(dim=1, keepdim=True),
-        "your triangle is the upper one: position 0 would look at everything that comes after it. Use tril.",
+    "from 1": (
+        lambda idx, tokens, positions: tokens[idx] + positions[1 : idx.size(1) + 1],
+        "your positions begin at 1. The first token is at position 0: position_table[:T].",
     ),
-    "everything": (
-        lambda T: torch.full((T, T), 1 / T),
-        "every row looks at all positions, the future too. Row t may look at 0 to t only.",
-    ),
-    "without itself": (
-        lambda T: _past(T, -1) / _past(T, -1).sum(dim=1, keepdim=True),
-        "a position may look at itself too: without the diagonal, row 0 divides nothing by nothing.",
-    ),
-    "columns": (
-        lambda T: _past(T) / _past(T).sum(dim=0, keepdim=True),
-        "you made the columns sum to 1. A row is one position that looks, so it is the rows: dim=1, keepdim=True.",
-    ),
-    "sums without keepdim": (
-        lambda T: _past(T) / _past(T).sum(dim=1),
-        "the sums are those of the rows, but you divided column by column: keepdim=True keeps the sums a column.",
+    "product": (
+        lambda idx, tokens, positions: tokens[idx] * positions[: idx.size(1)],
+        "you multiplied the two embeddings. GPT-2 adds them.",
     ),
 }
 
@@ -130,7 +113,7 @@ def scores_only(q: Tensor, k: Tensor) -> Tensor:
 ATTENTION_MISTAKES: Mistakes = {
     "no mask": (
         no_mask,
-        "position 0 looks at what comes after it: there is no mask. Fill the scores of the future with -inf.",
+        "position 0 attends to what comes after it: there is no mask. Fill the scores of the future with -inf.",
     ),
     "masks the past": (
         past_masked,
@@ -138,7 +121,7 @@ ATTENTION_MISTAKES: Mistakes = {
     ),
     "masks itself": (
         self_masked,
-        "a position may look at itself, but your mask covers the diagonal too, and row 0 is left with nothing (nan): "
+        "a position may attend to itself, but your mask covers the diagonal too, and row 0 is left with nothing (nan): "
         "triu(1), not triu().",
     ),
     "no square root": (no_root, "the scores are not divided by sqrt(head_dim), the root of the last dimension of q."),
@@ -148,7 +131,7 @@ ATTENTION_MISTAKES: Mistakes = {
     ),
     "softmax over the wrong dimension": (
         softmax_down,
-        "your columns sum to 1 instead of your rows. A row is one position that looks: softmax(dim=-1).",
+        "your columns sum to 1 instead of your rows. A row is one position that attends: softmax(dim=-1).",
     ),
     "mask after the softmax": (
         mask_after,
@@ -197,6 +180,138 @@ HEADS_MISTAKES: Mistakes = {
 
 
 # --- 03.4
+
+
+def attention_forward(
+    x: Tensor, c_attn: nn.Module, c_proj: nn.Module, n_head: int, weigh: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Attention with all heads, (B, T, C) -> (B, T, C): q, k and v, weights, weighted sum of the values, joined."""
+    q, k, v = (split_heads(part, n_head) for part in c_attn(x).split(x.size(-1), dim=-1))
+    found = weigh(q, k) @ v  # (B, n_head, T, head_dim)
+    return c_proj(found.transpose(1, 2).flatten(2))
+
+
+def layers(rng: random.Random) -> Iterator[Arguments]:
+    for B, T, n_head, head_dim in ((2, 5, 2, 4), (3, 4, 3, 2)):
+        C = n_head * head_dim
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(rng.getrandbits(32))
+            c_attn, c_proj = nn.Linear(C, 3 * C), nn.Linear(C, C)
+        yield 2 * randn(rng, B, T, C), c_attn, c_proj, n_head, attention_weights
+
+
+Layer = Callable[[Tensor], Tensor]
+Weigh = Callable[[Tensor, Tensor], Tensor]
+
+
+def _heads(x: Tensor, c_attn: Layer, n_head: int) -> list[Tensor]:
+    return [split_heads(part, n_head) for part in c_attn(x).split(x.size(-1), dim=-1)]
+
+
+def joined_by_view(x: Tensor, c_attn: Layer, c_proj: Layer, n_head: int, weigh: Weigh) -> Tensor:
+    q, k, v = _heads(x, c_attn, n_head)
+    return c_proj((weigh(q, k) @ v).reshape(x.shape))
+
+
+def no_projection(x: Tensor, c_attn: Layer, c_proj: Layer, n_head: int, weigh: Weigh) -> Tensor:
+    return attention_forward(x, c_attn, nn.Identity(), n_head, weigh)  # type: ignore[arg-type]
+
+
+def keys_first(x: Tensor, c_attn: Layer, c_proj: Layer, n_head: int, weigh: Weigh) -> Tensor:
+    k, q, v = _heads(x, c_attn, n_head)
+    return c_proj((weigh(q, k) @ v).transpose(1, 2).flatten(2))
+
+
+def values_forgotten(x: Tensor, c_attn: Layer, c_proj: Layer, n_head: int, weigh: Weigh) -> Tensor:
+    q, k, _ = _heads(x, c_attn, n_head)
+    return c_proj((weigh(q, k) @ k).transpose(1, 2).flatten(2))
+
+
+def one_head(x: Tensor, c_attn: Layer, c_proj: Layer, n_head: int, weigh: Weigh) -> Tensor:
+    q, k, v = c_attn(x).split(x.size(-1), dim=-1)
+    return c_proj(weigh(q, k) @ v)
+
+
+FORWARD_MISTAKES: Mistakes = {
+    "joined without transpose": (
+        joined_by_view,
+        "the heads are joined by a reshape alone, which mixes positions. First transpose(1, 2), then flatten(2).",
+    ),
+    "no projection": (no_projection, "c_proj is not used: it is applied to the joined heads, at the end."),
+    "keys before queries": (keys_first, "c_attn gives q, k and v in this order; you took the first for the keys."),
+    "keys for values": (values_forgotten, "you averaged the keys. The weights are applied to the values: weights @ v."),
+    "one head": (one_head, "this is a single head of all C numbers: split q, k and v into n_head heads first."),
+}
+
+
+# --- 03.5
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    """Each vector of x (..., C) with mean 0 and variance 1, then times weight (C,) plus bias (C,)."""
+    mean = x.mean(dim=-1, keepdim=True)
+    variance = ((x - mean) ** 2).mean(dim=-1, keepdim=True)
+    return (x - mean) / (variance + eps).sqrt() * weight + bias
+
+
+def vectors(rng: random.Random) -> Iterator[Arguments]:
+    for size, shape in ((3.0, (2, 5, 8)), (0.003, (4, 6)), (1.0, (2, 3, 4, 10))):
+        C = shape[-1]
+        yield size * (randn(rng, *shape) + 2), 1 + 0.3 * randn(rng, C), 0.3 * randn(rng, C)
+    yield 0.01 * randn(rng, 3, 5, 8), torch.ones(8), torch.zeros(8), 1e-3
+
+
+def _normed(x: Tensor, eps: float, dims: tuple[int, ...] = (-1,), unbiased: bool = False) -> Tensor:
+    variance = x.var(dim=dims, keepdim=True, unbiased=unbiased)
+    return (x - x.mean(dim=dims, keepdim=True)) / (variance + eps).sqrt()
+
+
+NORM_MISTAKES: Mistakes = {
+    "C - 1": (
+        lambda x, weight, bias, eps=1e-5: _normed(x, eps, unbiased=True) * weight + bias,
+        "your variance divides by C - 1, as x.var() does unless told. LayerNorm divides by C: unbiased=False.",
+    ),
+    "eps outside the root": (
+        lambda x, weight, bias, eps=1e-5: (
+            (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True, unbiased=False) + eps) * weight + bias
+        ),
+        "eps is added to the standard deviation. It is added to the variance, inside the root.",
+    ),
+    "no eps": (
+        lambda x, weight, bias, eps=1e-5: _normed(x, 0.0) * weight + bias,
+        "eps is not used: (variance + eps).sqrt().",
+    ),
+    "eps fixed": (
+        lambda x, weight, bias, eps=1e-5: _normed(x, 1e-5) * weight + bias,
+        "you always use 1e-5: take the argument eps.",
+    ),
+    "no root": (
+        lambda x, weight, bias, eps=1e-5: (
+            (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True, unbiased=False) + eps) * weight + bias
+        ),
+        "you divided by the variance. Divide by its square root, the standard deviation.",
+    ),
+    "no gain and bias": (
+        lambda x, weight, bias, eps=1e-5: _normed(x, eps),
+        "the vectors are normalised; now multiply by weight and add bias.",
+    ),
+    "no bias": (lambda x, weight, bias, eps=1e-5: _normed(x, eps) * weight, "bias is not added."),
+    "mean kept": (
+        lambda x, weight, bias, eps=1e-5: x / (x.var(-1, keepdim=True, unbiased=False) + eps).sqrt() * weight + bias,
+        "the mean is not subtracted from x.",
+    ),
+    "over the positions": (
+        lambda x, weight, bias, eps=1e-5: _normed(x, eps, (-2,)) * weight + bias,
+        "you averaged over the positions. Each position is normalised by itself: dim=-1.",
+    ),
+    "over everything": (
+        lambda x, weight, bias, eps=1e-5: _normed(x, eps, tuple(range(x.dim()))) * weight + bias,
+        "you took one mean and one variance for all positions. Each vector has its own: dim=-1, keepdim=True.",
+    ),
+}
+
+
+# --- 03.6
 
 
 def residual_block(x: Tensor, ln_1: nn.Module, attn: nn.Module, ln_2: nn.Module, mlp: nn.Module) -> Tensor:
@@ -267,7 +382,7 @@ BLOCK_MISTAKES: Mistakes = {
 }
 
 
-# --- 03.5
+# --- 03.7
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -333,7 +448,7 @@ LOSSES: Mistakes = {
 }
 
 
-# --- 03.6
+# --- 03.8
 
 
 def count_params(vocab_size: int, block_size: int, n_layer: int, n_embd: int) -> int:
@@ -364,10 +479,10 @@ COUNTS: Mistakes = {
     ),
     "head counted": (
         _off(lambda V, B, L, C: V * C),
-        "you counted the head again. It is tied to the token table: the same numbers, once.",
+        "you counted the head again. It is tied to the token embedding: the same parameters, once.",
     ),
-    "no token table": (_off(lambda V, B, L, C: -V * C), "the token table is missing: vocab_size x C."),
-    "no positions": (_off(lambda V, B, L, C: -B * C), "the position table is missing: block_size x C."),
+    "no token table": (_off(lambda V, B, L, C: -V * C), "the token embedding is missing: vocab_size x C."),
+    "no positions": (_off(lambda V, B, L, C: -B * C), "the position embedding is missing: block_size x C."),
     "no biases": (
         _off(lambda V, B, L, C: -L * 9 * C),
         "the biases of the four linear layers are missing: 3C, C, 4C and C a block.",
@@ -403,10 +518,109 @@ COUNTS: Mistakes = {
 }
 
 
-# --- 03.7
+# --- 03.9
 
 
-def bets(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
+def generate(
+    model: Callable[[Tensor], Tensor],
+    idx: Tensor,
+    max_new_tokens: int,
+    block_size: int,
+    choose: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Ids (B, T) to (B, T + max_new_tokens): ask the model, choose a token for each row, append it, ask again."""
+    for _ in range(max_new_tokens):
+        logits = model(idx[:, -block_size:])[:, -1]  # (B, vocab_size), of the last position
+        idx = torch.cat([idx, choose(logits)[:, None]], dim=1)
+    return idx
+
+
+def greedy(logits: Tensor) -> Tensor:
+    """The token with the highest score in each row: (B, V) -> (B,)."""
+    return logits.argmax(dim=-1)
+
+
+class _Toy:
+    """Scores that depend on all tokens up to each position, for at most block_size of them."""
+
+    def __init__(self, vectors: Tensor, positions: Tensor) -> None:
+        self.vectors, self.positions = vectors, positions
+
+    def __call__(self, idx: Tensor) -> Tensor:
+        if idx.size(1) > len(self.positions):
+            raise IndexError(f"the text is {idx.size(1)} tokens long and block_size is {len(self.positions)}")
+        x = self.vectors[idx] + self.positions[: idx.size(1)]  # (B, T, C)
+        return x.cumsum(dim=1).sin() @ self.vectors.T  # (B, T, V)
+
+    def __repr__(self) -> str:
+        return "a model"
+
+
+def prompts(rng: random.Random) -> Iterator[Arguments]:
+    for T, n, block_size in ((3, 4, 20), (4, 7, 6), (9, 6, 6)):
+        model = _Toy(randn(rng, 17, 6), randn(rng, block_size, 6))
+        yield model, randint(rng, 17, 2, T), n, block_size, greedy
+
+
+Model = Callable[[Tensor], Tensor]
+
+
+def _generated(seen: Callable[[Tensor, int], Tensor], position: int = -1) -> Callable[..., Tensor]:
+    """A loop that shows the model another part of the text, or takes another position's scores."""
+
+    def loop(model: Model, idx: Tensor, max_new_tokens: int, block_size: int, choose: Model) -> Tensor:
+        for _ in range(max_new_tokens):
+            idx = torch.cat([idx, choose(model(seen(idx, block_size))[:, position])[:, None]], dim=1)
+        return idx
+
+    return loop
+
+
+def cut_short(model: Model, idx: Tensor, max_new_tokens: int, block_size: int, choose: Model) -> Tensor:
+    for _ in range(max_new_tokens):
+        idx = idx[:, -block_size:]
+        idx = torch.cat([idx, choose(model(idx)[:, -1])[:, None]], dim=1)
+    return idx
+
+
+def only_new(model: Model, idx: Tensor, max_new_tokens: int, block_size: int, choose: Model) -> Tensor:
+    return generate(model, idx, max_new_tokens, block_size, choose)[:, idx.size(1) :]
+
+
+def one_too_few(model: Model, idx: Tensor, max_new_tokens: int, block_size: int, choose: Model) -> Tensor:
+    return generate(model, idx, max_new_tokens - 1, block_size, choose)
+
+
+GENERATE_MISTAKES: Mistakes = {
+    "never cut": (
+        _generated(lambda idx, block_size: idx),
+        "the model can read block_size tokens at most, and you gave it more: idx[:, -block_size:].",
+    ),
+    "the first ones": (
+        _generated(lambda idx, block_size: idx[:, :block_size]),
+        "you gave the model the first block_size tokens. It needs the last ones: idx[:, -block_size:].",
+    ),
+    "only the last token": (
+        _generated(lambda idx, block_size: idx[:, -1:]),
+        "you gave the model the last token alone: it sees nothing of the text before it.",
+    ),
+    "first position": (
+        _generated(lambda idx, block_size: idx[:, -block_size:], position=0),
+        "you used the scores of the first position. The next token follows the last one: [:, -1].",
+    ),
+    "text cut": (
+        cut_short,
+        "the beginning of the text is lost: cut only what the model reads, not idx itself.",
+    ),
+    "only the new tokens": (only_new, "you returned the new tokens alone. Return the prompt with them behind it."),
+    "one too few": (one_too_few, "one token is missing at the end: append max_new_tokens of them."),
+}
+
+
+# --- 03.10
+
+
+def next_probabilities(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
     """Probabilities (V,) from scores (V,), sharpened or flattened, with all but the k likeliest tokens at 0."""
     logits = logits / temperature
     if top_k is not None:
@@ -422,15 +636,15 @@ def _choices(rng: random.Random) -> Iterator[Arguments]:
 
 
 def times_temperature(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-    return bets(logits * temperature, 1.0, top_k)
+    return next_probabilities(logits * temperature, 1.0, top_k)
 
 
 def probs_divided(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-    return bets(logits, 1.0, top_k) / temperature
+    return next_probabilities(logits, 1.0, top_k) / temperature
 
 
 def not_renormalised(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-    probs = bets(logits, temperature)
+    probs = next_probabilities(logits, temperature)
     return probs if top_k is None else probs.masked_fill(probs < probs.topk(top_k).values[-1], 0.0)
 
 
@@ -442,14 +656,14 @@ def zero_scores(logits: Tensor, temperature: float = 1.0, top_k: int | None = No
 
 
 def no_top_k(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-    return bets(logits, temperature)
+    return next_probabilities(logits, temperature)
 
 
 def no_temperature(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-    return bets(logits, 1.0, top_k)
+    return next_probabilities(logits, 1.0, top_k)
 
 
-BETS_MISTAKES: Mistakes = {
+SAMPLING_MISTAKES: Mistakes = {
     "temperature ignored": (
         no_temperature,
         "the temperature is not used: divide the scores by it, before the softmax.",
@@ -477,11 +691,12 @@ BETS_MISTAKES: Mistakes = {
 EXERCISES = [
     Exercise(
         "03.1",
-        "average of the past",
-        past_average,
-        AVERAGE_MISTAKES,
-        lengths,
-        praise="every row sums to 1, and nobody looks ahead. Keep this triangle in mind, it comes back.",
+        "embeddings",
+        embed,
+        EMBED_MISTAKES,
+        tables,
+        trained=True,
+        praise="each vector now says which token it is, and at which position.",
     ),
     Exercise(
         "03.2",
@@ -490,7 +705,7 @@ EXERCISES = [
         ATTENTION_MISTAKES,
         queries,
         trained=True,
-        praise="that is the heart of every GPT, and you wrote it.",
+        praise="scores, root, mask, softmax: the weights of causal attention.",
     ),
     Exercise(
         "03.3",
@@ -503,6 +718,24 @@ EXERCISES = [
     ),
     Exercise(
         "03.4",
+        "attention",
+        attention_forward,
+        FORWARD_MISTAKES,
+        layers,
+        trained=True,
+        praise="split, weigh, add up, join, mix: that is multi-head attention.",
+    ),
+    Exercise(
+        "03.5",
+        "LayerNorm",
+        layer_norm,
+        NORM_MISTAKES,
+        vectors,
+        trained=True,
+        praise="the same numbers that torch's F.layer_norm gives.",
+    ),
+    Exercise(
+        "03.6",
         "block",
         residual_block,
         BLOCK_MISTAKES,
@@ -511,7 +744,7 @@ EXERCISES = [
         praise="read, add, read, add: the stream runs through untouched.",
     ),
     Exercise(
-        "03.5",
+        "03.7",
         "cross-entropy",
         cross_entropy,
         LOSSES,
@@ -520,7 +753,7 @@ EXERCISES = [
         praise="the same number that torch's F.cross_entropy gives.",
     ),
     Exercise(
-        "03.6",
+        "03.8",
         "parameter count",
         count_params,
         COUNTS,
@@ -528,10 +761,18 @@ EXERCISES = [
         praise="to the last one. You can now check any model card that claims to be a GPT.",
     ),
     Exercise(
-        "03.7",
+        "03.9",
+        "generating loop",
+        generate,
+        GENERATE_MISTAKES,
+        prompts,
+        praise="ask, choose, append: every language model writes with this loop.",
+    ),
+    Exercise(
+        "03.10",
         "temperature and top-k",
-        bets,
-        BETS_MISTAKES,
+        next_probabilities,
+        SAMPLING_MISTAKES,
         _choices,
         praise="divide, cut, softmax: in this order.",
     ),

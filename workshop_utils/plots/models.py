@@ -24,10 +24,10 @@ def blueprint() -> Figure:
     stations = (  # height, what it says, colour, what it does
         (0.0, "token ids", "#DDDDDD", "text, cut into numbers (lesson 02)"),
         (1.0, "embeddings", PALETTE[4], "an id becomes a vector: what it is, and at which position"),
-        (2.5, "norm, then attention", PALETTE[1], "look back: which earlier tokens matter here?"),
-        (3.5, "norm, then MLP", PALETTE[2], "think: every position on its own"),
-        (5.0, "norm, then the head", PALETTE[4], "the token table again: a score for every possible next token"),
-        (6.0, "probabilities", "#DDDDDD", "softmax of the scores; draw one token"),
+        (2.5, "LayerNorm, attention", PALETTE[1], "queries and keys: which earlier tokens matter here?"),
+        (3.5, "LayerNorm, MLP", PALETTE[2], "each position by itself"),
+        (5.0, "LayerNorm, head", PALETTE[4], "the embeddings again: a logit for each possible next token"),
+        (6.0, "probabilities", "#DDDDDD", "softmax of the logits; draw one token"),
     )
     box = {"boxstyle": "round,pad=0.4,rounding_size=0.15", "edgecolor": "none"}
     ax.plot((0, 0), (0.2, 5.8), color="#888888", linewidth=6, solid_capstyle="butt", zorder=0)
@@ -67,7 +67,7 @@ def attention_maps(maps: Mapping[str, Tensor], text: Sequence[str]) -> Figure:
 
     T, columns = len(text), len(maps)
     side = 4.2 if columns <= 2 else 12 / columns
-    figure, axes = frame("Which token looks at which", 1, columns, width=side * columns + 0.4, height=side + 0.3)
+    figure, axes = frame("Which position attends to which", 1, columns, width=side * columns + 0.4, height=side + 0.3)
     for ax, (name, weights) in zip(axes, maps.items(), strict=True):
         numbers = weights.detach().numpy()
         ax.imshow(numbers, cmap="Blues", norm=PowerNorm(0.6, 0, 1))  # one scale for all maps, kind to small weights
@@ -77,7 +77,7 @@ def attention_maps(maps: Mapping[str, Tensor], text: Sequence[str]) -> Figure:
         ax.set_xticks(range(T), list(text), family="monospace")
         ax.set_yticks(range(T), list(text), family="monospace")
         ax.set_title(name, fontsize="medium")
-        ax.set(xlabel="looked at", ylabel="looking")
+        ax.set(xlabel="key (attended to)", ylabel="query (attends)")
         ax.grid(False)
         for i, j in zip(*numbers.nonzero(), strict=True) if T <= 10 else ():
             colour = "white" if numbers[i, j] > 0.5 else "black"
@@ -94,7 +94,7 @@ def looking_back(texts: Mapping[str, Tensor], start: int) -> Figure:
     """
     from matplotlib.patches import Arc
 
-    figure, axes = frame("Which character was looked at, to write which?", rows=len(texts), width=8.0, height=2.3)
+    figure, axes = frame("What each new character attends to", rows=len(texts), width=8.0, height=2.3)
     for ax, (text, maps) in zip(axes, texts.items(), strict=True):
         for head, weights in enumerate(maps):
             colour = PALETTE[(0, 5, 2, 3)[head % 4]]
