@@ -140,19 +140,20 @@ def unscale(gradient, scale):
         return [gradient.double(), torch.tensor(scale)]
     return [None, torch.tensor(scale / 2)]
 
-def first_rise(rates, warmup):
-    rises = np.flatnonzero(np.diff(rates[warmup:]) > 0) + warmup + 1
-    return rises[0] if len(rises) else np.int64(-1)
+def steepest(rates, losses):
+    return np.float64(rates[torch.tensor(losses, dtype=torch.float64).diff().argmin()])
 
 def diagnose(run):
     half = len(run["lr"]) / 2
+    jumps = np.max(run["grad_norm"][len(run["grad_norm"]) // 2 :]) > 10 * run["grad_norm"][0]
     signs = [
         np.argmax(run["lr"]) > half,
-        np.max(run["grad_norm"][len(run["grad_norm"]) // 2 :]) > 10 * run["grad_norm"][0],
+        jumps or run["unigram_loss"] - run["loss"][-1] < 0.8,
         2 * run["val_loss"][-1] < run["fresh_loss"][-1],
+        run["val_loss"][-1] - np.min(run["val_loss"]) > 0.2,
         True,
     ]
-    return np.array(["schedule", "rate", "leak", "healthy"])[np.argmax(signs)]
+    return np.array(["schedule", "rate", "leak", "overfitting", "healthy"])[np.argmax(signs)]
 """,
     "06": """
 def split_of(text, val_percent):
