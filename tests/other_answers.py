@@ -122,13 +122,8 @@ def what_fits(rows, fixed, per_row, limit):
         batch -= 1
     return [batch, rows / batch]
 
-def same_start(asked, trained):
-    n = min(len(asked), len(trained))
-    equal = np.array(asked[:n]) == np.array(trained[:n])
-    return np.append(equal, False).argmin()
-
-def save_every(save_seconds, hours_between_failures, step_seconds):
-    return np.maximum(1.0, np.round((7200 * save_seconds * hours_between_failures) ** 0.5 / step_seconds))
+def steepest(rates, losses):
+    return np.float64(rates[torch.tensor(losses, dtype=torch.float64).diff().argmin()])
 
 def seen_before(train, test):
     train, test = ([re.sub("[^a-z0-9]+", " ", text.lower()).strip() for text in texts] for texts in (train, test))
@@ -139,9 +134,6 @@ def unscale(gradient, scale):
     if torch.isfinite(gradient.sum()):
         return [gradient.double(), torch.tensor(scale)]
     return [None, torch.tensor(scale / 2)]
-
-def steepest(rates, losses):
-    return np.float64(rates[torch.tensor(losses, dtype=torch.float64).diff().argmin()])
 
 def diagnose(run):
     half = len(run["lr"]) / 2
@@ -154,6 +146,14 @@ def diagnose(run):
         True,
     ]
     return np.array(["schedule", "rate", "leak", "overfitting", "healthy"])[np.argmax(signs)]
+
+def same_start(asked, trained):
+    n = min(len(asked), len(trained))
+    equal = np.array(asked[:n]) == np.array(trained[:n])
+    return np.append(equal, False).argmin()
+
+def save_every(save_seconds, hours_between_failures, step_seconds):
+    return np.maximum(1.0, np.round((7200 * save_seconds * hours_between_failures) ** 0.5 / step_seconds))
 """,
     "06": """
 def split_of(text, val_percent):
