@@ -14,7 +14,6 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import figures_lessons as lessons
@@ -26,6 +25,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from workshop_utils import budget, exercises, plots
 from workshop_utils.lessons import failures
+from workshop_utils.lessons.range_test import steepest
 from workshop_utils.plots.coloured import TINTS
 
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ def figure_05_range() -> Figure:
     curves = {
         name: dict(zip(found["rates"], found[name], strict=True)) for name in ("smoothed", "losses", "grad_norms")
     }
-    falls = [after - before for before, after in pairwise(found["smoothed"])]
-    steepest = found["rates"][falls.index(min(falls))]  # as in the lesson: begin where the loss falls fastest
-    marks = {f"falls fastest at {steepest:.1e}": [steepest], f"lowest loss at {found['lowest']:.1e}": [found["lowest"]]}
+    start = steepest(found["rates"], found["smoothed"])
+    marks = {f"falls fastest at {start:.1e}": [start], f"lowest loss at {found['lowest']:.1e}": [found["lowest"]]}
     losses, below = {"running mean": curves["smoothed"], "each step": curves["losses"]}, ("", curves["grad_norms"])
     with rc_context(STYLE):
         return _stacked(plots.lines(losses, "", "learning rate", "", log="xb", marks=marks, below=below))
@@ -90,7 +89,7 @@ def figure_05_template() -> Figure:
 @drawing
 def figure_05_interval() -> Figure:
     """What saving and failures take, over the time between two checkpoints."""
-    known = {"plots": plots, "failures": failures, "checklist": [], "save_every": exercises.find("05.3").reference}
+    known = {"plots": plots, "failures": failures, "checklist": [], "save_every": exercises.find("05.7").reference}
     names = only("05", "cost, between, step", **known)
     with rc_context(STYLE):
         return sized(plots.lines(names["curves"], "", *names["labels"], log="xy", marks=names["marks"]), 4.0)
@@ -247,7 +246,7 @@ THEN_05 = (
     "formats = {",
     "texts = failures.fresh_stories(120)",
     "profiles.choose_dtype",
-    "(bets,) = torch",
+    "(gradients,) = torch",
     "rates = [3e-6",
     "def cosine(",
     "killed = failures.kill_at(",
@@ -269,7 +268,7 @@ def record(lesson: str) -> dict[str, Any]:
     first = only("05", *FIRST_05)
     rates = {name: _short(run) for name, run in first["runs"].items()}  # a later cell uses the name again
     then = only("05", *THEN_05, **first, load_model=load_model)
-    bets = then["bets"].abs().flatten()
+    bets = then["gradients"].abs().flatten()
     bets = bets[bets > 0].sort().values
     found = {
         "05 health": _short(first["healthy"].history),

@@ -163,13 +163,8 @@ def what_fits(rows, fixed, per_row, limit):
         batch -= 1
     return [batch, rows / batch]
 
-def same_start(asked, trained):
-    n = min(len(asked), len(trained))
-    equal = np.array(asked[:n]) == np.array(trained[:n])
-    return np.append(equal, False).argmin()
-
-def save_every(save_seconds, hours_between_failures, step_seconds):
-    return np.maximum(1.0, np.round((7200 * save_seconds * hours_between_failures) ** 0.5 / step_seconds))
+def steepest(rates, losses):
+    return np.float64(rates[torch.tensor(losses, dtype=torch.float64).diff().argmin()])
 
 def seen_before(train, test):
     train, test = ([re.sub("[^a-z0-9]+", " ", text.lower()).strip() for text in texts] for texts in (train, test))
@@ -181,19 +176,25 @@ def unscale(gradient, scale):
         return [gradient.double(), torch.tensor(scale)]
     return [None, torch.tensor(scale / 2)]
 
-def first_rise(rates, warmup):
-    rises = np.flatnonzero(np.diff(rates[warmup:]) > 0) + warmup + 1
-    return rises[0] if len(rises) else np.int64(-1)
-
 def diagnose(run):
     half = len(run["lr"]) / 2
+    jumps = np.max(run["grad_norm"][len(run["grad_norm"]) // 2 :]) > 10 * run["grad_norm"][0]
     signs = [
         np.argmax(run["lr"]) > half,
-        np.max(run["grad_norm"][len(run["grad_norm"]) // 2 :]) > 10 * run["grad_norm"][0],
+        jumps or run["unigram_loss"] - run["loss"][-1] < 0.8,
         2 * run["val_loss"][-1] < run["fresh_loss"][-1],
+        run["val_loss"][-1] - np.min(run["val_loss"]) > 0.2,
         True,
     ]
-    return np.array(["schedule", "rate", "leak", "healthy"])[np.argmax(signs)]
+    return np.array(["schedule", "rate", "leak", "overfitting", "healthy"])[np.argmax(signs)]
+
+def same_start(asked, trained):
+    n = min(len(asked), len(trained))
+    equal = np.array(asked[:n]) == np.array(trained[:n])
+    return np.append(equal, False).argmin()
+
+def save_every(save_seconds, hours_between_failures, step_seconds):
+    return np.maximum(1.0, np.round((7200 * save_seconds * hours_between_failures) ** 0.5 / step_seconds))
 """,
     "06": """
 def split_of(text, val_percent):

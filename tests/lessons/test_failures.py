@@ -10,6 +10,7 @@ import tiny_models
 import torch
 
 from workshop_utils.chat import template
+from workshop_utils.exercises.lesson05 import diagnose
 from workshop_utils.lessons import failures, failures_process
 from workshop_utils.machine.profiles import choose
 from workshop_utils.training import step_folders, train
@@ -144,3 +145,14 @@ def test_the_cure_keeps_the_gradients_and_its_absence_loses_them_where_it_can(tm
     assert abs(sick.loss[1] - sick.loss[0]) < 0.05 * sick.loss[0]  # it shows nothing
     assert (sick.missing > 0 or sick.cosine < 0.9) == sick.provoked
     assert failures.Around((1, 1), {"a": (1.0, None), "b": (1.0, 0.0), "c": (None, None)}, 0.0, True).missing == 1
+
+
+def test_the_diagnosis_catches_a_rate_that_is_too_high_although_its_gradient_is_calm(lab):
+    config = replace(lab.training, steps=60, grad_clip=0.0, optimizer="adamw", dtype="float32")
+    history = train(lab.model(), lab.train, None, config, quiet=True, rates=[0.1] * config.steps).history
+    shares = torch.bincount(torch.tensor(lab.train.tokens.astype("int64"))) / lab.train.n_tokens
+    run = {name: [entry[name] for entry in history] for name in ("lr", "grad_norm", "loss")}
+    run |= {"val_loss": run["loss"][-1:], "fresh_loss": run["loss"][-1:]}
+    run["unigram_loss"] = float(-torch.xlogy(shares, shares).sum())
+    assert max(run["grad_norm"][30:]) < 10 * run["grad_norm"][0]
+    assert diagnose(run) == "rate"

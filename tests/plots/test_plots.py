@@ -78,11 +78,13 @@ def test_attempts_are_coloured_by_whether_they_fit():
         "as it was": Attempt(300_000_000, None, "out of memory", True),
         "smaller": Attempt(90_000_000, 0.25, "", True),
         "not enforced": Attempt(250_000_000, 0.5, "", False),  # the system stopped nothing, and yet it is too much
+        "reserved more": Attempt(190_000_000, None, "out of memory", True),  # than it used
     }
     (ax,) = plots.attempts(tried, 200_000_000).axes
-    assert words(ax) == ["300 MB, does not fit", "90 MB, 0.2 s", "250 MB, does not fit"]
+    assert words(ax) == ["300 MB, does not fit", "90 MB, 0.2 s", "250 MB, does not fit", "stopped at the limit"]
+    assert [bar.get_width() for bar in ax.patches] == [300, 90, 250, 200]
     colours = [bar.get_facecolor() for bar in ax.patches]
-    assert colours[0] == colours[2] != colours[1]
+    assert colours[0] == colours[2] == colours[3] != colours[1]
     assert verticals(ax) == [200]
 
 

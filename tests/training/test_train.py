@@ -16,7 +16,7 @@ import torch
 from corpus import quick, small_gpt, token_file
 
 from workshop_utils.gpt.config import TrainConfig
-from workshop_utils.lessons.range_test import lr_range_test
+from workshop_utils.lessons.range_test import lr_range_test, steepest
 from workshop_utils.machine.energy import Energy
 from workshop_utils.machine.hardware import fastest_attention
 from workshop_utils.training.checkpoints import load_model
@@ -268,6 +268,13 @@ def test_the_rate_climbs_and_the_suggestion_learns(data):
         return train(small_gpt(), data, data, config, quiet=True).best_val_loss
 
     assert loss_at(found.suggestion) < min(loss_at(found.suggestion / 30), loss_at(found.suggestion * 30))
+
+
+def test_the_suggestion_is_the_steepest_point_and_not_the_rate_at_the_lowest_loss(data):
+    assert steepest([1.0, 2.0, 4.0, 8.0, 16.0], [6.9, 6.8, 6.0, 5.9, 7.9]) == 2.0
+    found = lr_range_test(small_gpt, data, quick(batch_size=8), low=1e-5, high=10.0, steps=60)
+    assert found.suggestion == steepest(found.rates, found.smoothed) < found.lowest
+    assert str(found).startswith(f"the loss fell fastest at a rate of {found.suggestion:.1e}: start with it")
 
 
 def test_it_stops_where_the_loss_explodes_or_is_no_number_any_more(data):

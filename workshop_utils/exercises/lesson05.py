@@ -6,6 +6,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
@@ -71,117 +72,66 @@ FITS: Mistakes = {
 }
 
 
-# --- 05.2: is it asked as it was trained?
+# --- 05.2: where a range test falls fastest
 
 
-def same_start(asked: list[int], trained: list[int]) -> int:
-    """How many tokens two rows have in common from the beginning on."""
-    n = 0
-    while n < min(len(asked), len(trained)) and asked[n] == trained[n]:
-        n += 1
-    return n
+def steepest(rates: list[float], losses: list[float]) -> float:
+    """The rate of the step before the largest fall of the loss from a step to the next."""
+    falls = [before - after for before, after in pairwise(losses)]
+    return rates[falls.index(max(falls))]
 
 
-def _rows(rng: random.Random) -> Iterator[Arguments]:
-    for _ in range(2):
-        row = [rng.randrange(5, 900) for _ in range(12)]
-        yield row[:7], row  # as it should be
-        yield [row[1], row[0], *row[2:6], 2000], row  # the first two have changed places: nothing in common
-        asked = row[:7]
-        asked[3] += 1000  # one token is another one, and what follows is the same again
-        yield asked, row
-        yield [2, *row[:6]], [3, *row]  # moved by one place: nothing in common
-        yield row, row[:5]  # asked with more than was trained
+def _tests(rng: random.Random) -> Iterator[Arguments]:
+    for _ in range(3):
+        at, lowest = rng.randrange(6, 9), rng.randrange(11, 14)  # the steepest step, and the lowest loss
+        rates = [1e-4 * 2.0**step for step in range(20)]
+        loss, losses = 6.9, []
+        for step in range(20):
+            losses.append(round(loss, 4))
+            fall = 0.5 if step == at else 0.1 + 0.01 * rng.random() if step < lowest else -0.2
+            loss -= -0.9 if step == 15 else fall  # where it explodes, the loss changes most of all
+        yield rates, losses
 
 
-START: Mistakes = {
-    "tokens in common": (
-        lambda a, b: sum(x == y for x, y in zip(a, b, strict=False)),
-        "you counted all equal places. After the first difference nothing counts any more: the model has left the path "
-        "that it knows.",
+STEEPEST: Mistakes = {
+    "lowest": (
+        lambda rates, losses: rates[losses.index(min(losses))],
+        "that is the rate at the lowest loss. A whole run at this rate does worse: find the largest fall.",
     ),
-    "a set": (
-        lambda a, b: len(set(a) & set(b)),
-        "the order is lost in a set: compare place by place, from the beginning.",
+    "a third of the lowest": (
+        lambda rates, losses: rates[losses.index(min(losses))] / 3,
+        "that is a third of the rate at the lowest loss. The steepest point does not follow from the lowest one.",
     ),
-    "yes or no": (
-        lambda a, b: b[: len(a)] == a,
-        "that is whether it fits. Where it does not, somebody has to find the place: return how many tokens agree.",
+    "a tenth of the lowest": (
+        lambda rates, losses: rates[losses.index(min(losses))] / 10,
+        "that is a tenth of the rate at the lowest loss. The steepest point does not follow from the lowest one.",
     ),
-    "one too many": (
-        lambda a, b: same_start(a, b) + 1,
-        "that is one too many: three equal tokens, then a different one, is 3.",
+    "per rate": (
+        lambda rates, losses: max(
+            zip(pairwise(rates), pairwise(losses), strict=True),
+            key=lambda step: (step[1][0] - step[1][1]) / (step[0][1] - step[0][0]),
+        )[0][0],
+        "you divided each fall by the change of the rate, which grows all the time, so that the first steps win. The "
+        "picture has a logarithmic axis: compare the falls per step.",
     ),
-    "the shorter length": (
-        lambda a, b: min(len(a), len(b)),
-        "that is the length of the shorter row: compare the tokens one by one, and stop at the first difference.",
+    "a step late": (
+        lambda rates, losses: rates[rates.index(steepest(rates, losses)) + 1],
+        "that is the rate after the largest fall. Return the rate of the step before it.",
     ),
-    "place of the difference or -1": (
-        lambda a, b: next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), -1),
-        "where nothing differs, all of the shorter row agrees: return its length.",
+    "largest change": (
+        lambda rates, losses: max(
+            zip(rates, pairwise(losses), strict=False), key=lambda step: abs(step[1][1] - step[1][0])
+        )[0],
+        "the loss changes most there, but it rises: a fall is the loss before minus the loss after. Find the largest.",
     ),
-}
-
-
-# --- 05.3: Young's interval
-
-
-def save_every(save_seconds: float, hours_between_failures: float, step_seconds: float) -> int:
-    """Steps between two checkpoints by Young's formula, at least 1."""
-    seconds = math.sqrt(2 * save_seconds * hours_between_failures * 3600)
-    return max(1, round(seconds / step_seconds))
-
-
-def _runs(rng: random.Random) -> Iterator[Arguments]:
-    for save, hours, steps in ((20.0, 12.0, rng.randrange(800, 2600)), (0.05, 1.5, rng.randrange(150, 400))):
-        seconds = math.sqrt(2 * save * hours * 3600)
-        for share in (0.3, 0.7):  # rounded down, and up: a large model, and the pocket profile
-            yield save, hours, round(seconds / (steps + share), 7)
-    yield 0.01, 0.001, 30.0  # a step takes longer than the whole interval
-
-
-YOUNG: Mistakes = {
-    "seconds": (
-        lambda save, hours, step: max(1, round(math.sqrt(2 * save * hours * 3600))),
-        "that is the interval in seconds: divided by the seconds of a step it becomes steps.",
-    ),
-    "hours": (
-        lambda save, hours, step: max(1, round(math.sqrt(2 * save * hours) / step)),
-        "the time between failures is in hours and the rest in seconds: times 3600.",
-    ),
-    "minutes": (
-        lambda save, hours, step: max(1, round(math.sqrt(2 * save * hours * 60) / step)),
-        "an hour has 3600 seconds: you made minutes of it.",
-    ),
-    "no 2": (
-        lambda save, hours, step: max(1, round(math.sqrt(save * hours * 3600) / step)),
-        "the 2 under the root is missing. A failure falls in the middle of an interval, on average.",
-    ),
-    "no root": (
-        lambda save, hours, step: max(1, round(2 * save * hours * 3600 / step)),
-        "the root is missing: saving costs with 1 / interval and failures cost with the interval, and they meet at a "
-        "square root.",
-    ),
-    "nothing between": (
-        lambda save, hours, step: round(math.sqrt(2 * save * hours * 3600) / step),
-        "0 steps between two checkpoints is no run: at least 1.",
-    ),
-    "rounded down": (
-        lambda save, hours, step: max(1, int(math.sqrt(2 * save * hours * 3600) / step)),
-        "you always round down, as int() and // do. round() takes the nearest whole number.",
-    ),
-    "rounded up": (
-        lambda save, hours, step: max(1, math.ceil(math.sqrt(2 * save * hours * 3600) / step)),
-        "you always round up. round() takes the nearest whole number.",
-    ),
-    "not whole": (
-        lambda save, hours, step: max(1.0, math.sqrt(2 * save * hours * 3600) / step),
-        "a checkpoint comes after a whole step: round() gives an int.",
+    "its number": (
+        lambda rates, losses: rates.index(steepest(rates, losses)),
+        "that is the number of the step. Which rate did it have?",
     ),
 }
 
 
-# --- 05.4: what the test has in common with the training
+# --- 05.3: what the test has in common with the training
 
 
 def seen_before(train: list[str], test: list[str]) -> list[int]:
@@ -275,7 +225,7 @@ LEAKS: Mistakes = {
 }
 
 
-# --- 05.5: loss scaling
+# --- 05.4: loss scaling
 
 
 def unscale(gradient: Any, scale: float) -> tuple[Any, float]:
@@ -339,67 +289,9 @@ UNSCALE: Mistakes = {
 }
 
 
-# --- 05.6: a schedule that climbs
+# --- 05.5: a diagnosis
 
-
-def first_rise(rates: list[float], warmup: int) -> int:
-    """The first step after the warm-up whose rate is above that of the step before it, or -1."""
-    return next((step for step in range(warmup + 1, len(rates)) if rates[step] > rates[step - 1]), -1)
-
-
-def _schedules(rng: random.Random) -> Iterator[Arguments]:
-    for _ in range(2):
-        warmup, n = rng.randrange(3, 6), rng.randrange(20, 26)
-        climb = [i / warmup for i in range(warmup)]
-        turn = rng.randrange(3, 6)
-        yield [*climb, *[1 - i / n for i in range(n)]], warmup  # sound
-        yield (
-            [*climb, *[1 - i / n for i in range(turn)], *[1 - turn / n + i / n for i in range(n)]],
-            warmup,
-        )  # falls, then climbs
-        yield [*climb, *[1 + i / n for i in range(n)]], warmup  # climbs at once
-        yield [*climb, *[1.0] * n], warmup  # constant is no rise
-        yield [*climb, *[1.0, 0.8, 0.6, 0.7, 0.8, 0.9, 0.5, 0.2]], warmup  # climbs in between, and ends low
-        yield [*climb, *[1.0, 0.8, 1.2, 0.6, 0.9, 0.2]], warmup  # the highest comes late, and is not the last
-        yield [*climb, *[1.0, 0.8, 0.6, 0.601]], warmup  # by a little, and in the last step
-
-
-RISES: Mistakes = {
-    "the warm-up counts": (
-        lambda rates, warmup: next((i for i in range(1, len(rates)) if rates[i] > rates[i - 1]), -1),
-        "the rate may rise during the warm-up, that is what it is for: begin to look after it.",
-    ),
-    "yes or no": (
-        lambda rates, warmup: first_rise(rates, warmup) >= 0,
-        "that is whether it rises. At which step? -1 where it never does.",
-    ),
-    "equal counts": (
-        lambda rates, warmup: next((i for i in range(warmup + 1, len(rates)) if rates[i] >= rates[i - 1]), -1),
-        "a rate that stays is no rise: > and not >=.",
-    ),
-    "the step before": (
-        lambda rates, warmup: first_rise(rates, warmup) - 1 if first_rise(rates, warmup) >= 0 else -1,
-        "that is the last step before the rise: return the step whose own rate is higher.",
-    ),
-    "the end alone": (
-        lambda rates, warmup: len(rates) - 1 if rates[-1] > rates[warmup] else -1,
-        "you looked at the last rate only. A schedule can fall first and climb later: compare each step with the one "
-        "before.",
-    ),
-    "the last one": (
-        lambda rates, warmup: max((i for i in range(warmup + 1, len(rates)) if rates[i] > rates[i - 1]), default=-1),
-        "that is the last rise. The first one is where the trouble begins.",
-    ),
-    "counted from the warm-up": (
-        lambda rates, warmup: first_rise(rates, warmup) - warmup if first_rise(rates, warmup) >= 0 else -1,
-        "you counted from the end of the warm-up: steps are counted from the beginning of the run.",
-    ),
-}
-
-
-# --- 05.7: a diagnosis
-
-Run = dict[str, list[float]]
+Run = dict[str, Any]
 
 
 def _climbs(run: Run) -> bool:
@@ -411,17 +303,28 @@ def _jumps(run: Run) -> bool:
     return max(second_half) > 10 * run["grad_norm"][0]
 
 
+def _stays(run: Run) -> bool:
+    return run["loss"][-1] > run["unigram_loss"] - 0.8
+
+
+def _rate(run: Run) -> bool:
+    return _jumps(run) or _stays(run)
+
+
 def _leaks(run: Run) -> bool:
     return run["val_loss"][-1] < run["fresh_loss"][-1] / 2
 
 
+def _turns(run: Run) -> bool:
+    return run["val_loss"][-1] > min(run["val_loss"]) + 0.2
+
+
+RULES = {"schedule": _climbs, "rate": _rate, "leak": _leaks, "overfitting": _turns}
+
+
 def diagnose(run: Run) -> str:
-    """What a run suffers from, by its numbers: "schedule", "rate", "leak" or "healthy"."""
-    if _climbs(run):
-        return "schedule"
-    if _jumps(run):
-        return "rate"
-    return "leak" if _leaks(run) else "healthy"
+    """What a run suffers from, by its numbers: "schedule", "rate", "leak", "overfitting" or "healthy"."""
+    return next((name for name, rule in RULES.items() if rule(run)), "healthy")
 
 
 def _line(rng: random.Random, start: float, end: float, n: int = 12) -> list[float]:
@@ -430,7 +333,8 @@ def _line(rng: random.Random, start: float, end: float, n: int = 12) -> list[flo
 
 def _run(rng: random.Random, lr: list[float], grad: list[float], loss: float, val: float, fresh: float) -> Run:
     ends = {"loss": loss, "val_loss": val, "fresh_loss": fresh}
-    return {"lr": lr, "grad_norm": grad} | {name: _line(rng, 7.0, end) for name, end in ends.items()}
+    lines = {name: _line(rng, 7.0, end) for name, end in ends.items()}
+    return {"lr": lr, "grad_norm": grad, "unigram_loss": round(rng.uniform(5.6, 5.8), 2)} | lines
 
 
 def _patients(rng: random.Random) -> Iterator[Arguments]:
@@ -448,81 +352,101 @@ def _patients(rng: random.Random) -> Iterator[Arguments]:
         _run(rng, falling, early, 2.0, 2.1, 2.2),
         _run(rng, falling, leaping, 6.5, 6.6, 6.5),  # the loss ends below its start, and yet
         _run(rng, falling, leaping, 8.2, 8.3, 8.3),
+        _run(rng, falling, calm, 6.3, 6.3, 6.3),  # a calm gradient, and worse than the frequencies
+        _run(rng, falling, calm, 5.4, 5.4, 5.4),  # a calm gradient, and hardly better than the frequencies
+        _run(rng, falling, calm, 5.0, 5.0, 5.0),  # better by more than half a nat, and still not enough
+        _run(rng, falling, calm, 4.3, 4.3, 4.3),  # slow, and sound
         _run(rng, falling, calm, 0.4, 0.5, 3.0),
         _run(rng, climbing, leaping, 8.5, 8.4, 8.3),  # climbs, and so the gradient leaps as well
         _run(rng, climbing, calm, 2.0, 2.2, 2.3),  # climbs, and has not hurt yet
         _run(rng, late, calm, 2.0, 2.2, 2.3),
         _run(rng, falling, uneasy, 2.0, 2.1, 2.2),
         _run(rng, falling, calm, 1.0, 1.9, 3.0),  # better on its validation text, by less than a half
-        _run(rng, falling, calm, 0.4, 3.0, 3.1),  # learnt by heart, and honestly measured
+        _run(rng, falling, calm, 0.4, 3.0, 3.1),  # learnt by heart, and the validation loss still falls
         _run(rng, falling, calm, 0.4, 3.0, 3.1) | {"val_loss": dip},
+        _run(rng, falling, calm, 2.0, 3.0, 3.1) | {"val_loss": [*dip[:-4], *[1.15] * 4]},  # rises, by less than 0.2
         _run(rng, later, calm, 2.0, 2.2, 2.3),
         _run(rng, middle, calm, 2.0, 2.2, 2.3),
         _run(rng, falling, once, 2.0, 2.1, 2.2),
         _run(rng, falling, leaping, 0.4, 0.5, 3.0),  # leaps and leaks
         _run(rng, climbing, calm, 0.4, 0.5, 3.0),  # climbs and leaks
+        _run(rng, falling, calm, 0.4, 0.5, 3.0) | {"val_loss": [*_line(rng, 3.0, 0.5, 11), 1.2]},  # leaks, and rises
     ]
+    patients[15]["fresh_loss"][-1] = 1.2  # not better there than on its validation text
     rng.shuffle(patients)
     yield from ((patient,) for patient in patients)
 
 
-def _asked(*rules: tuple[str, Callable[[Run], bool]]) -> Callable[[Run], str]:
-    """A diagnosis by these questions, in this order."""
-    return lambda run: next((name for name, rule in rules if rule(run)), "healthy")
+def _asked(*order: str, **other: Callable[[Run], bool]) -> Callable[[Run], str]:
+    """A diagnosis by these rules, in this order (all of them unless told), some of them replaced by others."""
+    rules = {name: (RULES | other)[name] for name in order or RULES}
+    return lambda run: next((name for name, rule in rules.items() if rule(run)), "healthy")
 
 
 DIAGNOSES: Mistakes = {
     "rate before schedule": (
-        _asked(("rate", _jumps), ("schedule", _climbs), ("leak", _leaks)),
+        _asked("rate", "schedule", "leak", "overfitting"),
         "the gradient leaps because the schedule climbs: whoever lowers the rate here has cured the symptom. Ask for "
         "the schedule first.",
     ),
     "leak first": (
-        _asked(("leak", _leaks), ("schedule", _climbs), ("rate", _jumps)),
-        "one of these runs has a leak, but its schedule or its rate is wrong as well. A leak is named last, if the run "
+        _asked("leak", "schedule", "rate", "overfitting"),
+        "one of these runs has a leak, but its schedule or its rate is wrong as well. A leak is named only if the run "
         "is sound so far.",
     ),
+    "overfitting before leak": (
+        _asked("schedule", "rate", "overfitting", "leak"),
+        "the validation loss of one of these runs has risen, but it is below half of the fresh loss: it measures "
+        "memory, so ask for the leak first.",
+    ),
     "no schedule": (
-        _asked(("rate", _jumps), ("leak", _leaks)),
+        _asked("rate", "leak", "overfitting"),
         "one of these runs reaches its highest rate in its second half: no schedule is meant to do that.",
     ),
     "highest at the end": (
-        _asked(("schedule", lambda run: run["lr"][-1] == max(run["lr"])), ("rate", _jumps), ("leak", _leaks)),
+        _asked(schedule=lambda run: run["lr"][-1] == max(run["lr"])),
         "you look whether the last rate is the highest. A schedule can also climb into the second half and fall again.",
     ),
     "higher at the end": (
-        _asked(("schedule", lambda run: run["lr"][-1] > run["lr"][0]), ("rate", _jumps), ("leak", _leaks)),
+        _asked(schedule=lambda run: run["lr"][-1] > run["lr"][0]),
         "you compare the last rate with the first one. Where is the highest: in the second half?",
     ),
     "no leak": (
-        _asked(("schedule", _climbs), ("rate", _jumps)),
+        _asked("schedule", "rate", "overfitting"),
         "this run is wonderful on its validation text and poor on texts that nobody has seen: that is a leak.",
     ),
-    "no rate": (
-        _asked(("schedule", _climbs), ("leak", _leaks)),
-        "in the second half of this run the gradient is more than ten times as long as at its beginning, and its "
-        "schedule is sound: the rate is too high.",
+    "no overfitting": (
+        _asked("schedule", "rate", "leak"),
+        "the validation loss of one of these runs falls, and then rises by more than 0.2: that is overfitting.",
     ),
-    "rate by the loss": (
-        _asked(("schedule", _climbs), ("rate", lambda run: run["loss"][-1] > run["loss"][0]), ("leak", _leaks)),
-        "this loss ends a little below its beginning, and still the run is broken: look at the gradient, as the "
-        "exercise says.",
+    "no rate": (
+        _asked("schedule", "leak", "overfitting"),
+        "in the second half of one of these runs the gradient is more than ten times as long as at its beginning, and "
+        "another one has hardly learnt more than the frequencies. Their schedules are sound: the rate is too high.",
+    ),
+    "the gradient alone": (
+        _asked(rate=_jumps),
+        "one of these runs has a calm gradient, and its loss is hardly below that of the token frequencies: compare "
+        "the last loss with `unigram_loss`, too.",
+    ),
+    "the loss alone": (
+        _asked(rate=_stays),
+        "one of these runs ends with a low loss, and its gradient has leapt in the second half: look at both.",
+    ),
+    "above the frequencies": (
+        _asked(rate=lambda run: _jumps(run) or run["loss"][-1] > run["unigram_loss"]),
+        "you ask whether the last loss is above that of the token frequencies. A little below it is no good run "
+        "either: it takes 0.8 nats.",
     ),
     "the whole run": (
-        _asked(
-            ("schedule", _climbs),
-            ("rate", lambda run: max(run["grad_norm"]) > 10 * run["grad_norm"][0]),
-            ("leak", _leaks),
-        ),
+        _asked(rate=lambda run: max(run["grad_norm"]) > 10 * run["grad_norm"][0] or _stays(run)),
         "this gradient leapt in the first steps and then calmed down, which is nothing to worry about: look at the "
         "second half only.",
     ),
-    "overfitting is a leak": (
-        _asked(
-            ("schedule", _climbs), ("rate", _jumps), ("leak", lambda run: run["loss"][-1] < run["fresh_loss"][-1] / 2)
-        ),
-        "a training loss far below the validation loss is learning by heart, and the validation text says so. A leak "
-        "shows between validation and fresh texts.",
+    "the gap": (
+        _asked(overfitting=lambda run: run["val_loss"][-1] > run["loss"][-1] + 0.2),
+        "a validation loss above the training loss is no overfitting yet, as long as it falls: compare its last value "
+        "with its own lowest one.",
     ),
     "all healthy": (
         lambda run: "healthy",
@@ -531,33 +455,128 @@ DIAGNOSES: Mistakes = {
 }
 
 OTHER_DIAGNOSES = {
-    "twenty times": _asked(
-        ("schedule", _climbs),
-        ("rate", lambda run: max(run["grad_norm"][6:]) > 20 * run["grad_norm"][0]),
-        ("leak", _leaks),
-    ),
+    "half a nat": _asked(rate=lambda run: _jumps(run) or run["loss"][-1] > run["unigram_loss"] - 0.5),
+    "twenty times": _asked(rate=lambda run: max(run["grad_norm"][6:]) > 20 * run["grad_norm"][0] or _stays(run)),
     "mean of the second half": _asked(
-        ("schedule", _climbs),
-        ("rate", lambda run: sum(run["grad_norm"][6:]) / 6 > 10 * run["grad_norm"][0]),
-        ("leak", _leaks),
+        rate=lambda run: sum(run["grad_norm"][6:]) / 6 > 10 * run["grad_norm"][0] or _stays(run)
     ),
     "longest of the first half": _asked(
-        ("schedule", _climbs),
-        ("rate", lambda run: max(run["grad_norm"][6:]) > 10 * max(run["grad_norm"][:6])),
-        ("leak", _leaks),
+        rate=lambda run: max(run["grad_norm"][6:]) > 10 * max(run["grad_norm"][:6]) or _stays(run)
     ),
-    "after a quarter": _asked(
-        ("schedule", lambda run: run["lr"].index(max(run["lr"])) > len(run["lr"]) / 4),
-        ("rate", _jumps),
-        ("leak", _leaks),
+    "after a quarter": _asked(schedule=lambda run: run["lr"].index(max(run["lr"])) > len(run["lr"]) / 4),
+    "after three quarters": _asked(schedule=lambda run: run["lr"].index(max(run["lr"])) > 0.75 * len(run["lr"])),
+    "lowest losses": _asked(leak=lambda run: min(run["val_loss"]) < min(run["fresh_loss"]) / 2),
+    "any rise": _asked(overfitting=lambda run: run["val_loss"][-1] > min(run["val_loss"]) + 0.1),
+    "leaks by the training loss": _asked(leak=lambda run: run["loss"][-1] < run["fresh_loss"][-1] / 2),
+}
+
+
+# --- 05.6: is it asked as it was trained?
+
+
+def same_start(asked: list[int], trained: list[int]) -> int:
+    """How many tokens two rows have in common from the beginning on."""
+    n = 0
+    while n < min(len(asked), len(trained)) and asked[n] == trained[n]:
+        n += 1
+    return n
+
+
+def _rows(rng: random.Random) -> Iterator[Arguments]:
+    for _ in range(2):
+        row = [rng.randrange(5, 900) for _ in range(12)]
+        yield row[:7], row  # as it should be
+        yield [row[1], row[0], *row[2:6], 2000], row  # the first two have changed places: nothing in common
+        asked = row[:7]
+        asked[3] += 1000  # one token is another one, and what follows is the same again
+        yield asked, row
+        yield [2, *row[:6]], [3, *row]  # moved by one place: nothing in common
+        yield row, row[:5]  # asked with more than was trained
+
+
+START: Mistakes = {
+    "tokens in common": (
+        lambda a, b: sum(x == y for x, y in zip(a, b, strict=False)),
+        "you counted all equal places. After the first difference nothing counts any more: the model has left the path "
+        "that it knows.",
     ),
-    "after three quarters": _asked(
-        ("schedule", lambda run: run["lr"].index(max(run["lr"])) > 0.75 * len(run["lr"])),
-        ("rate", _jumps),
-        ("leak", _leaks),
+    "a set": (
+        lambda a, b: len(set(a) & set(b)),
+        "the order is lost in a set: compare place by place, from the beginning.",
     ),
-    "lowest losses": _asked(
-        ("schedule", _climbs), ("rate", _jumps), ("leak", lambda run: min(run["val_loss"]) < min(run["fresh_loss"]) / 2)
+    "yes or no": (
+        lambda a, b: b[: len(a)] == a,
+        "that is whether it fits. Where it does not, somebody has to find the place: return how many tokens agree.",
+    ),
+    "one too many": (
+        lambda a, b: same_start(a, b) + 1,
+        "that is one too many: three equal tokens, then a different one, is 3.",
+    ),
+    "the shorter length": (
+        lambda a, b: min(len(a), len(b)),
+        "that is the length of the shorter row: compare the tokens one by one, and stop at the first difference.",
+    ),
+    "place of the difference or -1": (
+        lambda a, b: next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), -1),
+        "where nothing differs, all of the shorter row agrees: return its length.",
+    ),
+}
+
+
+# --- 05.7: Young's interval
+
+
+def save_every(save_seconds: float, hours_between_failures: float, step_seconds: float) -> int:
+    """Steps between two checkpoints by Young's formula, at least 1."""
+    seconds = math.sqrt(2 * save_seconds * hours_between_failures * 3600)
+    return max(1, round(seconds / step_seconds))
+
+
+def _runs(rng: random.Random) -> Iterator[Arguments]:
+    for save, hours, steps in ((20.0, 12.0, rng.randrange(800, 2600)), (0.05, 1.5, rng.randrange(150, 400))):
+        seconds = math.sqrt(2 * save * hours * 3600)
+        for share in (0.3, 0.7):  # rounded down, and up: a large model, and the pocket profile
+            yield save, hours, round(seconds / (steps + share), 7)
+    yield 0.01, 0.001, 30.0  # a step takes longer than the whole interval
+
+
+YOUNG: Mistakes = {
+    "seconds": (
+        lambda save, hours, step: max(1, round(math.sqrt(2 * save * hours * 3600))),
+        "that is the interval in seconds: divided by the seconds of a step it becomes steps.",
+    ),
+    "hours": (
+        lambda save, hours, step: max(1, round(math.sqrt(2 * save * hours) / step)),
+        "the time between failures is in hours and the rest in seconds: times 3600.",
+    ),
+    "minutes": (
+        lambda save, hours, step: max(1, round(math.sqrt(2 * save * hours * 60) / step)),
+        "an hour has 3600 seconds: you made minutes of it.",
+    ),
+    "no 2": (
+        lambda save, hours, step: max(1, round(math.sqrt(save * hours * 3600) / step)),
+        "the 2 under the root is missing. A failure falls in the middle of an interval, on average.",
+    ),
+    "no root": (
+        lambda save, hours, step: max(1, round(2 * save * hours * 3600 / step)),
+        "the root is missing: saving costs with 1 / interval and failures cost with the interval, and they meet at a "
+        "square root.",
+    ),
+    "nothing between": (
+        lambda save, hours, step: round(math.sqrt(2 * save * hours * 3600) / step),
+        "0 steps between two checkpoints is no run: at least 1.",
+    ),
+    "rounded down": (
+        lambda save, hours, step: max(1, int(math.sqrt(2 * save * hours * 3600) / step)),
+        "you always round down, as int() and // do. round() takes the nearest whole number.",
+    ),
+    "rounded up": (
+        lambda save, hours, step: max(1, math.ceil(math.sqrt(2 * save * hours * 3600) / step)),
+        "you always round up. round() takes the nearest whole number.",
+    ),
+    "not whole": (
+        lambda save, hours, step: max(1.0, math.sqrt(2 * save * hours * 3600) / step),
+        "a checkpoint comes after a whole step: round() gives an int.",
     ),
 }
 
@@ -573,22 +592,14 @@ EXERCISES = [
     ),
     Exercise(
         "05.2",
-        "comparison of the rows",
-        same_start,
-        cases=_rows,
-        praise="if it is the whole of `asked`, the model is asked as it was trained. One line in a test, for ever.",
-        mistakes=START,
+        "steepest point",
+        steepest,
+        cases=_tests,
+        praise="start there, and try half and twice as much in short runs of their own.",
+        mistakes=STEEPEST,
     ),
     Exercise(
         "05.3",
-        "Young's interval",
-        save_every,
-        cases=_runs,
-        praise="a square root: four times the cost of saving, twice the interval.",
-        mistakes=YOUNG,
-    ),
-    Exercise(
-        "05.4",
         "search for leaks",
         seen_before,
         cases=_splits,
@@ -596,7 +607,7 @@ EXERCISES = [
         mistakes=LEAKS,
     ),
     Exercise(
-        "05.5",
+        "05.4",
         "loss scaling",
         unscale,
         cases=_scaled,
@@ -604,20 +615,28 @@ EXERCISES = [
         mistakes=UNSCALE,
     ),
     Exercise(
-        "05.6",
-        "look at the schedule",
-        first_rise,
-        cases=_schedules,
-        praise="the whole schedule is known before the first step, so this check costs nothing.",
-        mistakes=RISES,
-    ),
-    Exercise(
-        "05.7",
+        "05.5",
         "diagnosis",
         diagnose,
         cases=_patients,
         praise="the cause that explains the others comes first. That is most of debugging.",
         mistakes=DIAGNOSES,
         wrong=OTHER_DIAGNOSES,
+    ),
+    Exercise(
+        "05.6",
+        "comparison of the rows",
+        same_start,
+        cases=_rows,
+        praise="if it is the whole of `asked`, the model is asked as it was trained. One line in a test, for ever.",
+        mistakes=START,
+    ),
+    Exercise(
+        "05.7",
+        "Young's interval",
+        save_every,
+        cases=_runs,
+        praise="a square root: four times the cost of saving, twice the interval.",
+        mistakes=YOUNG,
     ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from workshop_utils.gpt.config import TrainConfig
@@ -22,8 +23,8 @@ class RangeTest:
         losses: training loss of each, in nats a token, as it came.
         smoothed: the same as a running mean.
         grad_norms: length of the gradient of each, before clipping.
-        suggestion: a rate to start a real training with.
-        lowest: the rate at which the smoothed loss was lowest.
+        suggestion: a rate to start a real training with: where the smoothed loss fell fastest.
+        lowest: the rate at which the smoothed loss was lowest; too high for a whole training.
         stopped: why it ended before the highest rate, "" if it did not.
     """
 
@@ -38,8 +39,8 @@ class RangeTest:
     def __str__(self) -> str:
         end = f"; {self.stopped}" if self.stopped else ""
         return (
-            f"the loss was lowest at a rate of {self.lowest:.1e}{end}. Start with {self.suggestion:.1e}, and try half "
-            "and twice as much"
+            f"the loss fell fastest at a rate of {self.suggestion:.1e}: start with it, and try half and twice as much. "
+            f"It was lowest at {self.lowest:.1e}, too high for a whole training{end}"
         )
 
 
@@ -71,8 +72,9 @@ def lr_range_test(
         ValueError: the rates do not rise, or there are too few steps.
         TrainingStopped: the very first steps failed already: memory, or data.
 
-    Source: Smith, "Cyclical Learning Rates", arXiv 1506.01186, section 3.3. The suggestion is a third of the rate at
-        the lowest loss: that one is already too high to stay at, since the test spends only a few steps there.
+    Source: Smith, "Cyclical Learning Rates", arXiv 1506.01186, section 3.3. The suggestion is the rate at which the
+        smoothed loss falls fastest. The rate at the lowest loss, and a third of it, are too high for a whole training:
+        the test gets there step by step, and spends only a few steps at each rate.
     """
     if not 0 < low < high:
         raise ValueError(f"low is {low} and high {high}: the rates must rise, from above 0")
@@ -101,7 +103,13 @@ def lr_range_test(
     smoothed = _smooth(losses)
     lowest = rates[smoothed.index(min(smoothed))]
     norms = [entry["grad_norm"] for entry in history]
-    return RangeTest(rates[: len(losses)], losses, smoothed, norms, lowest / 3, lowest, stopped)
+    return RangeTest(rates[: len(losses)], losses, smoothed, norms, steepest(rates, smoothed), lowest, stopped)
+
+
+def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float:
+    """The rate of the step before the largest fall of the smoothed loss from a step to the next."""
+    falls = [before - after for before, after in pairwise(smoothed)]
+    return rates[falls.index(max(falls))]
 
 
 class _Exploded(Exception):

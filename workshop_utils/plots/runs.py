@@ -99,9 +99,11 @@ def attempts(found: Mapping[str, Attempt], limit: int) -> Figure:
     """
     row = {}
     for name, one in found.items():
-        fits = not one.stopped and one.peak <= limit
-        words = f"{one.peak / 1e6:,.0f} MB, " + (f"{one.seconds:.1f} s" if fits else "does not fit")
-        row[name] = Bar(one.peak / 1e6, words, colour=PALETTE[0] if fits else PALETTE[5])
+        fits, peak = not one.stopped and one.peak <= limit, one.peak / 1e6
+        words = f"{peak:,.0f} MB, " + (f"{one.seconds:.1f} s" if fits else "does not fit")
+        if one.stopped and one.peak <= limit:  # the limit is on what is reserved, and the peak on what is used
+            peak, words = limit / 1e6, "stopped at the limit"
+        row[name] = Bar(peak, words, colour=PALETTE[0] if fits else PALETTE[5])
     levels = {f"limit, {limit / 1e6:,.0f} MB": limit / 1e6}
     xlabel = "peak of the second step (MB); time of that step"
     figure = bars(row, "Two steps of training, under a limit", xlabel, "settings", levels=levels)
