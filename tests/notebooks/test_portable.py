@@ -13,7 +13,22 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60  # a lesson's cells take at most 20 s on a quiet machine
 
 # What the cell before them sets, here with a small text and few steps: by the lesson's number.
-SETTINGS: dict[str, str] = {}
+SETTINGS: dict[str, str] = {
+    "06": """
+from datasets import Dataset
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+texts = [f"Story {i}: the {animal} went home." for i in range(150) for animal in ("cat", "fox")]
+Dataset.from_dict({"text": texts, "id": texts}).to_parquet("part-0.parquet")
+made = Tokenizer(models.BPE())
+made.pre_tokenizer = pre_tokenizers.ByteLevel()
+made.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=300, special_tokens=["<end>"]))
+made.save("tokenizer.json")
+FILES, TOKENIZER, DEVICE, DTYPE = ["part-0.parquet"], "tokenizer.json", "cpu", "float32"
+STEPS, BLOCK, RATE = 3, 16, 3e-3
+shuffled = lambda items, n, rng: items
+""",
+}
 
 BLOCKED = """
 import sys
