@@ -55,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         corpus(Path(made))
         found = []
-        for width in WIDTHS:  # initial weights alone move a loss by 1 to 2%: the mean of two runs
+        for width in WIDTHS:  # initial weights alone move a loss by 1 to 3%: the mean of two runs
             runs = [trained(width, Path(made), 5 if args.quick else 300, seed) for seed in SEEDS]
             found.append((runs[0][0], statistics.fmean(run[1] for run in runs), sum(run[2] for run in runs)))
             print(width, *runs, flush=True)

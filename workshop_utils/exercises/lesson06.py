@@ -169,7 +169,7 @@ PACKED: Mistakes = {
 
 def shuffle_buffer(items: Iterable[Any], n: int, rng: random.Random) -> Iterator[Any]:
     """Every item once, in an order mixed by a buffer of n items."""
-    buffer = []
+    buffer: list[Any] = []
     for item in items:
         if len(buffer) < n:
             buffer.append(item)
@@ -189,7 +189,9 @@ def _streams(rng: random.Random) -> Iterator[Arguments]:
 
 def _read(answer: Callable[..., Any], items: list[int], n: int, seed: int) -> dict[str, Any]:
     """What comes out, how many items had been read by then, and whether a second time gives the same."""
-    orders, taken, ahead = [], 0, 0
+    orders: list[list[int]] = []
+    order: list[int]
+    taken = ahead = 0
 
     def source() -> Iterator[int]:
         nonlocal taken
