@@ -1,6 +1,6 @@
 """The pictures of the decks 05 and 06, about large runs: how they fail, what they read and what they cost.
 
-python slides/make_figures.py 06_bill       draw it
+python slides/make_figures.py 06_memory      draw it
 python slides/figures_runs.py --record 05   play this lesson, some minutes, and keep what its pictures need
 
 As in figures_lessons.py, whose tools are used here, no number is typed in. Budgets are computed by the package with the
@@ -194,11 +194,11 @@ def figure_06_two() -> Figure:
 
 @cache
 def plans_06() -> dict[str, Any]:
-    """The model of the talk, where it might be trained, and the runs of the bill, as lesson 06 sets them."""
+    """The model of the talk, and where it might be trained, as lesson 06 sets them."""
     from workshop_utils import setup
 
-    known = {"budget": budget, "training_bytes": lambda *_: {}, "profile": setup("pocket", quiet=True)}
-    return only("06", "talk = GPTConfig(", "places = {", "runs = {", **known)
+    known = {"budget": budget, "steps_for": lambda *_: (0, 0), "profile": setup("pocket", quiet=True)}
+    return only("06", "talk = GPTConfig(", "places = {", **known)
 
 
 def only(lesson: str, *codes: str, **known: Any) -> dict[str, Any]:
@@ -217,16 +217,6 @@ def figure_06_memory() -> Figure:
     """What the model of the talk needs, and three GPUs have."""
     with rc_context(STYLE):
         return sized(plots.device_memory(plans_06()["places"]), 3.8)
-
-
-@drawing
-def figure_06_bill() -> Figure:
-    """Time, money and electricity of six trainings."""
-    with rc_context(STYLE):
-        figure = sized(plots.bill(plans_06()["runs"]), 3.9, 10.2)
-    for ax in figure.axes:
-        ax.set_ylabel("")
-    return figure
 
 
 # --- keeping what takes minutes

@@ -205,17 +205,27 @@ def pack(documents, block_size, end):
     n = (len(joined) - 1) // block_size * block_size
     return torch.stack([joined[:n].view(-1, block_size), joined[1 : n + 1].view(-1, block_size)], dim=1)
 
-def training_bytes(parameters, moment_bytes):
-    weights = np.float64(4e0 * parameters)
-    return {"Adam": 2.0 * moment_bytes * parameters, "gradients": weights, "weights": weights}
+def shuffle_buffer(items, n, rng):
+    buffer = []
+    for item in items:
+        buffer.append(item)
+        if len(buffer) >= n:
+            yield buffer.pop(rng.randrange(len(buffer)))
+    while buffer:
+        yield buffer.pop(rng.randrange(len(buffer)))
+
+def steps_for(tokens, tokens_per_update, batch_size, block_size, gpus):
+    return [np.int64(tokens_per_update) / (batch_size * block_size * gpus), np.ceil(tokens / tokens_per_update)]
+
+def averaged(gradients, all_reduce, world_size):
+    joined = torch.cat([one.flatten() for one in gradients]) / world_size
+    all_reduce(joined)
+    pieces = joined.split([one.numel() for one in gradients])
+    return tuple(piece.view_as(one) for piece, one in zip(pieces, gradients))
 
 def bill(parameters, tokens, gpus, peak_flops, mfu, price):
     per_device = 6 * parameters * tokens / gpus / (peak_flops * mfu * 3600)
     return np.array([per_device, gpus * per_device * price])
-
-rows_of = lambda n_rows, rank, world_size: np.array_split(np.arange(n_rows), world_size)[rank]
-def steps_for(tokens, tokens_per_update, batch_size, block_size, gpus):
-    return [np.int64(tokens_per_update) / (batch_size * block_size * gpus), np.ceil(tokens / tokens_per_update)]
 """,
     "07": """
 def labels_of(prompt, reply, width):

@@ -212,8 +212,6 @@ NOT_RIGHT = [
     ),
     ("06.2", packed_up_to(lambda n, size: n - size - 1), "or your range stops one too early"),
     ("06.2", packed_up_to(lambda n, size: n // size * size), "none is left for the end of its y"),
-    ("06.5", lambda n_rows, rank, world_size: n_rows // world_size, "it should be a list of row numbers"),
-    ("06.5", lambda n_rows, rank, world_size: ["first", "second"], "it should be a list of row numbers"),
 ]
 
 

@@ -23,6 +23,20 @@ TEXTS = [f"Fox number {i} lost a kite and found {i % 7} more, naïve as it was."
 VOCAB, DEVICE, FOLDER = 300, "cpu", Path()
 """,
     "03": "",  # a model alone: no text, no device
+    "06": """
+from datasets import Dataset
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+texts = [f"Story {i}: the {animal} went home." for i in range(150) for animal in ("cat", "fox")]
+Dataset.from_dict({"text": texts, "id": texts}).to_parquet("part-0.parquet")
+made = Tokenizer(models.BPE())
+made.pre_tokenizer = pre_tokenizers.ByteLevel()
+made.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=300, special_tokens=["<end>"]))
+made.save("tokenizer.json")
+FILES, TOKENIZER, DEVICE, DTYPE = ["part-0.parquet"], "tokenizer.json", "cpu", "float32"
+STEPS, BLOCK, RATE = 3, 16, 3e-3
+shuffled = lambda items, n, rng: items
+""",
 }
 
 BLOCKED = """

@@ -61,7 +61,6 @@ FIGURES = {
     "around": lambda: plots.around_generate({"sick": Around((1, 1), {"a": (0.5, 0.005), "b": (1.0, None)}, 0.2, True)}),
     "attempts": lambda: plots.attempts({"as it was": Attempt(300_000_000, None, "out of memory", True),
                                         "smaller": Attempt(140_000_000, 0.25, "", True)}, 200_000_000),
-    "bill": lambda: plots.bill(BUDGETS),
     "device memory": lambda: plots.device_memory(BUDGETS),
     "training memory": lambda: plots.training_memory({"small": {"full": {"weights": 4e6, "Adam": 8e6}},
                                                       "large": {"full": {"weights": 30e9}, "LoRA": {"weights": 15e9}}}),

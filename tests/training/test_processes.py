@@ -283,3 +283,9 @@ def test_one_of_several_processes_ends_before_python_cleans_up(size, ended, monk
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert (caught.value.code, codes) == (2, ended)
+
+
+def test_a_script_of_ones_own_runs_in_each_process(tmp_path):
+    script = tmp_path / "own.py"
+    script.write_text("import os, sys\nprint(sys.argv[1], os.environ['WORLD_SIZE'])\n")
+    assert torchrun.launch(1, [script, "given"], on_line=lambda _: None) == ["given 1"]

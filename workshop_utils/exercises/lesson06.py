@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 import random
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes
-from workshop_utils.exercises.sameness import short
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PATIENCE = 10  # seconds that one rank of exercise 06.5 waits for another
 
 # --- 06.1: the split
 
@@ -159,60 +164,212 @@ PACKED: Mistakes = {
 }
 
 
-# --- 06.3: bytes of a training
+# --- 06.3: a shuffle buffer
 
 
-def training_bytes(parameters: int, moment_bytes: int) -> dict[str, int]:
-    """What lies in memory before the first token: weights, gradients, and Adam's two averages."""
-    return {"weights": 4 * parameters, "gradients": 4 * parameters, "Adam": 2 * moment_bytes * parameters}
+def shuffle_buffer(items: Iterable[Any], n: int, rng: random.Random) -> Iterator[Any]:
+    """Every item once, in an order mixed by a buffer of n items."""
+    buffer: list[Any] = []
+    for item in items:
+        if len(buffer) < n:
+            buffer.append(item)
+            continue
+        at = rng.randrange(n)
+        yield buffer[at]
+        buffer[at] = item
+    rng.shuffle(buffer)
+    yield from buffer
 
 
-def _sizes(rng: random.Random) -> Iterator[Arguments]:
-    for moment in (4, 1, 4):
-        yield 1_000_000 * rng.randrange(3, 2000), moment
+def _streams(rng: random.Random) -> Iterator[Arguments]:
+    for n in rng.sample((5, 8, 12), 2):
+        yield list(range(rng.randrange(40, 90))), n, rng.randrange(10**6)
+    yield list(range(6)), 10, rng.randrange(10**6)  # fewer items than the buffer holds
 
 
-BYTES: Mistakes = {
-    "one average": (
-        lambda n, moment: training_bytes(n, moment) | {"Adam": moment * n},
-        "Adam keeps two averages for each parameter: of the gradient, and of its square.",
+def _read(answer: Callable[..., Any], items: list[int], n: int, seed: int) -> dict[str, Any]:
+    """What comes out, how many items had been read by then, and whether a second time gives the same."""
+    orders: list[list[int]] = []
+    order: list[int]
+    taken = ahead = 0
+
+    def source() -> Iterator[int]:
+        nonlocal taken
+        for item in items:
+            taken += 1
+            yield item
+
+    for _ in range(2):
+        taken, order = 0, []
+        for item in itertools.islice(answer(source(), n, random.Random(seed)), 2 * len(items)):
+            ahead = max(ahead, taken - len(order))
+            order.append(item)
+        orders.append(order)
+    return {"items": orders[0], "ahead": ahead, "again": orders[0] == orders[1], "n": n, "came": items}
+
+
+def _mixed(got: dict[str, Any], expected: dict[str, Any]) -> str | None:
+    """Any order is right that a buffer of n items can give."""
+    items, came, n = got["items"], got["came"], got["n"]
+    if len(set(items)) < len(items):
+        return "an item comes out more than once: put the next one in the place of the item that you yield."
+    if lost := len(set(came) - set(items)):
+        return f"{lost} of {len(came)} items never come out: at the end, yield what is left in the buffer."
+    if got["ahead"] > n + 1:
+        return f"you had read {got['ahead']} items ahead. Hold n = {n} at most: a stream does not fit into memory."
+    if not got["again"]:
+        return "two generators with the same seed gave two orders: draw from rng, and from nothing else."
+    if items == came:
+        return "the items come out in the order in which they came: draw one from the buffer with rng."
+    return None
+
+
+def _draw_until(items: Iterable[Any], n: int, rng: random.Random, last: bool) -> Iterator[Any]:
+    buffer = list(itertools.islice(items, n))
+    for item in items:
+        at = rng.randrange(n)
+        yield buffer[at]
+        buffer[at] = item
+    yield from buffer if last else ()
+
+
+def _repeats(items: Iterable[Any], n: int, rng: random.Random) -> Iterator[Any]:
+    buffer: list[Any] = []
+    for item in items:
+        buffer = [*buffer, item][-n:]
+        yield rng.choice(buffer)
+
+
+NOT_MIXED: dict[str, Callable[..., Any]] = {
+    "the rest is lost": lambda items, n, rng: _draw_until(items, n, rng, last=False),
+    "repeats": _repeats,
+    "not shuffled": lambda items, n, rng: iter(items),
+    "reads everything first": lambda items, n, rng: iter(rng.sample(all_ := list(items), len(all_))),
+    "a generator of its own": lambda items, n, rng: shuffle_buffer(items, n, random.Random(random.random())),
+}
+
+
+# --- 06.4: how many steps
+
+
+def steps_for(tokens: int, tokens_per_update: int, batch_size: int, block_size: int, gpus: int) -> tuple[int, int]:
+    """Micro-batches to gather on each device, and updates until all tokens have been read."""
+    grad_accum_steps = tokens_per_update // (batch_size * block_size * gpus)
+    return grad_accum_steps, -(-tokens // tokens_per_update)
+
+
+def _plans(rng: random.Random) -> Iterator[Arguments]:
+    for gpus in rng.sample((2, 4, 8), 3):
+        batch, block, gather = rng.choice((4, 8, 16)), rng.choice((512, 1024, 2048)), rng.randrange(2, 9)
+        together = batch * block * gpus * gather
+        yield together * rng.randrange(100, 5000) + rng.randrange(1, together // 2), together, batch, block, gpus
+    yield 64_000 * 50, 64_000, 8, 1000, 2  # the last update is full
+
+
+STEPS: Mistakes = {
+    "devices forgotten": (
+        lambda D, G, b, t, n: (G // (b * t), -(-D // G)),
+        "each device reads a micro-batch of its own at the same time: together they have so many times more tokens.",
     ),
-    "no gradients": (
-        lambda n, moment: {"weights": 4 * n, "Adam": 2 * moment * n},
-        "the gradients are missing: one number for each weight, float32, from the way back until the update.",
+    "rows for tokens": (
+        lambda D, G, b, t, n: (G // (b * n), -(-D // G)),
+        "tokens_per_update counts tokens, and batch_size counts rows: a row has block_size tokens.",
     ),
-    "averages in float32": (
-        lambda n, moment: training_bytes(n, 4),
-        "Adam's averages take moment_bytes each, and that may be 1: it is what 8-bit Adam saves.",
+    "rounded down": (
+        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], D // G),
+        "the last tokens do not fill a whole update, but they are to be read: round the steps up.",
     ),
-    "weights in 16 bits": (
-        lambda n, moment: {"weights": 2 * n, "gradients": 2 * n, "Adam": 2 * moment * n},
-        "mixed precision multiplies in 16 bits, but weights and gradients are kept in float32: 4 bytes each.",
+    "always one more": (
+        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], D // G + 1),
+        "where the tokens fill the last update exactly, there is none to add: round up, as math.ceil(a / b) does.",
     ),
-    "small weights as well": (
-        lambda n, moment: {"weights": moment * n, "gradients": moment * n, "Adam": 2 * moment * n},
-        "8-bit Adam makes only the averages small: weights and gradients stay at 4 bytes.",
+    "micro-steps": (
+        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], -(-D // (b * t * n))),
+        "those are forward passes. One step is one update, and an update gathers several of them.",
     ),
-    "parameters": (
-        lambda n, moment: {"weights": n, "gradients": n, "Adam": 2 * n},
-        "these are numbers. How many bytes has one of them?",
+    "steps for each device": (
+        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], -(-D // (G // n))),
+        "all devices make the same update together: tokens_per_update is already that of all of them.",
     ),
-    "bits": (
-        lambda n, moment: {name: 8 * size for name, size in training_bytes(n, moment).items()},
-        "eight times too much: these are bits, and bytes were asked for.",
+    "not whole": (
+        lambda D, G, b, t, n: (G / (b * t * n), D / G),
+        "half a step cannot be made: // for the micro-batches, which come out even, and round the steps up.",
     ),
-    "gigabytes": (
-        lambda n, moment: {name: size / 1e9 for name, size in training_bytes(n, moment).items()},
-        "these are gigabytes. Return bytes, so that nobody has to ask whether a giga is 10^9 or 2^30.",
-    ),
-    "the sum": (
-        lambda n, moment: sum(training_bytes(n, moment).values()),
-        'that is the sum. Return the parts, {"weights": ..., "gradients": ..., "Adam": ...}: each has its own cure.',
+    "swapped": (
+        lambda D, G, b, t, n: steps_for(D, G, b, t, n)[::-1],
+        "first the micro-batches that each device gathers, then the steps.",
     ),
 }
 
 
-# --- 06.4: hours and money
+# --- 06.5: gradients of all processes
+
+
+def averaged(gradients: list[Tensor], all_reduce: Callable[[Tensor], Any], world_size: int) -> list[Tensor]:
+    """The mean of each gradient over all processes; all_reduce adds up a tensor of all of them, in place."""
+    result = []
+    for gradient in gradients:
+        total = gradient.clone()
+        all_reduce(total)
+        result.append(total / world_size)
+    return result
+
+
+def _gradients(rng: random.Random) -> Iterator[Arguments]:
+    for world_size in (2, 3):
+        yield tuple([randn(rng, 3, 2), randn(rng, 4)] for _ in range(world_size))
+
+
+def _together(answer: Callable[..., Any], *ranks: list[Tensor]) -> list[Any]:
+    """Run an answer once for each rank, in threads, with an all_reduce that joins them."""
+    meet, given, results = threading.Barrier(len(ranks)), list[Any](ranks), list[Any](ranks)
+
+    def run(rank: int) -> None:
+        def all_reduce(tensor: Tensor) -> None:
+            given[rank] = tensor
+            meet.wait(PATIENCE)
+            total = sum(one.clone() for one in given)
+            meet.wait(PATIENCE)
+            tensor.copy_(total)
+
+        try:
+            results[rank] = answer([one.clone() for one in ranks[rank]], all_reduce, len(ranks))
+        except Exception as error:
+            results[rank] = error
+            meet.abort()
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(len(ranks))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    errors = [one for one in results if isinstance(one, Exception)]
+    if errors:
+        raise next((one for one in errors if not isinstance(one, threading.BrokenBarrierError)), errors[0])
+    return results
+
+
+AVERAGES: Mistakes = {
+    "sums": (
+        lambda gradients, all_reduce, n: [one * n for one in averaged(gradients, all_reduce, n)],
+        "these are the sums. Each process computed the mean over its own part: divide the sum by world_size.",
+    ),
+    "its own": (
+        lambda gradients, all_reduce, n: list(gradients),
+        "each process still has its own gradients, so the copies of the model would drift apart: call all_reduce.",
+    ),
+    "divided only": (
+        lambda gradients, all_reduce, n: [one / n for one in gradients],
+        "each process has its own gradients, divided by world_size. all_reduce(tensor) adds up those of all, in place.",
+    ),
+    "divided twice": (
+        lambda gradients, all_reduce, n: [one / n for one in averaged(gradients, all_reduce, n)],
+        "too small: divided by world_size twice. Once is enough, before all_reduce or after it.",
+    ),
+}
+
+
+# --- 06.6: hours and money
 
 
 def bill(
@@ -282,136 +439,6 @@ BILLS: Mistakes = {
 }
 
 
-# --- 06.5: whose rows
-
-
-def rows_of(n_rows: int, rank: int, world_size: int) -> list[int]:
-    """Every world_size-th row, starting at this process's rank."""
-    return list(range(rank, n_rows, world_size))
-
-
-def _worlds(rng: random.Random) -> Iterator[Arguments]:
-    for world_size in rng.sample((2, 3, 4, 8), 3):
-        yield world_size * rng.randrange(3, 9) + rng.randrange(1, world_size), world_size
-    yield 3, 4  # fewer rows than processes
-
-
-def _all_ranks(answer: Callable[[int, int, int], Any], n_rows: int, world_size: int) -> list[Any]:
-    results = (answer(n_rows, rank, world_size) for rank in range(world_size))
-    return [[*rows] if isinstance(rows, Iterable) else rows for rows in results]
-
-
-def _fair(got: list[Any], expected: list[list[int]]) -> str | None:
-    """Any fair division is right: each row once, and nobody has two more than another."""
-    for rank, rows in enumerate(got):
-        try:
-            got = [*got[:rank], [int(row) for row in rows], *got[rank + 1 :]]
-        except (TypeError, ValueError):
-            return f"for rank {rank} your result is {short(rows)}, it should be a list of row numbers."
-    n_rows = sum(map(len, expected))
-    counted = sorted(row for rows in got for row in rows)
-    if [row for row in counted if not 0 <= row < n_rows]:
-        wrong = next(row for row in counted if not 0 <= row < n_rows)
-        return f"row {wrong} is read, and there are only rows 0 to {n_rows - 1}."
-    if len(set(counted)) < len(counted):
-        twice = next(row for row in counted if counted.count(row) > 1)
-        ranks = [rank for rank, rows in enumerate(got) if twice in rows]
-        return f"row {twice} is read more than once, by rank{'s' * (len(ranks) > 1)} {_first_few(ranks)}."
-    lost = sorted(set(range(n_rows)) - set(counted))
-    if lost:
-        return f"of {n_rows} rows, {len(lost)} {'is' if len(lost) == 1 else 'are'} read by nobody: {_first_few(lost)}."
-    sizes = [len(rows) for rows in got]
-    if max(sizes) - min(sizes) > 1:
-        return f"the ranks read {sizes} rows: whoever has most waits at the end for gradients that never come."
-    return None
-
-
-def _first_few(items: list[int]) -> str:
-    return ", ".join(map(str, items[:5])) + ", ..." * (len(items) > 5)
-
-
-def _drawn(n_rows: int, rank: int, world_size: int) -> list[int]:
-    return random.Random(rank).sample(range(n_rows), -(-n_rows // world_size))
-
-
-WHOSE: Mistakes = {
-    "all rows": (
-        lambda n, rank, size: list(range(n)),
-        "every rank reads every row: that is the work of one process, done several times.",
-    ),
-    "the rest is lost": (
-        lambda n, rank, size: list(range(rank * (n // size), (rank + 1) * (n // size))),
-        "where the number of rows is no multiple of the number of processes, the last few rows fall to nobody.",
-    ),
-    "from 1": (
-        lambda n, rank, size: list(range(rank + 1, n, size)),
-        "ranks are counted from 0, and so are rows: with rank + 1 nobody reads row 0.",
-    ),
-    "the last one takes the rest": (
-        lambda n, rank, size: list(range(rank * (n // size), n if rank == size - 1 else (rank + 1) * (n // size))),
-        "the last rank takes all that is left over, and at the end waits for gradients of the others that never come.",
-    ),
-}
-MORE_WHOSE: dict[str, Callable[..., list[int]]] = {
-    "beyond the end": lambda n, rank, size: list(range(rank * -(-n // size), (rank + 1) * -(-n // size))),
-    "drawn by each": _drawn,
-    "one step too far": lambda n, rank, size: list(range(rank, n, size + 1)),
-}
-
-
-# --- 06.6: how many steps
-
-
-def steps_for(tokens: int, tokens_per_update: int, batch_size: int, block_size: int, gpus: int) -> tuple[int, int]:
-    """Micro-batches to gather on each device, and updates until all tokens have been read."""
-    grad_accum_steps = tokens_per_update // (batch_size * block_size * gpus)
-    return grad_accum_steps, -(-tokens // tokens_per_update)
-
-
-def _plans(rng: random.Random) -> Iterator[Arguments]:
-    for gpus in rng.sample((2, 4, 8), 3):
-        batch, block, gather = rng.choice((4, 8, 16)), rng.choice((512, 1024, 2048)), rng.randrange(2, 9)
-        together = batch * block * gpus * gather
-        yield together * rng.randrange(100, 5000) + rng.randrange(1, together // 2), together, batch, block, gpus
-    yield 64_000 * 50, 64_000, 8, 1000, 2  # the last update is full
-
-
-STEPS: Mistakes = {
-    "devices forgotten": (
-        lambda D, G, b, t, n: (G // (b * t), -(-D // G)),
-        "each device reads a micro-batch of its own at the same time: together they have so many times more tokens.",
-    ),
-    "rows for tokens": (
-        lambda D, G, b, t, n: (G // (b * n), -(-D // G)),
-        "tokens_per_update counts tokens, and batch_size counts rows: a row has block_size tokens.",
-    ),
-    "rounded down": (
-        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], D // G),
-        "the last tokens do not fill a whole update, but they are to be read: round the steps up.",
-    ),
-    "always one more": (
-        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], D // G + 1),
-        "where the tokens fill the last update exactly, there is none to add: round up, as math.ceil(a / b) does.",
-    ),
-    "micro-steps": (
-        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], -(-D // (b * t * n))),
-        "those are forward passes. One step is one update, and an update gathers several of them.",
-    ),
-    "steps for each device": (
-        lambda D, G, b, t, n: (steps_for(D, G, b, t, n)[0], -(-D // (G // n))),
-        "all devices make the same update together: tokens_per_update is already that of all of them.",
-    ),
-    "not whole": (
-        lambda D, G, b, t, n: (G / (b * t * n), D / G),
-        "half a step cannot be made: // for the micro-batches, which come out even, and round the steps up.",
-    ),
-    "swapped": (
-        lambda D, G, b, t, n: steps_for(D, G, b, t, n)[::-1],
-        "first the micro-batches that each device gathers, then the steps.",
-    ),
-}
-
-
 EXERCISES = [
     Exercise(
         "06.1",
@@ -431,37 +458,37 @@ EXERCISES = [
     ),
     Exercise(
         "06.3",
-        "bytes of a training",
-        training_bytes,
-        cases=_sizes,
-        praise="16 bytes a parameter, before the first token is read. Only the averages shrink with 8-bit Adam.",
-        mistakes=BYTES,
+        "shuffle buffer",
+        shuffle_buffer,
+        wrong=NOT_MIXED,
+        cases=_streams,
+        apply=_read,
+        compare=_mixed,
+        praise="every item once, mixed, and never more than n of them in memory.",
     ),
     Exercise(
         "06.4",
-        "bill",
-        bill,
-        cases=_runs,
-        praise="more devices make it shorter and not dearer, as long as they do not wait for each other.",
-        mistakes=BILLS,
-    ),
-    Exercise(
-        "06.5",
-        "division of the rows",
-        rows_of,
-        mistakes=WHOSE,
-        wrong=MORE_WHOSE,
-        cases=_worlds,
-        apply=_all_ranks,
-        compare=_fair,
-        praise="no row twice, none lost, and nobody waits for longer than one row.",
-    ),
-    Exercise(
-        "06.6",
         "number of steps",
         steps_for,
         cases=_plans,
         praise="steps, not epochs: a stream has no end, and no two devices agree on when theirs would be.",
         mistakes=STEPS,
+    ),
+    Exercise(
+        "06.5",
+        "average of the gradients",
+        averaged,
+        mistakes=AVERAGES,
+        cases=_gradients,
+        apply=_together,
+        praise="all copies now take the same step. DDP does the same, in large pieces, while the backward pass runs.",
+    ),
+    Exercise(
+        "06.6",
+        "bill",
+        bill,
+        cases=_runs,
+        praise="more devices make it shorter and not dearer, as long as they do not wait for each other.",
+        mistakes=BILLS,
     ),
 ]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop_utils.training.processes import DistributedError
@@ -42,7 +43,7 @@ def device_for(n_processes: int, profile: Profile) -> tuple[str, str]:
 
 def launch(
     n_processes: int,
-    arguments: Sequence[str],
+    arguments: Sequence[str | Path],
     max_restarts: int = 0,
     on_line: Callable[[str], None] = print,
     environment: dict[str, str] | None = None,
@@ -51,7 +52,7 @@ def launch(
 
     Args:
         n_processes: how many; each gets an equal share of the cores.
-        arguments: of the command, as in ["train", "--config", "run.json"].
+        arguments: of the command, as in ["train", "--config", "run.json"]; or a script of your own, and its arguments.
         max_restarts: how often all processes are started again after one has died; training goes on from the last
             checkpoint.
         on_line: called with each line as soon as rank 0, which alone prints, has printed it.
@@ -64,8 +65,9 @@ def launch(
         DistributedError: a process failed; the message ends with what it said last.
         KeyboardInterrupt: the stop button was pressed; the processes have saved, as after Ctrl-C.
     """
+    target = [] if str(arguments[0]).endswith(".py") else ["-m", "workshop_utils"]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n_processes}"]
-    command += [f"--max-restarts={max_restarts}", "-m", "workshop_utils", *map(str, arguments)]
+    command += [f"--max-restarts={max_restarts}", *target, *map(str, arguments)]
     variables = _environment(n_processes) | (environment or {})
     lines: list[str] = []
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:

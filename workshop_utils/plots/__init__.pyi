@@ -23,7 +23,6 @@ from .models import probabilities as probabilities
 from .models import stop_probability as stop_probability
 from .runs import around_generate as around_generate
 from .runs import attempts as attempts
-from .runs import bill as bill
 from .runs import device_memory as device_memory
 from .runs import orders as orders
 from .runs import training_memory as training_memory

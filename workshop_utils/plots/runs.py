@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from workshop_utils.budget.estimates import Budget, devices, duration, money
-from workshop_utils.plots.basics import PALETTE, Bar, bars, draw_bars, frame, legend, memory, plain_ticks, rounded
+from workshop_utils.budget.estimates import Budget, devices
+from workshop_utils.plots.basics import PALETTE, Bar, bars, frame, legend, memory, plain_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,30 +50,6 @@ def training_memory(costs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> F
         costs: bytes by part, by way of training, by model.
     """
     return memory(costs, "What training keeps in memory", [16e9] * max(map(len, costs.values())), "a T4, 16 GB")
-
-
-def bill(budgets: Mapping[str, Budget]) -> Figure:
-    """Time, money and electricity of several trainings, a bar each, on logarithmic axes.
-
-    Args:
-        budgets: by what they are called; the first one on top.
-    """
-    columns: list[tuple[str, Callable[[Budget], float], Callable[[float], str]]] = [
-        ("hours", lambda one: one.hours, duration),
-        ("US dollars", lambda one: one.dollars, money),
-        ("kWh", lambda one: one.kwh, rounded),
-    ]
-    figure, axes = frame("What it costs", columns=3, width=11, height=1.4 + 0.4 * len(budgets))
-    for ax, colour, (xlabel, of, words) in zip(axes, PALETTE, columns, strict=False):
-        values = [of(budget) for budget in budgets.values()]
-        low = min((value for value in values if value > 0), default=1.0) / 3
-        high = max(low, *values)
-        # No money at all is a bar of no length.
-        draw_bars(ax, list(budgets), {"": [Bar(max(value, low), words(value), colour=colour) for value in values]})
-        ax.set(xscale="log", xlabel=xlabel, xlim=(low, high * (high / low) ** 0.45 * 8))
-        ax.tick_params(labelleft=ax is axes[0])
-    figure.supylabel("training")
-    return figure
 
 
 def orders(found: Mapping[str, Sequence[int | None]]) -> Figure:
