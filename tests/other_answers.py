@@ -152,6 +152,21 @@ def clip(gradients, limit):
         g *= limit / torch.clamp(length, min=limit)  # in place
     return tuple(g.double() for g in gradients)
 
+def adamw_step(w, g, m, v, t, lr, decay):
+    m.lerp_(g, 0.1)  # in place
+    v.mul_(0.95).addcmul_(g, g, value=0.05)
+    w.mul_(1 - lr * decay)
+    w.addcdiv_(m / (1 - 0.9**t), (v / (1 - 0.95**t)).sqrt() + 1e-8, value=-lr)
+    return [w, m.numpy(), v.double()]
+
+def evaluate(model, batches):
+    model.eval()
+    n = torch.tensor([(y != -1).sum() for _, y in batches], dtype=torch.float64)
+    with torch.inference_mode():
+        loss = torch.stack([model(x, y)[1].cpu().double() for x, y in batches]) @ n / n.sum()
+    model.train()
+    return loss
+
 def best_step(history):
     losses = torch.tensor([entry.get("val_loss", float("inf")) for entry in history])
     return torch.tensor([entry["step"] for entry in history])[losses.argmin()]

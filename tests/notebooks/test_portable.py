@@ -23,6 +23,14 @@ TEXTS = [f"Fox number {i} lost a kite and found {i % 7} more, naïve as it was."
 VOCAB, DEVICE, FOLDER = 300, "cpu", Path()
 """,
     "03": "",  # a model alone: no text, no device
+    "04": """
+import numpy as np
+
+DATA = {"train": np.arange(5_000, dtype=np.uint16) % 60, "val": np.arange(700, dtype=np.uint16) % 60}
+CONFIG = GPTConfig(block_size=32, vocab_size=64, n_layer=1, n_head=2, n_embd=32)
+DEVICE, DTYPE, COUNTRY, FOLDER = "cpu", "bfloat16", "GBR", "out"
+STEPS, BATCH, PARTS, RATE = 20, 2, 2, 3e-3
+""",
     "06": """
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -38,6 +46,7 @@ STEPS, BLOCK, RATE = 3, 16, 3e-3
 shuffled = lambda items, n, rng: items
 """,
 }
+BEFORE = {"04": "03"}  # whose portable cells are pasted before those of a lesson
 
 BLOCKED = """
 import sys
@@ -78,7 +87,8 @@ def test_the_package_cannot_be_had_in_there(tmp_path):
 def test_portable_cells_run_alone(number, tmp_path):
     cells = portable(number)
     assert cells, "no cell is tagged portable"
-    done = alone("\n\n".join([BLOCKED, SETTINGS[number], *cells]), tmp_path)
+    earlier = portable(BEFORE[number]) if number in BEFORE else []
+    done = alone("\n\n".join([BLOCKED, *earlier, SETTINGS[number], *cells]), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not any(re.search(r"\bprofile\b", cell) for cell in cells)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
+from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randint, randn
+from workshop_utils.exercises.sameness import same
 
 
 def perplexity(losses: list[float]) -> float:
@@ -174,6 +175,176 @@ CLIPPED: Mistakes = {
 }
 
 
+BETA1, BETA2, EPS = 0.9, 0.95, 1e-8
+State = tuple[Any, Any, Any]
+
+
+def adamw_step(w: Any, g: Any, m: Any, v: Any, t: int, lr: float, decay: float) -> State:
+    """One step of AdamW on one tensor: the new weights and both running averages, as torch.optim.AdamW has them."""
+    m, v = BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g**2
+    return _adamw(w, m, v, lr, decay * w, 1 - BETA1**t, 1 - BETA2**t)
+
+
+def _adamw(w: Any, m: Any, v: Any, lr: float, pull: Any, of_m: float, of_v: float) -> State:
+    """The step for running averages that are corrected by given factors."""
+    return w - lr * ((m / of_m) / ((v / of_v).sqrt() + EPS) + pull), m, v
+
+
+def _new_averages(answer: Callable[..., State]) -> Callable[..., State]:
+    """A wrong step that keeps the right averages."""
+    return lambda w, g, m, v, *rest: (answer(w, g, m, v, *rest)[0], *adamw_step(w, g, m, v, *rest)[1:])
+
+
+def _weights(rng: random.Random) -> Iterator[Arguments]:
+    for t, decay in ((1, 0.0), (1, 0.1), (3, 0.1), (40, 0.5)):
+        w, g = randn(rng, 4, 3), randn(rng, 4, 3)
+        m, v = (0 * w, 0 * w) if t == 1 else (0.3 * randn(rng, 4, 3), randn(rng, 4, 3) ** 2)
+        yield w, g, m, v, t, rng.choice([1e-2, 3e-2]), decay
+
+
+def _corrected(w: Any, g: Any, m: Any, v: Any, t: int, lr: float, decay: float) -> State:
+    w, m, v = adamw_step(w, g, m, v, t, lr, decay)
+    return w, m / (1 - BETA1**t), v / (1 - BETA2**t)
+
+
+def _no_root(w: Any, g: Any, m: Any, v: Any, t: int, lr: float, decay: float) -> State:
+    _, m, v = adamw_step(w, g, m, v, t, lr, decay)
+    return w - lr * (m / (1 - BETA1**t) / (v / (1 - BETA2**t) + EPS) + decay * w), m, v
+
+
+STEPS: Mistakes = {
+    "no bias correction": (
+        lambda w, g, m, v, t, lr, decay: _adamw(
+            w, BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g**2, lr, decay * w, 1, 1
+        ),
+        "your averages start at 0 and are used as they are: early on they are too small. Divide m by 1 - BETA1**t and "
+        "v by 1 - BETA2**t for the step.",
+    ),
+    "decay in the gradient": (
+        lambda w, g, m, v, t, lr, decay: adamw_step(w, g + decay * w, m, v, t, lr, 0.0),
+        "you added the decay to the gradient, as Adam with L2 does, so it is divided by the root of v as well. AdamW "
+        "keeps it apart: w also loses lr * decay * w.",
+    ),
+    "decay without the rate": (
+        _new_averages(lambda w, g, m, v, t, lr, decay: adamw_step(w, g, m, v, t, lr, decay / lr)),
+        "you subtract decay * w. In AdamW the decay is multiplied by the rate, too: lr * decay * w.",
+    ),
+    "no decay": (
+        lambda w, g, m, v, t, lr, decay: adamw_step(w, g, m, v, t, lr, 0.0),
+        "the weight decay is missing: w also loses lr * decay * w.",
+    ),
+    "no root": (
+        _no_root,
+        "you divide by v itself. Divide by its square root, so that the step has the size of the rate.",
+    ),
+    "returns the corrected averages": (
+        _corrected,
+        "you return the corrected averages, and the next step would correct them once more. Return m and v as they "
+        "are; correct copies for the step.",
+    ),
+}
+
+
+def evaluate(model: Any, batches: list[tuple[Any, Any]]) -> float:
+    """Mean loss per token over batches, without dropout and gradients; the model is in training mode afterwards."""
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        parts = [(float(model(x, y)[1]), int((y != -1).sum())) for x, y in batches]
+    model.train()
+    return accumulate([loss for loss, _ in parts], [n for _, n in parts])
+
+
+def _evaluated_by(answer: Callable[..., Any], batches: list[tuple[Any, Any]]) -> dict[str, Any]:
+    """What an evaluation says about a small model, and what it does to the model."""
+    import torch
+
+    class Watched(torch.nn.Module):
+        """Its loss is larger while it is in training mode, as with dropout."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.rates, self.graphs = torch.nn.Parameter(torch.linspace(0.5, 3.0, 16)), 0
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            self.graphs += torch.is_grad_enabled()
+            logits = self.rates[x]
+            return logits, logits[y != -1].mean() + self.training
+
+    model = Watched()
+    loss = answer(model, batches)
+    if loss is None:
+        return {}  # said by `_watched`
+    return {"loss": float(loss), "graphs": model.graphs, "training": model.training}
+
+
+def _watched(got: dict[str, Any], expected: dict[str, Any]) -> str | None:
+    if not got:
+        return "your function returned nothing (None). Is a `return` missing?"
+    if not got["training"]:
+        return "afterwards the model is still in eval mode, and dropout would stay off in training: model.train()."
+    if got["graphs"]:
+        return "gradients are tracked while you evaluate, which costs memory: put the loop under torch.no_grad()."
+    return same(got["loss"], expected["loss"])
+
+
+def _batches(rng: random.Random) -> Iterator[Arguments]:
+    for n in (1, 3, 4):
+        batches = []
+        for i in range(n):
+            x = randint(rng, 16, 4, 8)
+            y = x.clone()
+            y[:, 2 + rng.randrange(2) + i :] = -1  # every batch has its own number of targets
+            batches.append((x, y))
+        yield (batches,)
+
+
+def _loss_of(model: Any, x: Any, y: Any) -> float:
+    import torch
+
+    with torch.no_grad():
+        return float(model(x, y)[1])
+
+
+def _in_training_mode(model: Any, batches: list[tuple[Any, Any]]) -> float:
+    parts = [(_loss_of(model, x, y), int((y != -1).sum())) for x, y in batches]
+    return accumulate([loss for loss, _ in parts], [n for _, n in parts])
+
+
+def _mean_of_batches(model: Any, batches: list[tuple[Any, Any]]) -> float:
+    model.eval()
+    losses = [_loss_of(model, x, y) for x, y in batches]
+    model.train()
+    return sum(losses) / len(losses)
+
+
+def _tracking(model: Any, batches: list[tuple[Any, Any]]) -> float:
+    model.eval()
+    parts = [(model(x, y)[1].item(), int((y != -1).sum())) for x, y in batches]
+    model.train()
+    return accumulate([loss for loss, _ in parts], [n for _, n in parts])
+
+
+def _left_in_eval_mode(model: Any, batches: list[tuple[Any, Any]]) -> float:
+    loss = evaluate(model, batches)
+    model.eval()
+    return loss
+
+
+EVALUATIONS: Mistakes = {
+    "in training mode": (
+        _in_training_mode,
+        "the model is still in training mode while you evaluate, so dropout would be on: model.eval() comes first.",
+    ),
+    "mean of means": (
+        _mean_of_batches,
+        "that is the plain mean over the batches, but they hold different numbers of targets: weight each loss by "
+        "(y != -1).sum(), as in exercise 04.3.",
+    ),
+}
+
+
 def best_step(history: list[dict[str, float]]) -> int:
     """The step with the lowest validation loss, among the entries that have one."""
     return int(min((e for e in history if "val_loss" in e), key=lambda e: e["val_loss"])["step"])
@@ -268,6 +439,28 @@ EXERCISES = [
     ),
     Exercise(
         "04.5",
+        "step of AdamW",
+        adamw_step,
+        STEPS,
+        _weights,
+        praise="two averages, corrected while they are young, and a decay that is kept apart from both.",
+    ),
+    Exercise(
+        "04.6",
+        "evaluation",
+        evaluate,
+        EVALUATIONS,
+        _batches,
+        apply=_evaluated_by,
+        compare=_watched,
+        wrong={
+            "stays in eval mode": _left_in_eval_mode,
+            "tracks gradients": _tracking,
+        },
+        praise="eval mode, no gradients, a mean over tokens, and back to training mode.",
+    ),
+    Exercise(
+        "04.7",
         "choice of the checkpoint",
         best_step,
         BEST,
