@@ -90,7 +90,7 @@ def played(lesson: str, until: str) -> SimpleNamespace:
         names: what its cells have left behind; shown: source and value of each cell that ends with an expression.
     """
     os.environ |= {"WORKSHOP_PROFILE": "pocket", "HF_HUB_OFFLINE": "1"}
-    names: dict[str, Any] = {"__name__": "lesson", "display": lambda *_: None}
+    names: dict[str, Any] = {"__name__": "__main__", "display": lambda *_: None}  # dataclasses ask for the module
     shown: list[tuple[str, Any]] = []
     for cell in notebook(lesson)["cells"]:
         source = "".join(cell["source"])
