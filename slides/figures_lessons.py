@@ -353,7 +353,7 @@ def figure_04_rates() -> Figure:
 @drawing
 def figure_04_run() -> Figure:
     """The run of lesson 04: loss, and the rate under it."""
-    floor = float(re.findall(r"worth ([\d.]+) nats", printed("04", "plots.training({"))[0])
+    floor = float(re.findall(r"generator: ([\d.]+) nats", printed("04", "plots.training({"))[0])
     with rc_context(STYLE):
         levels = {"entropy of\nthe generator": floor}
         figure = sized(plots.training({"": values("04 history")}, "", "lr", log=True, levels=levels), 4.0)
