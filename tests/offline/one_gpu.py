@@ -31,8 +31,8 @@ def _redirected(function):
 
     @functools.wraps(function)
     def redirected(*args, **kwargs):
-        if "device" in kwargs:
-            kwargs["device"] = _on_cpu(kwargs["device"])
+        for name in {"device", "map_location"} & set(kwargs):
+            kwargs[name] = _on_cpu(kwargs[name])
         return function(*map(_on_cpu, args), **kwargs)
 
     return redirected
@@ -68,6 +68,7 @@ def _patch_torch(torch):
         if getattr(torch, function.__name__, None) is function:
             setattr(torch, function.__name__, _redirected(function))
     torch.Tensor.to = _redirected(torch.Tensor.to)
+    torch.load = _redirected(torch.load)
     torch.Generator = type("Generator", (torch.Generator,), {"__new__": _redirected(torch.Generator.__new__)})
     torch.Tensor.cuda = torch.Tensor.pin_memory = lambda self, *args, **kwargs: self
     _cpu_class(torch.amp.autocast_mode.autocast)

@@ -106,7 +106,7 @@ def _documents(rng: random.Random) -> Iterator[Arguments]:
         lengths = [1, 2 * block_size + 3, *(rng.randrange(2, 12) for _ in range(4))]
         rng.shuffle(lengths)
         lengths[-1] += (left_over - sum(lengths) - len(lengths) + 1) % block_size  # tokens behind the last whole row
-        yield [[rng.randrange(10, 1000) for _ in range(n)] for n in lengths], block_size, 0
+        yield [[rng.randrange(10, 1000) for _ in range(n)] for n in lengths], block_size, rng.randrange(1, 10)
 
 
 def _cut(joined: list[int], size: int, step: int, last: int = 0) -> Rows:
@@ -125,7 +125,7 @@ PACKED: Mistakes = {
     ),
     "the end in front": (
         lambda docs, size, end: _cut([token for doc in docs for token in [end, *doc]], size, size),
-        "the end-of-text token stands before each document. After it, the model learns when to stop.",
+        "the end-of-text token stands before each document, so the last one has none behind it: it belongs after each.",
     ),
     "ends between only": (
         lambda docs, size, end: _cut(_joined(docs, end)[:-1], size, size),
@@ -211,16 +211,20 @@ def _read(answer: Callable[..., Any], items: list[int], n: int, seed: int) -> di
 def _mixed(got: dict[str, Any], expected: dict[str, Any]) -> str | None:
     """Any order is right that a buffer of n items can give."""
     items, came, n = got["items"], got["came"], got["n"]
+    if any(isinstance(item, list) for item in items):
+        return "you yield the buffer itself, a list: use yield from buffer."
     if len(set(items)) < len(items):
-        return "an item comes out more than once: put the next one in the place of the item that you yield."
+        return "an item comes out more than once: yield the old item first, then put the next one in its place."
     if lost := len(set(came) - set(items)):
         return f"{lost} of {len(came)} items never come out: at the end, yield what is left in the buffer."
     if got["ahead"] > n + 1:
         return f"you had read {got['ahead']} items ahead. Hold n = {n} at most: a stream does not fit into memory."
     if not got["again"]:
         return "two generators with the same seed gave two orders: draw from rng, and from nothing else."
-    if items == came:
-        return "the items come out in the order in which they came: draw one from the buffer with rng."
+    if items == came and len(came) <= n:
+        return "with fewer items than the buffer holds nothing was drawn: shuffle the rest, too."
+    if items[: -n or None] == came[: -n or None]:
+        return "until the stream ends, the items come out in the order in which they came: draw one with rng."
     return None
 
 
@@ -402,7 +406,7 @@ def _changed(**changes: Callable[..., float]) -> Callable[..., Any]:
 BILLS: Mistakes = {
     "forward only": (
         _changed(hours=lambda hours, **_: hours / 3),
-        "2 operations a parameter and token are the forward pass. The way back takes twice as much again: 6 in all.",
+        "2 operations a parameter and token are the forward pass. The backward pass takes twice as much: 6 in all.",
     ),
     "seconds": (
         _changed(hours=lambda hours, **_: hours * 3600),
@@ -453,7 +457,7 @@ EXERCISES = [
         "packing",
         pack,
         cases=_documents,
-        praise="no padding, and every token but the very first is a target once.",
+        praise="no padding, and within the rows every token but the very first is a target once.",
         mistakes=PACKED,
     ),
     Exercise(
@@ -464,7 +468,7 @@ EXERCISES = [
         cases=_streams,
         apply=_read,
         compare=_mixed,
-        praise="every item once, mixed, and never more than n of them in memory.",
+        praise="every item once, mixed, and about n of them in memory at most.",
     ),
     Exercise(
         "06.4",
