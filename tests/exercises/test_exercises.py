@@ -5,6 +5,7 @@ import inspect
 import itertools
 import linecache
 import math
+import re
 import zlib
 from decimal import Decimal
 from fractions import Fraction
@@ -137,12 +138,21 @@ def reversed_in_long_doubles(logits, temperature):
     return (powers / powers.sum())[::-1]
 
 
+def decoded_from_the_front(ids, pairs):
+    tokens = [bytes([byte]) for byte in range(256)] + [left + right for left, right in pairs]
+    found = b""
+    while ids:
+        found += tokens[ids.pop(0)]
+    return found.decode("utf-8", "replace")
+
+
 # What people really answered, and what was once refused.
 RIGHT = [
     *((id, defined_by(source)) for id, source in OTHER.items()),
     ("00.1", lambda counts: {word: Fraction(n, sum(counts.values())) for word, n in counts.items()}),
     ("01.3", reversed_in_long_doubles),
     ("01.4", nucleus),
+    ("02.4", decoded_from_the_front),
     ("04.3", lambda losses, tokens: sum(Decimal(x) * n for x, n in zip(losses, tokens, strict=True)) / sum(tokens)),
     ("07.1", lambda prompt, reply, width: (*[-100] * len(prompt), *reply, *[-100] * (width - len(prompt + reply)))),
     ("09.3", lambda log_probabilities: complex(math.exp(-sum(log_probabilities) / len(log_probabilities)))),
@@ -168,6 +178,18 @@ def test_a_right_answer_in_another_form_passes_in_every_draw_and_comes_back_in_t
 def renames_what_was_said(messages):
     turns = [f"<start_of_turn>{m['role']}\n{m['content']}<end_of_turn>\n" for m in messages]
     return ("<bos>" + "".join(turns)).replace("assistant", "model") + "<start_of_turn>model\n"
+
+
+def split_by_another_pattern(text, pairs):
+    pieces = re.findall(r" ?\w+| ?[^\s\w]+|\s+", text)
+    ids = {bytes([byte]): byte for byte in range(256)} | {a + b: 256 + i for i, (a, b) in enumerate(pairs)}
+    found = []
+    for piece in pieces:
+        parts = tuple(bytes([byte]) for byte in piece.encode())
+        for pair in pairs:
+            parts = merge(parts, pair)
+        found += [ids[part] for part in parts]
+    return found
 
 
 def adds_in_place(x, ln_1, attn, ln_2, mlp):
@@ -198,6 +220,7 @@ NOT_RIGHT = [
     ("01.2", renames_what_was_said, "for the input "),
     ("02.2", lambda parts, pair: merge(merge(parts, pair), pair[::-1]), "for the input "),
     ("02.3", lambda text, pairs: [int(i) for i in text.encode()], "for the input "),
+    ("02.3", split_by_another_pattern, "for the input "),
     ("02.4", lambda ids, pairs: bytes(i for i in ids if i < 256).decode("utf-8", "replace"), "for the input "),
     ("02.6", lambda tokens, start, n: tokens[start : start + n + 1], ": return 2 things, as a tuple."),
     ("03.6", adds_in_place, "changes its argument in place"),

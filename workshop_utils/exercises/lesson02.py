@@ -191,8 +191,10 @@ def _longest(parts: Parts, pairs: list[Pair]) -> Parts:
 
 def _texts(rng: random.Random) -> Iterator[Arguments]:
     yield "ape 🦊", [(b"p", b"e"), (b"a", b"p")]  # the earlier merge wins, wherever it is in the word
-    yield "naïve abc", [(b"a", b"b"), (b"b", b"c"), (b"a", b"bc")]  # and not the longest token
+    ï = "ï".encode()  # a character that is one token here, and two elsewhere
+    yield "naïve abc", [(b"a", b"b"), (b"b", b"c"), (b"a", b"bc"), (ï[:1], ï[1:])]  # and not the longest token
     yield "one, 2 ones", [(b"e", b","), (b" ", b"o"), (b"n", b"e"), (b"e", b" ")]  # no token crosses a border
+    yield "\t ape3 a_b ", [(b"e", b"3"), (b"a", b"p"), (b"\t", b" ")]  # of SPLIT_PATTERN and no other, to both ends
     for _ in range(3):
         letters = rng.sample("aeinrst", 4)
         words = ["".join(rng.choices(letters, k=rng.randint(2, 6))) for _ in range(12)]
@@ -234,6 +236,10 @@ ENCODINGS: Mistakes = {
         lambda text, pairs: _encoded(text, pairs, pieces=str.split),
         "the spaces are lost: split() throws them away. re.findall(SPLIT_PATTERN, text) keeps every character.",
     ),
+    "stripped": (
+        lambda text, pairs: encode(text.strip(), pairs),
+        "the blanks at the beginning and at the end of a text are lost: encode them too, without strip().",
+    ),
     "ids from 0": (
         lambda text, pairs: [i if i < 256 else i - 256 for i in encode(text, pairs)],
         "the ids of your merged tokens begin with 0, where the bytes are. The token of pairs[i] has the id 256 + i.",
@@ -260,9 +266,9 @@ def decode(ids: list[int], pairs: list[Pair]) -> str:
 def _ids(rng: random.Random) -> Iterator[Arguments]:
     for text, pairs in _texts(rng):
         ids = encode(text, pairs)
-        yield ids, pairs
-        yield [*ids, *"🦊".encode()[: rng.randint(1, 3)]], pairs  # ends within a character
-        yield [rng.randrange(0x80, 0xC0), *ids, 256], pairs  # begins within one
+        yield [*ids], [*pairs]  # copies, since an answer may empty its list
+        yield [*ids, *"🦊".encode()[: rng.randint(1, 3)]], [*pairs]  # ends within a character
+        yield [rng.randrange(0x80, 0xC0), *ids, 256], [*pairs]  # begins within one
 
 
 DECODINGS: Mistakes = {
@@ -285,6 +291,14 @@ DECODINGS: Mistakes = {
         lambda ids, pairs: "".join(_vocabulary(pairs)[i].decode() for i in ids),
         "a token can be part of a character, and is no valid UTF-8 then: join the bytes of all tokens, and decode them "
         "with errors='replace'.",
+    ),
+    "as ASCII": (
+        lambda ids, pairs: b"".join(_vocabulary(pairs)[i] for i in ids).decode("ascii", errors="replace"),
+        "ASCII has only the bytes below 128, so each byte of ï and of 🦊 becomes a �: decode as UTF-8.",
+    ),
+    "stripped": (
+        lambda ids, pairs: decode(ids, pairs).strip(),
+        "the blanks at the beginning and at the end of a text are lost: return it as it is, without strip().",
     ),
     "a byte is a character": (
         lambda ids, pairs: b"".join(_vocabulary(pairs)[i] for i in ids).decode("latin-1"),
