@@ -215,7 +215,14 @@ def test_changing_the_input_in_place_spoils_nothing():
         ("return torch.tensor((3 * x.sin()).tolist())", "no gradient flows back from your result"),
         ("return x.sin() + 2 * x.detach().sin()", "the gradients that flow back are not: "),
         ("y = x.sin()\n    x += y\n    return 3 * y", "changes its argument in place, as `x += ...` does"),
-        ("y = x.exp().log()\n    z = y.sin()\n    y += 1\n    return 3 * z", "the way back through them fails: "),
+        (
+            "y = x.exp().log()\n    z = y.sin()\n    y += 1\n    return 3 * z",
+            "changes a tensor that training needs on the",
+        ),
+        (
+            "y = x.sin()\n    y.requires_grad and y.register_hook(lambda g: 1 / 0)\n    return 3 * y",
+            "the way back through them fails: ",
+        ),
     ],
 )
 def test_an_answer_that_cannot_be_trained_through_is_refused(body, words):

@@ -198,6 +198,12 @@ def adds_in_place(x, ln_1, attn, ln_2, mlp):
     return x
 
 
+def adds_in_place_later(x, ln_1, attn, ln_2, mlp):
+    x = x + attn(ln_1(x))
+    x += mlp(ln_2(x))
+    return x
+
+
 def new_tensor(logits, targets):
     losses = [-torch.log(logits[i].softmax(0)[targets[i]]) for i in range(len(targets))]
     return torch.tensor(losses).mean()
@@ -224,6 +230,7 @@ NOT_RIGHT = [
     ("02.4", lambda ids, pairs: bytes(i for i in ids if i < 256).decode("utf-8", "replace"), "for the input "),
     ("02.6", lambda tokens, start, n: tokens[start : start + n + 1], ": return 2 things, as a tuple."),
     ("03.6", adds_in_place, "changes its argument in place"),
+    ("03.6", adds_in_place_later, "changes a tensor that training needs on the way back: write `x = x + ...`."),
     ("03.7", new_tensor, "no gradient flows back"),
     ("03.10", lambda logits, temperature, top_k: sampled(logits, temperature, top_k), "Keep the arguments of the stub"),
     ("05.2", lambda rates, losses: rates[len(rates) // 3], "for the input "),

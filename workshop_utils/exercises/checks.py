@@ -237,7 +237,8 @@ def _not_as_in_the_lesson(exercise: Exercise, answer: Any) -> str | None:
         given = theirs.get(name)
         if given is None or given.kind in (given.POSITIONAL_ONLY, given.VAR_POSITIONAL):
             return (
-                f"the lesson also passes arguments by name, and yours has none called `{name}`: keep the stub's names."
+                "keep the stub's names for the arguments, since a lesson may pass them by name: yours has none called "
+                f"`{name}`."
             )
         if wanted.default is not wanted.empty and given.default is given.empty:
             return f"the lesson may leave out `{name}`: keep the stub's default, {name}={wanted.default!r}."
@@ -319,7 +320,12 @@ def _gradient_problem(exercise: Exercise, mine: Any, answer: Any, seed: str, kee
         try:
             got = _gradients(exercise, mine, args)
         except Exception as error:
-            if not keeps and "inplace" in str(error):
+            if "inplace" in str(error):
+                if keeps:
+                    return (
+                        "your values are right, but a change in place, such as `x += ...`, changes a tensor that "
+                        "training needs on the way back: write `x = x + ...`."
+                    )
                 return (
                     "your values are right, but your function changes its argument in place, as `x += ...` does, and "
                     "training needs the old values on the way back: write `x = x + ...`."

@@ -75,6 +75,11 @@ def past_masked(q: Tensor, k: Tensor) -> Tensor:
     return scores.masked_fill(~_future(scores) & ~torch.eye(scores.size(-1), dtype=torch.bool), -math.inf).softmax(-1)
 
 
+def past_and_self_masked(q: Tensor, k: Tensor) -> Tensor:
+    scores = _scores(q, k)
+    return scores.masked_fill(~_future(scores), -math.inf).softmax(-1)
+
+
 def self_masked(q: Tensor, k: Tensor) -> Tensor:
     scores = _scores(q, k)
     return scores.masked_fill(torch.ones_like(_future(scores)).triu(0), -math.inf).softmax(-1)
@@ -119,6 +124,7 @@ ATTENTION_MISTAKES: Mistakes = {
         past_masked,
         "you masked the past and left the future open. True belongs where the column is later than the row: triu(1).",
     ),
+    "masks the past and itself": (past_and_self_masked, "you masked the past and the position itself: triu(1)."),
     "masks itself": (
         self_masked,
         "a position may attend to itself, but your mask covers the diagonal too, and row 0 is left with nothing (nan): "
@@ -191,13 +197,18 @@ def attention_forward(
     return c_proj(found.transpose(1, 2).flatten(2))
 
 
+def dot_products(q: Tensor, k: Tensor) -> Tensor:
+    """Weights (..., T, T) without root and mask, so that an answer that does not ask for them is seen."""
+    return (q @ k.mT).softmax(-1)
+
+
 def layers(rng: random.Random) -> Iterator[Arguments]:
-    for B, T, n_head, head_dim in ((2, 5, 2, 4), (3, 4, 3, 2)):
+    for B, T, n_head, head_dim, weigh in ((2, 5, 2, 4, attention_weights), (3, 4, 3, 2, dot_products)):
         C = n_head * head_dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(rng.getrandbits(32))
             c_attn, c_proj = nn.Linear(C, 3 * C), nn.Linear(C, C)
-        yield 2 * randn(rng, B, T, C), c_attn, c_proj, n_head, attention_weights
+        yield 2 * randn(rng, B, T, C), c_attn, c_proj, n_head, weigh
 
 
 Layer = Callable[[Tensor], Tensor]
@@ -232,7 +243,20 @@ def one_head(x: Tensor, c_attn: Layer, c_proj: Layer, n_head: int, weigh: Weigh)
     return c_proj(weigh(q, k) @ v)
 
 
+def own_weights(x: Tensor, c_attn: Layer, c_proj: Layer, n_head: int, weigh: Weigh) -> Tensor:
+    return attention_forward(x, c_attn, c_proj, n_head, attention_weights)  # type: ignore[arg-type]
+
+
+def stream_added(x: Tensor, c_attn: Layer, c_proj: Layer, n_head: int, weigh: Weigh) -> Tensor:
+    return x + attention_forward(x, c_attn, c_proj, n_head, weigh)  # type: ignore[arg-type]
+
+
 FORWARD_MISTAKES: Mistakes = {
+    "weigh not called": (
+        own_weights,
+        "you computed the weights yourself. Call `weigh(q, k)`, so that the lesson can exchange it.",
+    ),
+    "adds the stream": (stream_added, "do not add x: the block does that."),
     "joined without transpose": (
         joined_by_view,
         "the heads are joined by a reshape alone, which mixes positions. First transpose(1, 2), then flatten(2).",
@@ -270,6 +294,18 @@ NORM_MISTAKES: Mistakes = {
     "C - 1": (
         lambda x, weight, bias, eps=1e-5: _normed(x, eps, unbiased=True) * weight + bias,
         "your variance divides by C - 1, as x.var() does unless told. LayerNorm divides by C: unbiased=False.",
+    ),
+    "std": (
+        lambda x, weight, bias, eps=1e-5: (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True) * weight + bias,
+        "`x.std()` divides by C - 1 and leaves out eps. Take the root of (variance + eps), with a variance that "
+        "divides by C.",
+    ),
+    "std plus eps": (
+        lambda x, weight, bias, eps=1e-5: (
+            (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + eps) * weight + bias
+        ),
+        "`x.std()` divides by C - 1, and eps is added to the standard deviation. Divide by C, and add eps to the "
+        "variance, inside the root.",
     ),
     "eps outside the root": (
         lambda x, weight, bias, eps=1e-5: (
@@ -360,7 +396,12 @@ def no_norm(x: Tensor, ln_1: nn.Module, attn: nn.Module, ln_2: nn.Module, mlp: n
     return x + mlp(x)
 
 
+def first_norm_twice(x: Tensor, ln_1: nn.Module, attn: nn.Module, ln_2: nn.Module, mlp: nn.Module) -> Tensor:
+    return residual_block(x, ln_1, attn, ln_1, mlp)
+
+
 BLOCK_MISTAKES: Mistakes = {
+    "ln_1 twice": (first_norm_twice, "the MLP reads ln_2(x)."),
     "no residual": (no_stream, "nothing is added to x: the stream ends at the first block. x = x + attn(...), twice."),
     "norm after": (
         norm_after,
@@ -403,7 +444,8 @@ def _picked(logits: Tensor, targets: Tensor) -> Tensor:
 LOSSES: Mistakes = {
     "wrong sign": (
         lambda logits, targets: -cross_entropy(logits, targets),
-        "the sign is wrong: the logarithm of a probability is negative, and a loss counts upwards.",
+        "the sign is wrong: the logarithm of a probability is negative. The loss is minus that logarithm, so it is "
+        "positive.",
     ),
     "sum": (
         lambda logits, targets: cross_entropy(logits, targets) * len(targets),
@@ -412,6 +454,11 @@ LOSSES: Mistakes = {
     "one for each position": (
         lambda logits, targets: -_picked(logits, targets).log(),
         "these are the losses of the single positions. Their mean is missing.",
+    ),
+    "all targets in every row": (
+        lambda logits, targets: -logits.softmax(-1)[:, targets].log().mean(),
+        "`probs[:, targets]` picks all targets in every row. Pick one entry from each: "
+        "probs[torch.arange(N), targets].",
     ),
     "bits": (
         lambda logits, targets: cross_entropy(logits, targets) / math.log(2),
@@ -556,10 +603,20 @@ class _Toy:
         return "a model"
 
 
+def unlikeliest(logits: Tensor) -> Tensor:
+    """The token with the lowest score in each row, so that an answer with an argmax of its own is seen."""
+    return logits.argmin(dim=-1)
+
+
+def one_above_the_mean(logits: Tensor) -> Tensor:
+    """The token with a score closest to the mean of its row plus 1, so that an answer that rescales them is seen."""
+    return (logits - logits.mean(dim=-1, keepdim=True) - 1).abs().argmin(dim=-1)
+
+
 def prompts(rng: random.Random) -> Iterator[Arguments]:
-    for T, n, block_size in ((3, 4, 20), (4, 7, 6), (9, 6, 6)):
+    for T, n, block_size, choose in ((3, 4, 20, greedy), (4, 7, 6, unlikeliest), (9, 6, 6, one_above_the_mean)):
         model = _Toy(randn(rng, 17, 6), randn(rng, block_size, 6))
-        yield model, randint(rng, 17, 2, T), n, block_size, greedy
+        yield model, randint(rng, 17, 2, T), n, block_size, choose
 
 
 Model = Callable[[Tensor], Tensor]
@@ -591,7 +648,20 @@ def one_too_few(model: Model, idx: Tensor, max_new_tokens: int, block_size: int,
     return generate(model, idx, max_new_tokens - 1, block_size, choose)
 
 
+def always_greedy(model: Model, idx: Tensor, max_new_tokens: int, block_size: int, choose: Model) -> Tensor:
+    return generate(model, idx, max_new_tokens, block_size, greedy)
+
+
+def chosen_by_probability(model: Model, idx: Tensor, max_new_tokens: int, block_size: int, choose: Model) -> Tensor:
+    return generate(model, idx, max_new_tokens, block_size, lambda logits: choose(logits.softmax(-1)))
+
+
 GENERATE_MISTAKES: Mistakes = {
+    "choose not used": (
+        always_greedy,
+        "`choose` is not used: it picks the token, so that the lesson can sample.",
+    ),
+    "probabilities": (chosen_by_probability, "you gave `choose` probabilities. It wants the logits."),
     "never cut": (
         _generated(lambda idx, block_size: idx),
         "the model can read block_size tokens at most, and you gave it more: idx[:, -block_size:].",
@@ -655,6 +725,13 @@ def zero_scores(logits: Tensor, temperature: float = 1.0, top_k: int | None = No
     return logits.softmax(dim=-1)
 
 
+def kth_removed(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
+    logits = logits / temperature
+    if top_k is not None:
+        logits = logits.masked_fill(logits <= logits.topk(top_k).values[-1], -math.inf)
+    return logits.softmax(dim=-1)
+
+
 def no_top_k(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
     return next_probabilities(logits, temperature)
 
@@ -666,17 +743,19 @@ def no_temperature(logits: Tensor, temperature: float = 1.0, top_k: int | None =
 SAMPLING_MISTAKES: Mistakes = {
     "temperature ignored": (
         no_temperature,
-        "the temperature is not used: divide the scores by it, before the softmax.",
+        "the temperature has no effect: divide the scores by it, before the softmax.",
     ),
     "multiplies by the temperature": (
         times_temperature,
-        "you multiplied by the temperature: then hot is careful and cold is bold. Divide the scores by it.",
+        "you multiplied by the temperature: then a high temperature makes the model more careful instead of less. "
+        "Divide the scores by it.",
     ),
     "divides the probabilities": (
         probs_divided,
         "you divided the probabilities, so that they no longer sum to 1. Divide the scores, before the softmax.",
     ),
     "top-k ignored": (no_top_k, "top_k is not used: all but the top_k highest scores should become -inf."),
+    "one too few": (kth_removed, "the k-th highest stays: `<`, not `<=`."),
     "not renormalised": (
         not_renormalised,
         "the right tokens are left, but their probabilities no longer sum to 1. Cut the scores before the softmax.",
@@ -741,7 +820,7 @@ EXERCISES = [
         BLOCK_MISTAKES,
         parts,
         trained=True,
-        praise="read, add, read, add: the stream runs through untouched.",
+        praise="read, add, read, add: each part reads a normalised copy and adds to the stream.",
     ),
     Exercise(
         "03.7",
@@ -766,7 +845,7 @@ EXERCISES = [
         generate,
         GENERATE_MISTAKES,
         prompts,
-        praise="ask, choose, append: every language model writes with this loop.",
+        praise="ask, choose, append: every GPT writes with this loop.",
     ),
     Exercise(
         "03.10",
