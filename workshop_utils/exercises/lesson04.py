@@ -198,6 +198,7 @@ def _new_averages(answer: Callable[..., State]) -> Callable[..., State]:
 def _weights(rng: random.Random) -> Iterator[Arguments]:
     for t, decay in ((1, 0.0), (1, 0.1), (3, 0.1), (40, 0.5)):
         w, g = randn(rng, 4, 3), randn(rng, 4, 3)
+        g[0] *= 1e-7  # so small that EPS matters
         m, v = (0 * w, 0 * w) if t == 1 else (0.3 * randn(rng, 4, 3), randn(rng, 4, 3) ** 2)
         yield w, g, m, v, t, rng.choice([1e-2, 3e-2]), decay
 
@@ -207,12 +208,25 @@ def _corrected(w: Any, g: Any, m: Any, v: Any, t: int, lr: float, decay: float) 
     return w, m / (1 - BETA1**t), v / (1 - BETA2**t)
 
 
-def _no_root(w: Any, g: Any, m: Any, v: Any, t: int, lr: float, decay: float) -> State:
-    _, m, v = adamw_step(w, g, m, v, t, lr, decay)
-    return w - lr * (m / (1 - BETA1**t) / (v / (1 - BETA2**t) + EPS) + decay * w), m, v
+def _eps(bottom: Callable[[Any], Any]) -> Callable[..., State]:
+    """A step with another denominator, computed from the corrected v."""
+
+    def wrong(w: Any, g: Any, m: Any, v: Any, t: int, lr: float, decay: float) -> State:
+        _, m, v = adamw_step(w, g, m, v, t, lr, decay)
+        return w - lr * (m / (1 - BETA1**t) / bottom(v / (1 - BETA2**t)) + decay * w), m, v
+
+    return wrong
 
 
 STEPS: Mistakes = {
+    "no EPS": (
+        _eps(lambda v: v.sqrt()),
+        "EPS is missing: where v is 0 you would divide by 0, and where it is tiny the step is too large.",
+    ),
+    "EPS in the root": (
+        _eps(lambda v: (v + EPS).sqrt()),
+        "EPS is added after the root, not under it.",
+    ),
     "no bias correction": (
         lambda w, g, m, v, t, lr, decay: _adamw(
             w, BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g**2, lr, decay * w, 1, 1
@@ -234,7 +248,7 @@ STEPS: Mistakes = {
         "the weight decay is missing: w also loses lr * decay * w.",
     ),
     "no root": (
-        _no_root,
+        _eps(lambda v: v + EPS),
         "you divide by v itself. Divide by its square root, so that the step has the size of the rate.",
     ),
     "returns the corrected averages": (
@@ -427,7 +441,7 @@ EXERCISES = [
         accumulate,
         PARTS,
         _parts,
-        praise="by tokens. Now many small batches are one large batch, to the last digit.",
+        praise="by tokens. Now many small batches are one large batch, up to rounding.",
     ),
     Exercise(
         "04.4",

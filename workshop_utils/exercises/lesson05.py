@@ -29,17 +29,25 @@ def _limits(rng: random.Random) -> Iterator[Arguments]:
 
 
 def _greedy(rows: int, fixed: int, per_row: int, limit: int) -> int:
-    return (limit - fixed) // per_row
+    return min(rows, (limit - fixed) // per_row)
 
 
 FITS: Mistakes = {
-    "no divisor": (
+    "no divisor, rounded up": (
         lambda rows, fixed, per_row, limit: (
             _greedy(rows, fixed, per_row, limit),
             math.ceil(rows / _greedy(rows, fixed, per_row, limit)),
         ),
-        "that many rows fit, but they do not divide the update: the last part would be smaller, and the update would "
-        "see another number of rows. Look for a divisor of `rows`.",
+        "that many rows fit, but they do not divide the update: the last part would be smaller, or the update would "
+        "see too many rows. Look for a divisor of `rows`.",
+    ),
+    "no divisor, rounded down": (
+        lambda rows, fixed, per_row, limit: (
+            _greedy(rows, fixed, per_row, limit),
+            rows // _greedy(rows, fixed, per_row, limit),
+        ),
+        "that many rows fit, but they do not divide the update: some of its rows would be left out. Look for a "
+        "divisor of `rows`.",
     ),
     "below the limit only": (
         lambda rows, fixed, per_row, limit: what_fits(rows, fixed, per_row, limit - 1),
@@ -91,6 +99,9 @@ def _tests(rng: random.Random) -> Iterator[Arguments]:
             fall = 0.5 if step == at else 0.1 + 0.01 * rng.random() if step < lowest else -0.2
             loss -= -0.9 if step == 15 else fall  # where it explodes, the loss changes most of all
         yield rates, losses
+    # The largest fall comes early, from 6.9 to 6.3; a later one is smaller, from 1.0 to 0.7, and a larger share.
+    losses = [7.05, 7.0, 6.95, 6.9, 6.3, 5.9, 5.5, 5.1, 4.7, 4.3, 3.9, 3.5, 3.1, 2.6, 2.1, 1.6, 1.25, 1.0, 0.7, 0.8]
+    yield [1e-4 * 2.0**step for step in range(len(losses))], losses
 
 
 STEEPEST: Mistakes = {
@@ -113,6 +124,10 @@ STEEPEST: Mistakes = {
         )[0][0],
         "you divided each fall by the change of the rate, which grows all the time, so that the first steps win. The "
         "picture has a logarithmic axis: compare the falls per step.",
+    ),
+    "largest ratio": (
+        lambda rates, losses: rates[max(range(len(losses) - 1), key=lambda i: losses[i] / losses[i + 1])],
+        "you took the largest ratio: subtract, do not divide.",
     ),
     "a step late": (
         lambda rates, losses: rates[rates.index(steepest(rates, losses)) + 1],
@@ -236,7 +251,7 @@ def unscale(gradient: Any, scale: float) -> tuple[Any, float]:
 
 
 def _scaled(rng: random.Random) -> Iterator[Arguments]:
-    for bad in (None, float("inf"), float("nan"), float("-inf"), None):
+    for bad in (None, float("inf"), float("nan"), float("-inf"), 100_000.0, None):  # 100,000 is finite
         scale = float(2 ** rng.randrange(8, 16))
         gradient = randn(rng, 6) * scale
         if bad is not None:
@@ -259,11 +274,20 @@ UNSCALE: Mistakes = {
             if bool((gradient == float("inf")).any() | gradient.isnan().any())
             else (gradient / scale, scale)
         ),
-        "-inf is no number to step along either: isfinite() finds inf, -inf and nan.",
+        "-inf must be caught, too: isfinite() finds inf, -inf and nan.",
     ),
     "nothing skipped": (
         lambda gradient, scale: (gradient / scale, scale),
-        "one of these numbers is not finite, and a step along it makes every weight nan: skip it, (None, scale / 2).",
+        "one of these numbers is not finite, and a step along it makes weights nan: skip it, (None, scale / 2).",
+    ),
+    "above 65,504": (
+        lambda gradient, scale: (gradient / scale, scale) if gradient.abs().max() < 65504 else (None, scale / 2),
+        "you ask whether the numbers are below the limit of float16. This gradient is in float32, where 100,000 is as "
+        "good as any other number: isfinite() asks for the right thing.",
+    ),
+    "None alone": (
+        lambda gradient, scale: (gradient / scale, scale) if bool(gradient.isfinite().all()) else None,
+        "return two things here, too: None and half the scale.",
     ),
     "same scale": (
         lambda gradient, scale: (gradient / scale, scale) if bool(gradient.isfinite().all()) else (None, scale),
@@ -295,7 +319,7 @@ Run = dict[str, Any]
 
 
 def _climbs(run: Run) -> bool:
-    return run["lr"].index(max(run["lr"])) > len(run["lr"]) / 2
+    return run["lr"].index(max(run["lr"])) >= len(run["lr"]) // 2
 
 
 def _jumps(run: Run) -> bool:
@@ -334,7 +358,7 @@ def _line(rng: random.Random, start: float, end: float, n: int = 12) -> list[flo
 def _run(rng: random.Random, lr: list[float], grad: list[float], loss: float, val: float, fresh: float) -> Run:
     ends = {"loss": loss, "val_loss": val, "fresh_loss": fresh}
     lines = {name: _line(rng, 7.0, end) for name, end in ends.items()}
-    return {"lr": lr, "grad_norm": grad, "unigram_loss": round(rng.uniform(5.6, 5.8), 2)} | lines
+    return {"lr": [*lr], "grad_norm": [*grad], "unigram_loss": round(rng.uniform(5.6, 5.8), 2)} | lines
 
 
 def _patients(rng: random.Random) -> Iterator[Arguments]:
@@ -363,7 +387,7 @@ def _patients(rng: random.Random) -> Iterator[Arguments]:
         _run(rng, falling, uneasy, 2.0, 2.1, 2.2),
         _run(rng, falling, calm, 1.0, 1.9, 3.0),  # better on its validation text, by less than a half
         _run(rng, falling, calm, 0.4, 3.0, 3.1),  # learnt by heart, and the validation loss still falls
-        _run(rng, falling, calm, 0.4, 3.0, 3.1) | {"val_loss": dip},
+        _run(rng, falling, calm, 0.4, 3.0, 3.1) | {"val_loss": [*dip]},
         _run(rng, falling, calm, 2.0, 3.0, 3.1) | {"val_loss": [*dip[:-4], *[1.15] * 4]},  # rises, by less than 0.2
         _run(rng, later, calm, 2.0, 2.2, 2.3),
         _run(rng, middle, calm, 2.0, 2.2, 2.3),
@@ -386,7 +410,7 @@ def _asked(*order: str, **other: Callable[[Run], bool]) -> Callable[[Run], str]:
 DIAGNOSES: Mistakes = {
     "rate before schedule": (
         _asked("rate", "schedule", "leak", "overfitting"),
-        "the gradient leaps because the schedule climbs: whoever lowers the rate here has cured the symptom. Ask for "
+        "the gradient leaps because the schedule climbs: lowering the rate here would cure only the symptom. Ask for "
         "the schedule first.",
     ),
     "leak first": (
@@ -485,13 +509,13 @@ def same_start(asked: list[int], trained: list[int]) -> int:
 def _rows(rng: random.Random) -> Iterator[Arguments]:
     for _ in range(2):
         row = [rng.randrange(5, 900) for _ in range(12)]
-        yield row[:7], row  # as it should be
-        yield [row[1], row[0], *row[2:6], 2000], row  # the first two have changed places: nothing in common
+        yield row[:7], [*row]  # as it should be
+        yield [row[1], row[0], *row[2:6], 2000], [*row]  # the first two have changed places: nothing in common
         asked = row[:7]
         asked[3] += 1000  # one token is another one, and what follows is the same again
-        yield asked, row
+        yield asked, [*row]
         yield [2, *row[:6]], [3, *row]  # moved by one place: nothing in common
-        yield row, row[:5]  # asked with more than was trained
+        yield [*row], row[:5]  # asked with more than was trained
 
 
 START: Mistakes = {
@@ -564,7 +588,7 @@ YOUNG: Mistakes = {
     ),
     "nothing between": (
         lambda save, hours, step: round(math.sqrt(2 * save * hours * 3600) / step),
-        "0 steps between two checkpoints is no run: at least 1.",
+        "the result may not be 0: return at least 1.",
     ),
     "rounded down": (
         lambda save, hours, step: max(1, int(math.sqrt(2 * save * hours * 3600) / step)),
@@ -587,7 +611,7 @@ EXERCISES = [
         "choice of the batch",
         what_fits,
         cases=_limits,
-        praise="the largest divisor that fits. Nothing is as cheap as an exact cure.",
+        praise="the largest divisor that fits. The update stays the same.",
         mistakes=FITS,
     ),
     Exercise(
@@ -603,7 +627,7 @@ EXERCISES = [
         "search for leaks",
         seen_before,
         cases=_splits,
-        praise="compared by their words. What was rewritten or translated, it does not find: nothing easy does.",
+        praise="compared by their words. It does not find texts that were rewritten or translated.",
         mistakes=LEAKS,
     ),
     Exercise(
@@ -619,7 +643,7 @@ EXERCISES = [
         "diagnosis",
         diagnose,
         cases=_patients,
-        praise="the cause that explains the others comes first. That is most of debugging.",
+        praise="the cause that explains the others comes first.",
         mistakes=DIAGNOSES,
         wrong=OTHER_DIAGNOSES,
     ),
@@ -628,7 +652,7 @@ EXERCISES = [
         "comparison of the rows",
         same_start,
         cases=_rows,
-        praise="if it is the whole of `asked`, the model is asked as it was trained. One line in a test, for ever.",
+        praise="if it is the whole of `asked`, the model is asked as it was trained. Put this comparison into a test.",
         mistakes=START,
     ),
     Exercise(
