@@ -223,7 +223,7 @@ def _mixed(got: dict[str, Any], expected: dict[str, Any]) -> str | None:
         return "two generators with the same seed gave two orders: draw from rng, and from nothing else."
     if items == came and len(came) <= n:
         return "with fewer items than the buffer holds nothing was drawn: shuffle the rest, too."
-    if items[: -n or None] == came[: -n or None]:
+    if len(came) > n and items[:-n] == came[:-n]:
         return "until the stream ends, the items come out in the order in which they came: draw one with rng."
     return None
 
