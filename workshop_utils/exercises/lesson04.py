@@ -13,7 +13,7 @@ from workshop_utils.exercises.sameness import same
 
 
 def perplexity(losses: list[float]) -> float:
-    """From losses in nats a token to "between how many tokens the model hesitates"."""
+    """From losses in nats per token to "between how many tokens the model hesitates"."""
     return math.exp(sum(losses) / len(losses))
 
 

@@ -20,7 +20,7 @@ class RangeTest:
 
     Attributes:
         rates: of the steps that were made.
-        losses: training loss of each, in nats a token, as it came.
+        losses: training loss of each, in nats per token, as it came.
         smoothed: the same as a running mean.
         grad_norms: length of the gradient of each, before clipping.
         suggestion: a rate to start a real training with: where the smoothed loss fell fastest.
