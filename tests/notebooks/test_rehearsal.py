@@ -29,7 +29,7 @@ SIGNS = {
     "04": [
         r"tokenizer gpt2 of 50,257",
         r"log\(50,304\)",
-        "TinyStories has no answer key",
+        "This text has no answer key",
         r"0\.3: the loss \(now nan\) or its gradient is not finite at step",  # float16 overflows; the lesson goes on
         "optimizer +adamw",
         "every bit the same: True",
