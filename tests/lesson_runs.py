@@ -102,8 +102,9 @@ class Lessons:
 
     def close(self) -> list[str]:
         """Stop what still runs; return a line about each lesson that has ended."""
-        for process in self.pool._processes.values():  # terminate_workers() from Python 3.14 on
-            process.terminate()
+        if not all(running.done() for running in self.running.values()):
+            for process in self.pool._processes.values():  # terminate_workers() from Python 3.14 on
+                process.terminate()
         self.pool.shutdown(cancel_futures=True)
         self.folder.cleanup()
         ended = [one for one in self.running.values() if one.done() and not (one.cancelled() or one.exception())]
