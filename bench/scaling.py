@@ -72,8 +72,8 @@ def main() -> None:
     rows.append(row("percent that the prediction is off", off, goal="ours <= 3"))
     rows.append(row("CPU seconds of all ten trainings", sum(seconds)))
     notes = (
-        f"4 layers, heads of 16, {BLOCK} tokens a block, 300 updates of 16 blocks from lesson 06's stream, AdamW; mean of "
-        "two seeds."
+        f"4 layers, heads of 16, {BLOCK} tokens a block, 300 updates of 16 blocks from lesson 06's stream, AdamW; mean "
+        "of two seeds."
     )
     report("scaling", rows, args, notes)
 
