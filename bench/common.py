@@ -52,7 +52,6 @@ def options(description: str | None, out: Path = OUT) -> argparse.ArgumentParser
     parser.set_defaults(usual_out=out)
     parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT to compare with")
     parser.add_argument("--text", type=Path, help="a text file, such as tiny Shakespeare; else the package's stories")
-    parser.add_argument("--gpt2-cache", type=Path, help="a TIKTOKEN_CACHE_DIR that holds GPT-2's tokenizer")
     parser.add_argument("--seconds", type=float, default=180, help="CPU seconds of a training that is timed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the trainings that are scored")
     return parser

