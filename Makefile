@@ -80,7 +80,7 @@ test-unsloth: $(STAMP) ## Prove that the Unsloth backend runs, on the CPU, in .v
 	@$(BIN)/python -m pytest tests/tuning/test_backends.py $(PYTEST_ARGS)
 
 colab: $(STAMP) ## Try Colab's first cell in an environment like Colab's, some minutes
-	@TORCH_INDEX="$(TORCH_INDEX)" TEST_COLAB=1 $(BIN)/python -m pytest tests/machine/test_colab.py -k beside_what $(PYTEST_ARGS)
+	@TORCH_INDEX="$(TORCH_INDEX)" $(BIN)/python tools/try_colab.py
 
 slides: $(STAMP) ## Render the slides: HTML, PDF and notes in build/slides (needs node and chromium)
 	@npm ci --silent --prefix slides

@@ -245,7 +245,7 @@ def figure_02_story() -> Figure:
 @drawing
 def figure_02_merges() -> Figure:
     """One word grows up, merge by merge."""
-    lines = [line.split("  ", 1) for line in printed("02", "merge_history(word").splitlines()]
+    lines = [line.split("  ", 1) for line in printed("02", "steps = [parts]").splitlines()]
     return tokens({label: parts.strip().split("|") for label, parts in lines}, size=19, gap=1.3)
 
 

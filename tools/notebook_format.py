@@ -14,10 +14,10 @@ from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
+from brand import digest
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from workshop_utils.command.brand import digest
 from workshop_utils.command.report import without_widgets
 from workshop_utils.command.run_lessons import notebooks_folder
 

@@ -18,10 +18,10 @@ from typing import Annotated
 
 import nbformat
 import typer
+from brand import digest
 from nbformat import NotebookNode
 from notebook_format import differences, dump, normalise, problems, tags
 
-from workshop_utils.command.brand import digest
 from workshop_utils.command.run_lessons import find
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, rich_markup_mode=None)

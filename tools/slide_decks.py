@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-
-from workshop_utils.command.brand import home_of
+from brand import home_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SLIDES = ROOT / "slides"

@@ -8,11 +8,11 @@ from pathlib import Path
 import nbformat
 import notebook_format as form
 import pytest
+from brand import home_of
 from IPython.core.inputtransformer2 import TransformerManager
 
 import notebooks as tool
 from workshop_utils import exercises
-from workshop_utils.command.brand import home_of
 from workshop_utils.exercises import checks
 
 ROOT = Path(tool.__file__).parents[1]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tiktoken_ext.openai_public import r50k_pat_str
 
 from workshop_utils.exercises.lesson02 import count_pairs, merge
-from workshop_utils.text import fingerprint, gpt2, merge_history, to_transformers, tokenizer, train_bpe
+from workshop_utils.text import fingerprint, gpt2, to_transformers, tokenizer, train_bpe
 from workshop_utils.text.tokenizer import END_OF_TEXT, SPLIT_PATTERN, encode, load_tokenizer, save_tokenizer, stretches
 
 WORDS = [
@@ -94,12 +94,8 @@ def test_stretches_have_the_tokens_of_the_whole(pattern, words, longest):
 
 @settings(max_examples=200, deadline=None)
 @given(any_text)
-def test_any_text_has_equal_ids_and_a_merge_history_that_ends_with_them(text):
+def test_any_text_has_equal_ids(text):
     same(trained(), as_transformers(), text)
-    steps = [merge_history(piece, trained()) for piece in regex.findall(SPLIT_PATTERN, text)]
-    tokens = trained().decode_tokens_bytes(trained().encode_ordinary(text))
-    assert [part for history in steps for part in history[-1]] == tokens
-    assert all(len(history) == 1 + len(history[0]) - len(history[-1]) for history in steps)
 
 
 @settings(max_examples=30, deadline=None)
@@ -232,7 +228,6 @@ def test_gpt2_without_a_network(monkeypatch, reachable, reason):
     [
         (lambda path: train_bpe(["abc abc"], 1024), ValueError, "vocab_size=259"),
         (lambda path: encode(["a", f"bc\ud800{END_OF_TEXT}"], trained()), ValueError, r"half a surrogate pair.*bc'"),
-        (lambda path: merge_history("the cat", trained()), ValueError, "2 pieces"),
         (load_tokenizer, FileNotFoundError, "there is no tokenizer at"),
         (lambda path: path.write_bytes(b'{"a": 1}') and load_tokenizer(path), ValueError, "damaged.*copy it there"),
     ],

@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat` and `brand`.
+"""The command line: `workshop doctor`, `run`, `train`, `sample` and `chat`.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -132,26 +132,6 @@ def chat(
         print()
     else:
         talk.converse(conversation)
-    return 0
-
-
-@app.command()
-def brand(
-    repository: Annotated[str, typer.Argument(metavar="[OWNER/REPO]", help="on GitHub; stays if left out")] = "",
-    version: Annotated[str, typer.Option(help="of a release, such as 0.2.0 for the tag v0.2.0; stays too")] = "",
-) -> int:
-    """Make badges, links and install lines lead to a repository, such as a fork, and to a release."""
-    from workshop_utils.command import brand
-    from workshop_utils.machine.hardware import checkout
-
-    root = checkout()
-    if root is None:
-        raise FileNotFoundError("brand rewrites the files of a checkout, and there is none: clone the repository first")
-    now = brand.home_of(root)
-    home = brand.Home(repository or now.repository, version or now.version)
-    changed = brand.rewrite(root, home)
-    print(*(f"rewritten: {path}" for path in changed), f"All lead to {home}. Colab installs that tag:", sep="\n")
-    print(f"commit what was rewritten, then `git tag {home.tag}` and `git push --tags`")
     return 0
 
 

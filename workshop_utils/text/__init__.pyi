@@ -1,5 +1,4 @@
 # What `from workshop_utils.text import ...` offers; read by type checkers and, lazily, by __init__.py.
-from .bpe_by_hand import merge_history as merge_history
 from .corpus import documents as documents
 from .corpus import prepare as prepare
 from .corpus import read_text as read_text

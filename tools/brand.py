@@ -1,4 +1,7 @@
-"""`workshop brand`: make every badge, link and install line lead to one repository and one tag.
+"""Make every badge, link and install line lead to one repository and one tag.
+
+python tools/brand.py you/your-fork        a fork
+python tools/brand.py --version 0.2.0      a release: then commit, tag and push
 
 pyproject.toml names both: the repository in [tool.workshop], and the version, of which the tag is made (v0.1.0). A
 notebook that was copied to somebody's Drive so goes on installing the release that it was written for.
@@ -6,16 +9,18 @@ notebook that was copied to somebody's Drive so goes on installing the release t
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "slm-workshop"
 SUFFIXES = {"", ".ipynb", ".md", ".toml", ".py", ".yml", ".yaml", ".cff", ".html", ".txt"}
 SKIPPED = {"build", "node_modules", "tests", "package-lock.json"}  # the tests name other repositories on purpose
@@ -129,3 +134,22 @@ def _texts(root: Path) -> Iterator[tuple[Path, str]]:
             if Path(name).suffix in SUFFIXES and not name.startswith("."):
                 path = Path(folder) / name
                 yield path, path.read_bytes().decode("utf-8", "surrogateescape")  # line ends of Windows stay, too
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
+    """Rewrite a checkout; see --help."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("repository", nargs="?", help="OWNER/REPO on GitHub; stays if left out")
+    parser.add_argument("--version", help="such as 0.2.0 for the tag v0.2.0; stays if left out")
+    given, now = parser.parse_args(arguments), home_of(root)
+    try:
+        home = Home(given.repository or now.repository, given.version or now.version)
+    except ValueError as error:
+        parser.error(str(error))
+    changed = rewrite(root, home)
+    print(*(f"rewritten: {path}" for path in changed), f"All lead to {home}. Colab installs that tag:", sep="\n")
+    print(f"commit what was rewritten, then `git tag {home.tag}` and `git push --tags`")
+
+
+if __name__ == "__main__":
+    main()
