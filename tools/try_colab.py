@@ -1,4 +1,4 @@
-"""Try Colab's first cell for real, in an environment with the versions that Colab brings: `make colab`, some minutes."""
+"""Try Colab's first cell for real, in an environment with the versions that Colab brings (`make colab`, minutes)."""
 
 import json
 import os
