@@ -161,11 +161,11 @@ def adamw_step(w, g, m, v, t, lr, decay):
 
 def evaluate(model, batches):
     model.eval()
-    n = torch.tensor([(y != -1).sum() for _, y in batches], dtype=torch.float64)
+    loss = torch.nn.CrossEntropyLoss(ignore_index=-1, reduction="sum")
     with torch.inference_mode():
-        loss = torch.stack([model(x, y)[1].cpu().double() for x, y in batches]) @ n / n.sum()
+        parts = [loss(model(x, y)[0].flatten(0, 1).float(), y.flatten()).cpu() for x, y in batches]
     model.train()
-    return loss
+    return sum(parts) / sum((y != -1).sum().cpu() for _, y in batches)
 
 def best_step(history):
     losses = torch.tensor([entry.get("val_loss", float("inf")) for entry in history])
