@@ -31,7 +31,7 @@ from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import peak_flops, peak_memory_bytes
 from workshop_utils.training.train import train
 
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tools"))
 
 # What the models of the hub have, so that memory and speed are theirs. "tokens": of the tokenizer.
 REAL: dict[str, dict[str, Any]] = {

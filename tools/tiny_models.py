@@ -1,4 +1,4 @@
-"""Tiny models of the real architectures with random weights, laid out as on the hub, for the tests of loading them."""
+"""Tiny models of the real architectures with random weights, laid out as on the hub, for tests and `make gpu`."""
 
 from __future__ import annotations
 
