@@ -99,16 +99,14 @@ def _lines(rows: list[list[str]], size: float = 17) -> Figure:
 
 
 @drawing
-def figure_01_forgotten() -> Figure:
-    """Right answers with the template and without it."""
-    with rc_context(STYLE | {"font.size": 14}):
-        return sized(plots.bars(lesson_01()["score"], "", "questions answered rightly (%)", "the same model"), 3.0)
+def figure_01_forms() -> Figure:
+    """Right answers of both models, by the form of the prompt."""
+    return sized(shown("01", LAST_01, "plots.bars(table"), 4.6)
 
 
-def _bets(request: str, n: int) -> Figure:
-    names = lesson_01()
+def _next_tokens(request: str, n: int) -> Figure:
     with rc_context(STYLE):
-        figure = plots.next_tokens(names["bets_after"](request), names["names"], n=n)
+        figure = plots.next_tokens(*lesson_01()["next_after"](request), n=n)
     figure.legends[0].remove()
     figure.axes[0].set(ylabel="")
     return sized(figure, 3.5, 4.7)
@@ -117,21 +115,20 @@ def _bets(request: str, n: int) -> Figure:
 @drawing
 def figure_01_sure() -> Figure:
     """The next token, where somebody asked for a bear."""
-    return _bets("Tell me a story about a little bear.", 6)
+    return _next_tokens("Tell me a story about a little bear.", 6)
 
 
 @drawing
 def figure_01_unsure() -> Figure:
     """The next token, where nobody said what the story is about."""
-    return _bets("Tell me a story.", 6)
+    return _next_tokens("Tell me a story.", 6)
 
 
 @drawing
 def figure_01_sampling() -> Figure:
-    """What temperature and top-k make of the same bets."""
-    names = lesson_01()
+    """What temperature and top-k make of the same probabilities."""
     with rc_context(STYLE):
-        return sized(plots.next_tokens(names["bets"], names["names"], 0.6, 6, n=9), 4.0)
+        return sized(lesson_01()["picture"](temperature=0.6, top_k=6), 4.6)
 
 
 @drawing
@@ -146,7 +143,7 @@ def figure_01_stop() -> Figure:
     names = lesson_01()
     with rc_context(STYLE):
         figure = plots.stop_probability(names["pieces"], names["chances"].tolist(), limit=30)
-    figure.axes[0].set_ylabel("probability\nof stopping")
+    figure.axes[0].set_ylabel("probability of\nstopping here")
     return sized(figure, 3.9)
 
 

@@ -34,17 +34,9 @@ def nucleus(probabilities, p):
     kept[order[:n]] = q[order[:n]]
     return kept / kept.sum()
 
-summary = {
-    "may say something false, and sound sure": "both",
-    "was trained to predict the next token": "both",
-    "was trained on conversations, too": "instruct",
-    "needs the chat template to be at its best": "instruct",
-    "writes the next line of a table that you begin": "both",
-    "meets a question with more questions": "base",
-    "ends by itself when it has answered": "instruct",
-    "has the larger number of parameters": "neither",
-    "remembers your last conversation": "neither",
-}
+def gained_and_lost(before, after):
+    change = np.array(after, dtype=int) - np.array(before, dtype=int)
+    return [(change > 0).sum(), (change < 0).sum()]
 """,
     "02": """
 def count_pairs(words):

@@ -61,10 +61,11 @@ def test_the_seed_decides_and_torchs_random_state_stays(instruct):
 
 
 def test_settings_that_a_model_brings_along_do_not_change_what_is_asked_for(instruct):
-    plain = [instruct.complete("A banana", 30, temperature=t, seed=1) for t in (0, 0.9)]
+    ids = [instruct.ids("A banana")]
+    plain = [instruct.generate(ids, 30, temperature=t, seed=1) for t in (0, 0.9)]
     theirs = {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 2, "repetition_penalty": 1.5}
     instruct.model.generation_config.update(**theirs)
-    assert [instruct.complete("A banana", 30, temperature=t, seed=1) for t in (0, 0.9)] == plain
+    assert [instruct.generate(ids, 30, temperature=t, seed=1) for t in (0, 0.9)] == plain
     # At a very high temperature all tokens are likely; transformers' own top_k=50 would hide most of them.
     made = instruct.generate([instruct.ids("A")] * 200, 1, temperature=100.0, batch_size=200)
     assert len({one.ids[0] for one in made}) > 80
@@ -113,13 +114,12 @@ def test_what_cannot_be_asked_is_a_sentence_streamed_or_not(instruct, options, w
             ask(**options)
 
 
-def test_a_base_model_continues_texts_and_has_no_template():
+def test_a_base_model_has_no_template_and_continues_valid_texts_only():
     base = models.load("pocket-base", choose("pocket"))
-    assert base.complete("A banana", 5) == base.generate([base.ids("A banana")], 5)[0].text
     for call, words in (
         (lambda: base.reply("A banana"), "such as pocket-instruct"),
         (lambda: base.generate([[]], 5), "no tokens"),
-        (lambda: base.complete("a\ud800"), "half a character"),
+        (lambda: base.ids("a\ud800"), "half a character"),
     ):
         with pytest.raises(ValueError, match=words):
             call()

@@ -41,14 +41,16 @@ def test_without_a_network_nothing_is_retried_and_what_is_on_this_machine_is_use
     monkeypatch.setattr(hub, "hub_reachable", lambda: (False, "the wifi is gone"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # else the libraries would not even try
-    with pytest.raises(ModelUnavailable, match=r"cannot be fetched \(the wifi is gone\): go online, or .*=pocket"):
-        models.load(NAME, POCKET)
+    for ask in (lambda name: models.load(name, POCKET), models.source_of):
+        with pytest.raises(ModelUnavailable, match=r"cannot be fetched \(the wifi is gone\): go online, or .*=pocket"):
+            ask(NAME)
     cached = tmp_path / f"models--{NAME.replace('/', '--')}"
     tiny_models.save(cached / "snapshots" / "abc", "qwen2")
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text("abc")
     loaded = models.load(NAME, POCKET)
     assert (loaded.name, loaded.source) == (NAME, str(cached / "snapshots" / "abc"))
+    assert models.source_of(NAME) == loaded.source
 
 
 def put(name, text):

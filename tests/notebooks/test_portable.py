@@ -17,6 +17,10 @@ SECONDS = 60  # a lesson's cells take at most 20 s on a quiet machine
 
 # What the cell before them sets, here with a small text and few steps: by the lesson's number.
 SETTINGS: dict[str, str] = {
+    "01": f"""
+BASE, INSTRUCT = ({str(ROOT / "workshop_utils/pocket/models")!r} + end for end in ("/base", "/instruct"))
+DEVICE, DTYPE, ATTENTION = "cpu", "float32", "sdpa"
+""",
     "02": """
 from pathlib import Path
 TEXTS = [f"Fox number {i} lost a kite and found {i % 7} more, naïve as it was." for i in range(300)]

@@ -8,6 +8,7 @@ import torch
 
 from workshop_utils import plots
 from workshop_utils.chat import template
+from workshop_utils.gpt.sampling import reshape
 from workshop_utils.plots.coloured import ColouredText
 from workshop_utils.text.tokenizer import to_transformers, train_bpe
 
@@ -30,7 +31,8 @@ def test_what_is_drawn_from_is_what_transformers_generates_from(temperature, top
         output_scores=True, output_logits=True, return_dict_in_generate=True,
     )  # fmt: skip
     own, theirs = out.logits[0][0].softmax(0), out.scores[0][0].softmax(0)
-    (ax,) = plots.next_tokens(own, [str(i) for i in range(40)], temperature, top_k, top_p, n=40).axes
+    ours = reshape(own.log()[None], temperature, top_k, top_p)[0].softmax(0)
+    (ax,) = plots.next_tokens(own, [str(i) for i in range(40)], ours, n=40).axes
     drawn, grey = ([bar.get_width() / 100 for bar in bars] for bars in ax.containers)
     order = own.argsort(descending=True)
     assert drawn == pytest.approx(theirs[order].tolist(), abs=1e-5)

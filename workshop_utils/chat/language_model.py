@@ -64,22 +64,6 @@ class LanguageModel:
         """Memory of its weights, in GB (10^9 bytes)."""
         return self.model.get_memory_footprint() / 1e9
 
-    def complete(self, prompt: str, max_new_tokens: int = 60, **options: Any) -> str:
-        """Continue a text, as any language model does; no template.
-
-        Args:
-            prompt: how the text begins. The tokenizer puts its beginning-of-sequence token in front, if it has one.
-            max_new_tokens: tokens to add at most.
-            options: temperature, top_k, top_p, seed, as in generate.
-
-        Returns:
-            what was added.
-
-        Raises:
-            ValueError: as for ids and generate.
-        """
-        return self.generate([self.ids(prompt)], max_new_tokens, **options)[0].text
-
     def reply(self, messages: Messages | str, max_new_tokens: int = 200, **options: Any) -> str:
         """Answer in a chat: the messages in the model's chat template, up to its end of turn.
 

@@ -68,18 +68,34 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
     Raises:
         ModelUnavailable: as in load.
     """
+    source, (model, tokenizer) = _found(name, make)
+    return LanguageModel(name, model.eval(), tokenizer, source, backend)
+
+
+def source_of(name: str) -> str:
+    """Where from_pretrained finds a model: a folder, or its name on the hub.
+
+    Raises:
+        ModelUnavailable: as in load.
+    """
+    from transformers import AutoConfig
+
+    return _found(name, AutoConfig.from_pretrained)[0]
+
+
+def _found(name: str, make: Callable[[str], Any]) -> tuple[str, Any]:
+    """Where a model is, and what a function has made of it."""
     from safetensors import SafetensorError
 
     source = checked("the model's name", name, Name)
     try:
         source = _source(name)
-        model, tokenizer = make(source)
+        return source, make(source)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.
         if isinstance(error, RuntimeError) and "mismatch" not in str(error):
             raise
         raise ModelUnavailable(hub.why_not(name, _meant(name), source, error)) from error
-    return LanguageModel(name, model.eval(), tokenizer, source, backend)
 
 
 def pretrained_gpt2() -> GPT2LMHeadModel:

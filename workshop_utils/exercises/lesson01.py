@@ -9,7 +9,7 @@ from typing import Any
 
 from workshop_utils.exercises.checks import Arguments, Exercise, Mistakes, randn
 
-# --- 01.1: a prompt that a base model continues as one wishes
+# --- 01.1: a prompt that a base model continues with the answer
 
 
 def few_shot(examples: dict[str, str], question: str) -> str:
@@ -29,12 +29,13 @@ def _examples(rng: random.Random) -> Iterator[Arguments]:
 FEW_SHOT: Mistakes = {
     "ends with a space": (
         lambda examples, question: few_shot(examples, question) + " ",
-        "your prompt ends with a space. The model's tokens carry their space in front: after a lone space it has to "
-        "write a word as words never stand in its texts. End with the colon.",
+        "your prompt ends with a space. The model's tokens carry their space in front: a lone space "
+        "is rare in its training data. End with the colon.",
     ),
     "ends with a new line": (
         lambda examples, question: few_shot(examples, question) + "\n",
-        "your prompt ends with a new line, so the model is past the place of the answer. End with the colon.",
+        "your prompt ends with a new line, so the model would begin the next pair instead of answering. End with the "
+        "colon.",
     ),
     "asks a question": (
         lambda examples, question: few_shot(examples, question)[:-1] + "?",
@@ -81,15 +82,19 @@ def _conversations(rng: random.Random) -> Iterator[Arguments]:
 RENDERED: Mistakes = {
     "assistant instead of model": (
         lambda messages: render(messages).replace("model\n", "assistant\n"),
-        'you wrote the role "assistant" as it stands. In Gemma\'s format the one who answers is called "model".',
+        'you wrote the role "assistant" as it stands. In Gemma\'s format the assistant is called "model".',
     ),
     "assistant in the messages": (
         lambda messages: render(messages).replace("model\n", "assistant\n").removesuffix("assistant\n") + "model\n",
-        'you wrote the role "assistant" as it stands. In Gemma\'s format the one who answers is called "model".',
+        'you wrote the role "assistant" as it stands. In Gemma\'s format the assistant is called "model".',
+    ),
+    "the role ignored": (
+        lambda messages: render([m | {"role": "user"} for m in messages]),
+        'every turn is the user\'s in your text. Read the role of each message, message["role"].',
     ),
     "roles by turns": (
         lambda messages: render([m | {"role": ("user", "assistant")[i % 2]} for i, m in enumerate(messages)]),
-        'you took the roles by turns. A user may write twice in a row: each message says its own, message["role"].',
+        'you alternate the roles. A user may write twice in a row: read the role of each message, message["role"].',
     ),
     "a turn for the model only after the user's": (
         lambda messages: (
@@ -147,7 +152,7 @@ def _logits(rng: random.Random) -> Iterator[Arguments]:
 TEMPERATURE: Mistakes = {
     "multiplied": (
         lambda logits, temperature: (logits * temperature).softmax(dim=-1),
-        "you multiplied by the temperature. Then a high one makes the model careful, not bold: divide.",
+        "you multiplied by the temperature. Then a high one makes the distribution sharper instead of flatter: divide.",
     ),
     "after the softmax": (
         lambda logits, temperature: logits.softmax(dim=-1) / temperature,
@@ -155,7 +160,7 @@ TEMPERATURE: Mistakes = {
     ),
     "no softmax": (
         lambda logits, temperature: logits / temperature,
-        "these are scores still. Softmax turns them into probabilities that sum to 1.",
+        "these are still scores. Softmax turns them into probabilities that sum to 1.",
     ),
     "ignored": (
         lambda logits, temperature: logits.softmax(dim=-1),
@@ -207,7 +212,7 @@ def _by_id(probabilities: list[float], n: int) -> list[float]:
 NUCLEUS: Mistakes = {
     "compares each one": (
         lambda q, p: [x if x >= p else 0.0 for x in q],
-        "you compared each probability with p. It is their running sum, from the likeliest on, that counts.",
+        "you compared each probability with p. It is their running sum, from the most probable on, that counts.",
     ),
     "not shared out again": (
         lambda q, p: [x if y > 0 else 0.0 for x, y in zip(q, nucleus(q, p), strict=True)],
@@ -223,46 +228,60 @@ NUCLEUS: Mistakes = {
     ),
     "in the order of the ids": (
         lambda q, p: _by_id(q, _size(q, p)),
-        "you kept the right number of tokens, but the first ones, not the likeliest: sort them first.",
+        "you kept the right number of tokens, but the first ones, not the most probable: sort them first.",
     ),
 }
 
 
-# --- 01.5: the summary
+# --- 01.5: two ways of asking, on the same questions
 
-SUMMARY = {
-    "was trained to predict the next token": "both",
-    "was trained on conversations, too": "instruct",
-    "needs the chat template to be at its best": "instruct",
-    "writes the next line of a table that you begin": "both",
-    "meets a question with more questions": "base",
-    "ends by itself when it has answered": "instruct",
-    "has the larger number of parameters": "neither",
-    "remembers your last conversation": "neither",
-    "may say something false, and sound sure": "both",
+
+def gained_and_lost(before: list[bool], after: list[bool]) -> tuple[int, int]:
+    """Of the same questions: how many only the second way answers rightly, and how many only the first."""
+    pairs = list(zip(before, after, strict=True))
+    return pairs.count((False, True)), pairs.count((True, False))
+
+
+def _marked(rng: random.Random) -> Iterator[Arguments]:
+    yield [True, False, False, True, False], [True, True, True, False, False]
+    for n in (6, 12, 30):
+        yield [rng.random() < 0.6 for _ in range(n)], [rng.random() < 0.5 for _ in range(n)]
+
+
+GAINED: Mistakes = {
+    "the other way round": (
+        lambda before, after: gained_and_lost(after, before),
+        "the two numbers are in the wrong order: first the questions that were wrong before and are right after.",
+    ),
+    "only the difference": (
+        lambda before, after: sum(after) - sum(before),
+        "this is the difference of the two totals. It hides that some questions are gained and others lost: return "
+        "both counts.",
+    ),
+    "the totals": (
+        lambda before, after: (sum(after), sum(before)),
+        "these are the right answers of each way. Count the questions on which the two ways differ.",
+    ),
+    "right both times and wrong both times": (
+        lambda before, after: (
+            sum(a and b for a, b in zip(before, after, strict=True)),
+            sum(not (a or b) for a, b in zip(before, after, strict=True)),
+        ),
+        "you counted the questions on which the two ways agree. Those on which they differ are asked for.",
+    ),
+    "the difference, split": (
+        lambda before, after: (max(0, sum(after) - sum(before)), max(0, sum(before) - sum(after))),
+        "you split the difference of the totals. A question that was gained and one that was lost cancel out in it: "
+        "go through the questions one by one.",
+    ),
+    "places instead of counts": (
+        lambda before, after: tuple(
+            [i for i, pair in enumerate(zip(before, after, strict=True)) if pair == wanted]
+            for wanted in ((False, True), (True, False))
+        ),
+        "you return which questions they are. Return how many.",
+    ),
 }
-_WHY = {
-    "was trained to predict the next token": "instruction tuning predicts the next token as well, only of other texts",
-    "was trained on conversations, too": "that is what made an instruct model of a base model",
-    "needs the chat template to be at its best": "only the instruct model was trained in it",
-    "writes the next line of a table that you begin": "continuing a text is what every language model does",
-    "meets a question with more questions": "to a base model a question looks like the beginning of a worksheet",
-    "ends by itself when it has answered": "only the instruct model has learnt to end its turn",
-    "has the larger number of parameters": "look at the two numbers printed when they were loaded",
-    "remembers your last conversation": "whatever is not in the prompt does not exist for it",
-    "may say something false, and sound sure": "look again at what they said about things that they do not know",
-}
-
-
-def _summary_difference(got: Any, expected: dict[str, str]) -> str | None:
-    if not isinstance(got, dict) or set(got) != set(expected):
-        return "keep the lines of the table as they are, and fill in the right-hand sides."
-    for line, wanted in expected.items():
-        if got[line] not in ("base", "instruct", "both", "neither"):
-            return f'"{line}": you wrote {got[line]!r}; the choices are "base", "instruct", "both" and "neither".'
-        if got[line] != wanted:
-            return f'"{line}": think again, {_WHY[line]}.'
-    return None
 
 
 EXERCISES = [
@@ -272,7 +291,7 @@ EXERCISES = [
         few_shot,
         FEW_SHOT,
         _examples,
-        praise="a text that breaks off where the answer has to come: that is all of few-shot prompting.",
+        praise="the text breaks off where the answer has to come, and the examples show which kind of answer.",
     ),
     Exercise(
         "01.2",
@@ -288,7 +307,7 @@ EXERCISES = [
         with_temperature,
         TEMPERATURE,
         _logits,
-        praise="one division. Everything that temperature does follows from it.",
+        praise="the logits are divided, and the softmax does the rest.",
     ),
     Exercise(
         "01.4",
@@ -296,20 +315,14 @@ EXERCISES = [
         nucleus,
         NUCLEUS,
         _distributions,
-        praise="few tokens where the model is sure, many where it is not: that is the point of top-p.",
+        praise="few tokens are kept where the distribution is concentrated, and many where it is flat.",
     ),
     Exercise(
         "01.5",
-        "summary",
-        SUMMARY,
-        compare=_summary_difference,
-        wrong={
-            "only base models predict tokens": SUMMARY | {"was trained to predict the next token": "base"},
-            "instruct models are larger": SUMMARY | {"has the larger number of parameters": "instruct"},
-            "models remember": SUMMARY | {"remembers your last conversation": "instruct"},
-            "instruct models never err": SUMMARY | {"may say something false, and sound sure": "base"},
-            "a word that is no choice": SUMMARY | {"meets a question with more questions": "yes"},
-        },
-        praise="if you can explain each line to your neighbour, you have understood this lesson.",
+        "count of gains and losses",
+        gained_and_lost,
+        GAINED,
+        _marked,
+        praise="questions that both ways answer alike say nothing about their difference.",
     ),
 ]

@@ -166,9 +166,8 @@ def probabilities(rows: Mapping[str, Tensor], names: Sequence[str], truth: Tenso
 def next_tokens(
     probabilities: Sequence[float] | Tensor,
     names: Sequence[str],
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    drawn: Sequence[float] | Tensor | None = None,
+    title: str = "The next token",
     n: int = 15,
 ) -> Figure:
     """The likeliest next tokens: the model's own probabilities in grey, on them in colour what is drawn from.
@@ -176,46 +175,33 @@ def next_tokens(
     Args:
         probabilities: of the model at temperature 1, (V,), which sum to 1.
         names: the text of each token of the vocabulary; the rows that a model has beyond them are numbered.
-        temperature: above 1 bolder, below 1 more careful; 0 puts all on the likeliest token.
-        top_k: only the k likeliest tokens are left.
-        top_p: only the likeliest tokens that together reach this probability are left.
+        drawn: the probabilities (V,) after temperature, top-k and the like; the model's own if None.
+        title: of the figure.
         n: how many tokens to show, the likeliest by the model's own probabilities.
 
     Raises:
-        ValueError: numbers that are no probabilities of one token, or a setting as for sampling.reshape.
-
-    Source: sampling.reshape, which the package itself draws with.
+        ValueError: numbers that are no probabilities of one token.
     """
     import torch
 
-    from workshop_utils.gpt.sampling import reshape
-
-    own = torch.as_tensor(probabilities).detach().float().cpu()
-    if own.dim() != 1 or not bool((own >= 0).all()) or not abs(float(own.sum()) - 1) < 0.02:
-        raise ValueError(
-            f"these numbers, of shape {tuple(own.shape)} and with the sum {float(own.sum()):.3g}, are no probabilities "
-            "of one next token: give one row, after softmax"
-        )
-    scores = own.log() - own.log().max()  # the likeliest at 0, so that no temperature is too small
-    scores = reshape(scores[None], temperature, top_k, top_p)[0]
-    drawn = scores.softmax(dim=0)
+    own, after = (_distribution(row) for row in (probabilities, probabilities if drawn is None else drawn))
     order = own.argsort(descending=True, stable=True)[:n].tolist()
     rest = torch.ones(len(own), dtype=torch.bool).index_fill(0, torch.tensor(order), False)
-    settings = f"temperature {temperature:g}" + (f", top-k {top_k}" if top_k is not None else "")
-    settings += f", top-p {top_p:g}" if top_p is not None else ""
-    figure, (ax,) = frame(f"The next token, {settings}", height=max(2.4, 1.4 + 0.24 * len(order)))
-    words = ["cut" if scores[i].isneginf() and own[i] > 0 else _percent(100 * float(drawn[i])) for i in order]
-    for values, height, colour, label in ((drawn, 0.8, PALETTE[0], "drawn from"), (own, 0.3, OWN, "the model's own")):
+    figure, (ax,) = frame(title, height=max(2.4, 1.4 + 0.24 * len(order)))
+    words = ["cut" if after[i] == 0 < own[i] else _percent(100 * float(after[i])) for i in order]
+    own_label = "the model's own"
+    both = ((after, 0.8, PALETTE[0], "drawn from"), (own, 0.3, OWN, own_label))
+    for values, height, colour, label in both if drawn is not None else ((own, 0.8, PALETTE[0], own_label),):
         label += f" ({_percent(100 * float(values[rest].sum()))} not among the {len(order)} shown)"
         ax.barh(range(len(order)), (100 * values[order]).tolist(), height=height, color=colour, label=label)
     labels = [_visible(names[i]) if i < len(names) else f"no. {i}" for i in order]
     ax.set_yticks(range(len(order)), labels, parse_math=False)
     for place, (i, word, tick) in enumerate(zip(order, words, ax.get_yticklabels(), strict=True)):
         tick.set_color(CUT if word == "cut" else "black")
-        end = 100 * float(max(own[i], drawn[i]))
+        end = 100 * float(max(own[i], after[i]))
         ax.annotate(word, (end, place), (4, 0), textcoords="offset points", va="center", color=tick.get_color())
     # A few scales only, so that the picture stands still while a slider moves.
-    highest = 100 * float(max(own.max(), drawn.max()))
+    highest = 100 * float(max(own.max(), after.max()))
     limit = next((limit for limit in (5, 10, 25, 50) if highest <= 0.95 * limit), 100)
     ax.set(xlabel="probability (%)", ylabel="next token\n(· is a space)", xlim=(0, limit * 1.08))
     ax.set_xticks([limit / 5 * step for step in range(6)])
@@ -223,6 +209,19 @@ def next_tokens(
     ax.invert_yaxis()
     legend(figure)
     return figure
+
+
+def _distribution(row: Sequence[float] | Tensor) -> Tensor:
+    """The probabilities of one next token, as a tensor on the CPU."""
+    import torch
+
+    found = torch.as_tensor(row).detach().float().cpu()
+    if found.dim() != 1 or not bool((found >= 0).all()) or not abs(float(found.sum()) - 1) < 0.02:
+        raise ValueError(
+            f"these numbers, of shape {tuple(found.shape)} and with the sum {float(found.sum()):.3g}, are no "
+            "probabilities of one next token: give one row, after softmax"
+        )
+    return found
 
 
 def _percent(share: float) -> str:
@@ -235,20 +234,30 @@ def _visible(text: str) -> str:
     return drawable("".join(({" ": "·"} | SIGNS).get(character, character) for character in text)) or "∅"
 
 
-def stop_probability(pieces: Sequence[str], probabilities: Sequence[float], limit: int = 60) -> Figure:
-    """Where a reply could have ended: at each of its positions the probability of stopping right there.
+def stop_probability(pieces: Sequence[str], probabilities: Sequence[float], limit: int = 36) -> Figure:
+    """Where a reply could have ended: after each of its words the probability of stopping right there.
 
     Args:
-        pieces: the tokens of the reply as text, the one that ends it too if it has one.
-        probabilities: for each position, that the model ends the reply there instead of writing the piece.
-        limit: of a longer reply only the last pieces are shown, this many.
+        pieces: the tokens of the reply as text, those of a word behind each other; the first one has its space or not.
+        probabilities: for each piece, that the model ends the reply right after it.
+        limit: of a longer reply only the last words are shown, this many.
     """
-    which = f"the last {limit} of {len(pieces)} pieces" if len(pieces) > limit else "the pieces of the reply"
-    names = [_visible(piece) for piece in pieces[-limit:]]
-    figure, (ax,) = frame("Stop here?", width=max(5.0, min(12.0, 2 + 0.2 * len(names))), height=3.4)
-    ax.bar(range(len(names)), list(probabilities[-limit:]), color=PALETTE[5])
+    words, after = list[str](), list[float]()
+    for piece, probability in zip(pieces, probabilities, strict=True):
+        if words and not piece.startswith((" ", "\n")):  # the word goes on, and ends with its last piece
+            words[-1], after[-1] = words[-1] + piece, probability
+        else:
+            words.append(piece)
+            after.append(probability)
+    names, after = [_visible(word.strip()) for word in words[-limit:]], after[-limit:]
+    which = f"the last {limit} of {len(words)} words" if len(words) > limit else "the words of the reply"
+    figure, (ax,) = frame("Does the reply end after this word?", width=max(5.0, 1.5 + 0.23 * len(names)), height=3.4)
+    ax.bar(range(len(names)), after, color=PALETTE[5])
+    for place, value in enumerate(after):
+        if value >= 0.02:
+            ax.annotate(f"{100 * value:.0f}%", (place, value), (0, 2), textcoords="offset points", ha="center")
     ax.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
-    ax.set(xlabel=f"{which} (· is a space)", ylabel="probability of stopping\n(0 to 1)", ylim=(0, 1))
+    ax.set(xlabel=which, ylabel="probability of stopping\nafter the word (0 to 1)", ylim=(0, 1.05))
     ax.grid(False, axis="x")
     ax.margins(x=0.01)
     return figure
