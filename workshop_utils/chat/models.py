@@ -82,6 +82,18 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
     return LanguageModel(name, model.eval(), tokenizer, source, backend)
 
 
+def where(name: str) -> str:
+    """Where a model is, for from_pretrained: a folder, or its name on the hub.
+
+    Raises:
+        ModelUnavailable: as in load.
+    """
+    try:
+        return _source(name)
+    except OSError as error:
+        raise ModelUnavailable(hub.why_not(name, _meant(name), name, error)) from error
+
+
 def pretrained_gpt2() -> GPT2LMHeadModel:
     """GPT-2 itself, 124M, as transformers loads it: from WORKSHOP_HUB, or else from the hub, half a gigabyte once.
 
