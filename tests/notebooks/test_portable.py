@@ -10,6 +10,7 @@ import nbformat
 import pytest
 import torch
 
+from workshop_utils.chat.models import POCKET
 from workshop_utils.gpt import GPT, GPTConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,20 @@ made.save("tokenizer.json")
 FILES, TOKENIZER, DEVICE, DTYPE = ["part-0.parquet"], "tokenizer.json", "cpu", "float32"
 STEPS, BLOCK, RATE = 3, 16, 3e-3
 shuffled = lambda items, n, rng: items
+""",
+    "07": f"""
+import json
+from pathlib import Path
+
+MODEL = {str(POCKET["pocket-instruct"])!r}
+DEVICE, DTYPE, ATTENTION, COUNTRY, END = "cpu", "float32", "sdpa", "GBR", "<end_of_turn>"
+TARGETS, MAX_LENGTH, PAD, FOLDER, DATA = ["q_proj", "up_proj"], 128, None, "out", {{}}
+STEPS, RATE, BATCH, BACKEND = 3, 2e-3, 4, "transformers"
+for name, n in (("train", 16), ("held_out", 4)):
+    talk = [("user", f"My {{name}} broke."), ("assistant", f"Your {{name}} is not in your power.")]
+    line = json.dumps({{"messages": [{{"role": role, "content": text}} for role, text in talk]}})
+    Path(name).write_text("\\n".join([line] * n))
+    DATA[name] = name
 """,
 }
 BEFORE = {"04": "03"}  # whose portable cells are pasted before those of a lesson
