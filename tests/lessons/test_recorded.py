@@ -1,4 +1,4 @@
-"""`workshop record 07` writes pairs of replies with date and device, and the lesson shows them or says there are none."""
+"""`workshop record 07` writes pairs of replies with date and device; the lesson shows them."""
 
 import json
 

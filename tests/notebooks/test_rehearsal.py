@@ -39,8 +39,8 @@ SIGNS = {
     "07": [
         "backend  transformers",
         r"\d+ pairs to train on",
-        "batch_size=2, grad_accum_steps=4, learning_rate=0.0002",
-        "the same words as the model that we trained: True",
+        r"steps of 2 x 4 conversations, learning rate 0\.0002",
+        "loaded again, the same answer: True",
         "refused: the adapter in .* was trained on google/gemma-2-2b-it with other weights",
     ],
     "09": [
