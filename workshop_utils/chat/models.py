@@ -72,7 +72,7 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
 
     source = checked("the model's name", name, Name)
     try:
-        source = _source(name)
+        source = where(name)
         model, tokenizer = make(source)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.
@@ -80,18 +80,6 @@ def load_by(name: str, make: Callable[[str], tuple[Any, Any]], backend: str = "t
             raise
         raise ModelUnavailable(hub.why_not(name, _meant(name), source, error)) from error
     return LanguageModel(name, model.eval(), tokenizer, source, backend)
-
-
-def where(name: str) -> str:
-    """Where a model is, for from_pretrained: a folder, or its name on the hub.
-
-    Raises:
-        ModelUnavailable: as in load.
-    """
-    try:
-        return _source(name)
-    except OSError as error:
-        raise ModelUnavailable(hub.why_not(name, _meant(name), name, error)) from error
 
 
 def pretrained_gpt2() -> GPT2LMHeadModel:
@@ -126,8 +114,8 @@ def release() -> str:
     return hardware.memory_in_use()
 
 
-def _source(name: str) -> str:
-    """Where a model is: a folder, or its name on the hub if that answers; else OSError."""
+def where(name: str) -> str:
+    """Where a model is, for from_pretrained: a folder, or its name on the hub if that answers; else OSError."""
     from transformers.utils.hub import cached_file
 
     if name in POCKET:
