@@ -76,7 +76,7 @@ test-unsloth: $(STAMP) ## Prove that the Unsloth backend runs, on the CPU, in .v
 	$(call create,$(UNSLOTH))
 	@$(UNSLOTH)/bin/python -m pip install --quiet -c constraints.txt -e '.[finetune]' tyro json5 nest-asyncio structlog protobuf
 	@$(UNSLOTH)/bin/python -m pip install --quiet --no-deps unsloth==$(UNSLOTH_CPU) unsloth-zoo==$(UNSLOTH_CPU)
-	@$(BIN)/python -m pytest tests/tuning/test_backends.py $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests/tuning/test_backends.py tests/notebooks/test_portable.py::test_the_portable_cells_of_lesson_07_run_in_unsloth $(PYTEST_ARGS)
 
 colab: $(STAMP) ## Try Colab's first cell in an environment like Colab's, some minutes
 	@TORCH_INDEX="$(TORCH_INDEX)" $(BIN)/python tools/try_colab.py

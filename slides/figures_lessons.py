@@ -378,30 +378,15 @@ def figure_04_coherence() -> Figure:
 
 
 @drawing
-def figure_07_surprise() -> Figure:
-    """How surprised the model is by three sets, before any training."""
-    with rc_context(STYLE):
-        return sized(plots.bars(values("07 surprise"), "", "loss of the answers (nats per token)", "set"), 2.9)
-
-
-@drawing
 def figure_07_mask() -> Figure:
     """One conversation: what is learnt from."""
     return masked(printed("07", "plots.show_mask(tokenizer, talk)"))
 
 
 @drawing
-def figure_07_formats() -> Figure:
-    """The tuned model, asked in four formats."""
-    found = re.findall(r"\[(.+?), score (\d+)", printed("07", "voices[name]"))
-    with rc_context(STYLE):
-        return sized(plots.bars({name: float(n) for name, n in found}, "", "Stoic score (0 to 100)", "format"), 3.0)
-
-
-@drawing
 def figure_07_memory() -> Figure:
     """What training keeps in memory, for two real models: the lesson's own formula."""
-    count = exercises.find("07.4").reference
+    count = exercises.find("07.3").reference
     own = taken("07", "memory", "gemma", "qwen", lora_parameters=count)
     costs = {
         "Gemma 2 2B": own["memory"](2_614_341_888, own["gemma"] * 26),
@@ -473,13 +458,14 @@ def figure_07_run() -> Figure:
 
 @drawing
 def figure_07_counts() -> Figure:
-    """Voice, subject and questions, before and after."""
+    """Plain, prompted, few-shot and tuned: style and subject, as the lesson has printed them."""
+    line = re.compile(r"^(\S+) .*above 30 in (\d+) of (\d+)\s+named (\d+) of", re.MULTILINE)
+    counts = {
+        name: {"score above 30": (int(stoic), int(n)), "names the subject": (int(named), int(n))}
+        for name, stoic, n, named in line.findall(printed("07", "Four ways to a Stoic"))
+    }
     with rc_context(STYLE):
-        counts = values("07 counts").items()
-        sides = {
-            side: {what: (found[i], found[2]) for what, found in counts} for i, side in enumerate(("before", "after"))
-        }
-        return sized(plots.bars(sides, "", "share of the replies (%)"), 4.0)
+        return sized(plots.bars(counts, "", "share of the replies (%)"), 4.0)
 
 
 @drawing
@@ -583,10 +569,8 @@ def record(lesson: str) -> dict[str, Any]:
         keys = ("step", "loss", "lr", "val_loss")
         return {"04 history": [{k: float(f"{e[k]:.5g}") for k in keys if k in e} for e in run.history]}
     if lesson == "07":
-        surprise = played("07", "How surprised is the model").names["losses"]  # a later cell uses the name again
-        names = played("07", "plots.training(runs").names
-        runs = {name: [_short(entry) for entry in history] for name, history in names["runs"].items()}
-        return {"07 surprise": surprise, "07 counts": names["counts"], "07 six": runs}
+        runs = played("07", "plots.training(runs").names["runs"]
+        return {"07 six": {name: [_short(entry) for entry in history] for name, history in runs.items()}}
     return {"09 scores": played("09", "plots.score_distributions").names["scores"]}
 
 

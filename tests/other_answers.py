@@ -240,11 +240,6 @@ def labels_of(prompt, reply, width):
     labels[len(prompt) : len(prompt) + len(reply)] = reply
     return labels
 
-def quantise(block, levels):
-    scale = float(block.abs().max())
-    distances = np.abs(np.asarray(block)[:, None] / np.float32(scale) - np.asarray(levels)[None])
-    return [distances.argmin(axis=1), scale]
-
 lora_forward = lambda x, W, A, B, alpha: x.double() @ (W + alpha / A.shape[0] * B @ A).double().T
 lora_parameters = lambda shapes, rank: rank * np.array(shapes).sum()
 half_the_memory = lambda batch_size, grad_accum_steps: [batch_size / 2, grad_accum_steps * 2.0]
@@ -253,6 +248,14 @@ def overfitting(runs):
     falls = [learnt[-1] < learnt[0] for learnt, _ in runs.values()]
     turns = [held_out[-1] - np.min(held_out) for _, held_out in runs.values()]
     return names[np.argmax(np.multiply(falls, turns))]
+
+def rows_to_keep(rows):
+    plain = [tuple(" ".join(text.split()).casefold() for text in row[:2]) for row in rows]
+    kept = np.zeros(len(rows), bool)
+    for i, (prompt, answer) in enumerate(plain):
+        before = [plain[j] for j in np.flatnonzero(kept)]
+        kept[i] = rows[i][2] and all(prompt != p and answer != a for p, a in before)
+    return np.flatnonzero(kept)
 """,
     "09": """
 def stem_score(text, stems):

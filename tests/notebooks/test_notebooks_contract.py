@@ -28,6 +28,9 @@ if "google.colab" in sys.modules:
     !pip install -q --no-deps "slm-workshop @ git+https://github.com/{home}"
     from workshop_utils.colab import install
     install({extras})"""
+UNSLOTH = (
+    "UNSLOTH = False  # True installs Unsloth as well, and the lesson tunes with it\n"  # where a lesson can use it
+)
 DIFFICULTY, IMPORTANCE = "(?:easy|medium|hard)", "(?:essential|useful|extra)"
 EXERCISE_HEADING = rf"^### Exercise (\d\d\.\d+): .+ +\(about \d+ minutes?, {DIFFICULTY}, {IMPORTANCE}\)$"
 
@@ -98,7 +101,9 @@ def test_its_colab_cell_installs_only_on_colab_and_leaves_torch_alone(lesson):
     assert cell is next(cell for cell in lesson.cells if cell.cell_type == "code")
     extras = re.findall(r'"(\w+)"', cell.source.splitlines()[-1])
     listed = ", ".join(f'"{extra}"' for extra in extras)
-    assert cell.source == COLAB_CELL.format(home=HOME, extras=listed)
+    switched = UNSLOTH in cell.source
+    expected = COLAB_CELL.format(home=HOME, extras=f"{listed}, unsloth=UNSLOTH" if switched else listed)
+    assert cell.source == expected.replace("\nif", f"\n{UNSLOTH}if" if switched else "\nif")
     assert set(extras) <= set(PYPROJECT["project"]["optional-dependencies"])
 
 

@@ -1,5 +1,7 @@
 """The portable cells of a lesson do its whole job without this package, as a learner would paste them."""
 
+import ast
+import json
 import os
 import re
 import subprocess
@@ -10,10 +12,11 @@ import nbformat
 import pytest
 import torch
 
+from workshop_utils.chat.models import POCKET
 from workshop_utils.gpt import GPT, GPTConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 60  # a lesson's cells take at most 20 s on a quiet machine
+SECONDS = 120  # a lesson's cells take at most 20 s on a quiet machine
 
 # What the cell before them sets, here with a small text and few steps: by the lesson's number.
 SETTINGS: dict[str, str] = {
@@ -49,6 +52,20 @@ FILES, TOKENIZER, DEVICE, DTYPE = ["part-0.parquet"], "tokenizer.json", "cpu", "
 STEPS, BLOCK, RATE = 3, 16, 3e-3
 shuffled = lambda items, n, rng: items
 """,
+    "07": f"""
+import json
+from pathlib import Path
+
+MODEL = {str(POCKET["pocket-instruct"])!r}
+DEVICE, DTYPE, ATTENTION, COUNTRY, END = "cpu", "float32", "sdpa", "GBR", "<end_of_turn>"
+TARGETS, MAX_LENGTH, PAD, FOLDER, DATA = ["q_proj", "up_proj"], 128, None, "out", {{}}
+STEPS, RATE, BATCH, BACKEND = 3, 2e-3, 4, "transformers"
+for name, n in (("train", 16), ("held_out", 4)):
+    talk = [("user", f"My {{name}} broke."), ("assistant", f"Your {{name}} is not in your power.")]
+    line = json.dumps({{"messages": [{{"role": role, "content": text}} for role, text in talk]}})
+    Path(name).write_text("\\n".join([line] * n))
+    DATA[name] = name
+""",
 }
 BEFORE = {"04": "03"}  # whose portable cells are pasted before those of a lesson
 
@@ -73,11 +90,13 @@ def portable(number: str) -> list[str]:
     return [cell.source for cell in cells if "portable" in cell.metadata.get("tags", [])]
 
 
-def alone(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def alone(
+    code: str, folder: Path, python: str | Path = sys.executable, **options: str
+) -> subprocess.CompletedProcess[str]:
     """Run code in a new process, in an empty folder, without workshop_utils and without a network."""
     (folder / "code.py").write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "offline")}
-    command = [sys.executable, "code.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "offline"), **options}
+    command = [python, "code.py"]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
@@ -113,6 +132,29 @@ def test_the_gpt_of_lesson_03_computes_what_the_package_computes():
     assert own(x)[1] is None
     greedy = own.generate(x[:, :4], 15, temperature=0)
     assert torch.equal(greedy, theirs.generate(x[:, :4], 15, temperature=0))
+
+
+def test_the_calls_of_unsloth_match_the_signatures_of_its_pinned_releases():
+    called = {}
+    for node in ast.walk(ast.parse("\n\n".join(portable("07")))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("FastLanguageModel."):
+            called.setdefault(node.func.attr, set()).update(word.arg for word in node.keywords)
+    assert set(called) == {"from_pretrained", "get_peft_model", "for_training", "for_inference"}
+    for signatures in json.loads((ROOT / "tests" / "unsloth_signatures.json").read_text()).values():
+        assert all(words <= set(signatures[name]) for name, words in called.items())
+
+
+UNSLOTH = ROOT / ".venv-unsloth" / "bin" / "python"
+
+
+@pytest.mark.skipif(not UNSLOTH.is_file(), reason="make test-unsloth makes the environment that this needs")
+def test_the_portable_cells_of_lesson_07_run_in_unsloth(tmp_path):
+    settings = SETTINGS["07"].replace('"transformers"', '"unsloth"')
+    options = ("UNSLOTH_FORCE_CPU", "UNSLOTH_COMPILE_DISABLE", "UNSLOTH_DISABLE_STATISTICS")
+    code = "\n\n".join([BLOCKED, settings, *portable("07")])
+    done = alone(code, tmp_path, UNSLOTH, **dict.fromkeys(options, "1"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "loaded again, the same answer: True" in done.stdout
 
 
 def test_every_lesson_with_portable_cells_is_tried():

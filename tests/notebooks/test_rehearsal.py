@@ -39,8 +39,8 @@ SIGNS = {
     "07": [
         "backend  transformers",
         r"\d+ pairs to train on",
-        "batch_size=2, grad_accum_steps=4, learning_rate=0.0002",
-        "the same words as the model that we trained: True",
+        r"steps of 2 x 4 conversations, learning rate 0\.0002",
+        "loaded again, the same answer: True",
         "refused: the adapter in .* was trained on google/gemma-2-2b-it with other weights",
     ],
     "09": [
@@ -59,7 +59,7 @@ def test_a_lesson_runs_along_the_path_of_a_t4(ask: Ask, done: Executed):
     done.passed(MAX_PEAK_MB)
     assert done.refused <= {repr(socket.gethostname())}  # torchrun looks up what this machine is called
     said = "".join(shown for _, shown in done.cells)
-    signs = SIGNS.get(number, []) if way == "t4" else [re.escape("<|im_start|>user\n")]
+    signs = SIGNS.get(number, []) if way == "t4" else [re.escape("<|im_start|>user") + "[\n⏎]"]
     for sign in (*CHOSEN, *signs):
         assert re.search(sign, said, re.MULTILINE), sign
     assert f"models   {' and '.join(profiles.GEMMA if way == 't4' else QWEN)}\n" in said

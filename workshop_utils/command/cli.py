@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample` and `chat`.
+"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat` and `record`.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -132,6 +132,22 @@ def chat(
         print()
     else:
         talk.converse(conversation)
+    return 0
+
+
+@app.command()
+def record(lesson: Annotated[str, typer.Argument(help="07, the one that has something to record")] = "07") -> int:
+    """Let the model of this machine's profile answer before and after lesson 07's run, and keep its replies."""
+    from workshop_utils.lessons import recorded
+    from workshop_utils.machine.hardware import short_path
+    from workshop_utils.machine.profiles import setup
+
+    if lesson != "07":
+        raise ValueError(f"lesson {lesson!r} has nothing to record: workshop record 07")
+    profile = setup()
+    path = recorded.record(profile, profile.home)
+    recorded.show(profile.home)
+    print(f"\nwritten to {short_path(path)}: lesson 07 shows it from now on")
     return 0
 
 

@@ -58,72 +58,7 @@ LABELS: Mistakes = {
 }
 
 
-# --- 07.2: four bits
-
-
-def quantise(block: Any, levels: Any) -> tuple[Any, Any]:
-    """A block of weights to the numbers of the nearest levels, (64,) int64, and the scale that goes with them."""
-    scale = block.abs().max()
-    codes = (block[:, None] / scale - levels).abs().argmin(dim=1)
-    return codes, scale
-
-
-def _blocks(rng: random.Random) -> Iterator[Arguments]:
-    import torch
-
-    levels = torch.tensor(
-        [-1.0, -0.7, -0.53, -0.39, -0.28, -0.18, -0.09, 0, 0.08, 0.16, 0.25, 0.34, 0.44, 0.56, 0.72, 1]
-    )
-    for size in (0.05, 3.0, 0.4):
-        block = size * randn(rng, 64)
-        block[rng.randrange(64)] = -4 * size  # the largest magnitude is that of a negative one
-        yield block, levels
-
-
-def _codes(block: Any, levels: Any) -> Any:
-    return (block[:, None] - levels).abs().argmin(dim=1)
-
-
-QUANTISED: Mistakes = {
-    "no absolute value": (
-        lambda b, q: (_codes(b / b.max(), q), b.max()),
-        "your scale is the largest weight, and the largest magnitude can be that of a negative one: abs() before "
-        "max(), or it does not fit between -1 and 1.",
-    ),
-    "not scaled": (
-        lambda b, q: (_codes(b, q), b.abs().max()),
-        "you compared the weights themselves with the levels: divide the block by its scale first.",
-    ),
-    "rounds down": (
-        lambda b, q: ((b[:, None] / b.abs().max() >= q - 1e-6).sum(dim=1) - 1, b.abs().max()),
-        "you always take the level below. The nearest one can lie above or below: the smallest distance.",
-    ),
-    "no distance": (
-        lambda b, q: ((b[:, None] / b.abs().max() - q).argmin(dim=1), b.abs().max()),
-        "you took the most negative difference. The nearest level has the smallest distance: abs() before argmin().",
-    ),
-    "levels instead of numbers": (
-        lambda b, q: (q[quantise(b, q)[0]], b.abs().max()),
-        "these are levels, as floats. What is stored is the number of each level, 0 to 15: that is what four bits can "
-        "hold. argmin gives it.",
-    ),
-    "no scale returned": (
-        lambda b, q: quantise(b, q)[0],
-        "return two things: the numbers of the levels, and the scale. Without the scale nobody can go back.",
-    ),
-    "swapped": (
-        lambda b, q: quantise(b, q)[::-1],
-        "first the numbers of the levels, then the scale.",
-    ),
-    "scaled by the spread": (
-        lambda b, q: (_codes(b / b.std(), q), b.std()),
-        "your scale is the standard deviation, and most of what is larger lies outside -1 to 1: take the largest "
-        "magnitude of the block.",
-    ),
-}
-
-
-# --- 07.3: an adapter
+# --- 07.2: an adapter
 
 
 def lora_forward(x: Any, W: Any, A: Any, B: Any, alpha: float) -> Any:
@@ -168,7 +103,7 @@ ADAPTERS: Mistakes = {
 }
 
 
-# --- 07.4: how many numbers are trained
+# --- 07.3: how many numbers are trained
 
 
 def lora_parameters(shapes: list[tuple[int, int]], rank: int) -> int:
@@ -226,7 +161,7 @@ NUMBERS: Mistakes = {
 }
 
 
-# --- 07.5: half the memory
+# --- 07.4: half the memory
 
 
 def half_the_memory(batch_size: int, grad_accum_steps: int) -> tuple[int, int]:
@@ -267,7 +202,7 @@ HALVED: Mistakes = {
 }
 
 
-# --- 07.6: reading the curves
+# --- 07.5: reading the curves
 
 
 def overfitting(runs: dict[str, tuple[list[float], list[float]]]) -> str:
@@ -356,6 +291,77 @@ OTHER_CURVES = {
 }
 
 
+# --- 07.6: cleaning what a model wrote
+
+
+def rows_to_keep(rows: list[tuple[str, str, bool]]) -> list[int]:
+    """The numbers of the rows that are whole, and whose prompt and answer are not those of a row kept before."""
+    prompts: set[str] = set()
+    answers: set[str] = set()
+    kept = []
+    for i, (prompt, answer, ended) in enumerate(rows):
+        prompt, answer = " ".join(prompt.lower().split()), " ".join(answer.lower().split())
+        if ended and prompt not in prompts and answer not in answers:
+            kept.append(i)
+            prompts.add(prompt)
+            answers.add(answer)
+    return kept
+
+
+def _kept(rows: list[tuple[str, str, bool]], which: str = "pa", ends: bool = True, alike: bool = True) -> list[int]:
+    """The same with something left out: a text that is not compared, cut-off rows, or capital letters and blanks."""
+    seen: set[str] = set()
+    kept = []
+    for i, (prompt, answer, ended) in enumerate(rows):
+        texts = {f"{kind} {text}" for kind, text in (("p", prompt), ("a", answer)) if kind in which}
+        texts = {" ".join(text.lower().split()) for text in texts} if alike else texts
+        if (ended or not ends) and not texts & seen:
+            kept.append(i)
+            seen |= texts
+    return kept
+
+
+def _written(rng: random.Random) -> Iterator[Arguments]:
+    for _ in range(3):
+        rows = [(f"My {thing} broke.", f"Your {thing} is not you, {i}.", True) for i, thing in enumerate("abcdefgh")]
+        rows.insert(2, ("My x broke.", "Your x is", False))
+        rows.insert(4, (rows[0][0].upper(), "Another answer.", True))
+        rows.insert(6, ("My y broke.", f" {rows[1][1].replace(' ', '  ')}", True))
+        rows.insert(8, ("My x broke.", "Your x is whole now.", True))  # the row that was cut off does not count
+        rows.append((*rows[3][:2], True))
+        first, *others = rows[2:]
+        rng.shuffle(others)
+        yield ([*rows[:2], first, *others],)
+
+
+KEPT: Mistakes = {
+    "cut-off rows": (
+        lambda rows: _kept(rows, ends=False),
+        "you keep rows that were cut off at the limit of tokens: a model trained on them learns to stop anywhere.",
+    ),
+    "prompts alone": (
+        lambda rows: _kept(rows, "p"),
+        "you compare the prompts alone: one answer to two prompts is a copy as well.",
+    ),
+    "answers alone": (
+        lambda rows: _kept(rows, "a"),
+        "you compare the answers alone: two answers to one prompt contradict each other.",
+    ),
+    "letter for letter": (
+        lambda rows: _kept(rows, alike=False),
+        "you compare letter for letter: capital letters and extra blanks hide a copy. lower() and split() first.",
+    ),
+    "everything that ended": (
+        lambda rows: [i for i, row in enumerate(rows) if row[2]],
+        "you keep everything that ended by itself, copies included.",
+    ),
+    "the rows": (
+        lambda rows: [rows[i] for i in rows_to_keep(rows)],
+        "these are the rows themselves: return their numbers, the first row is 0.",
+    ),
+}
+
+
 EXERCISES = [
     Exercise(
         "07.1",
@@ -367,14 +373,6 @@ EXERCISES = [
     ),
     Exercise(
         "07.2",
-        "quantisation",
-        quantise,
-        QUANTISED,
-        _blocks,
-        praise="a number from 0 to 15 for each weight, one scale for the whole block.",
-    ),
-    Exercise(
-        "07.3",
         "adapter",
         lora_forward,
         ADAPTERS,
@@ -382,7 +380,7 @@ EXERCISES = [
         praise="down to the rank, up again, scaled, added. With B at 0 it changes nothing, and there it starts.",
     ),
     Exercise(
-        "07.4",
+        "07.3",
         "count",
         lora_parameters,
         NUMBERS,
@@ -390,7 +388,7 @@ EXERCISES = [
         praise="a sum of sides, where the layer itself has their product: that is the whole trick.",
     ),
     Exercise(
-        "07.5",
+        "07.4",
         "settings",
         half_the_memory,
         HALVED,
@@ -398,12 +396,20 @@ EXERCISES = [
         praise="the same update, half the activations, hardly any slower: try this first when memory runs out.",
     ),
     Exercise(
-        "07.6",
+        "07.5",
         "choice",
         overfitting,
         CURVES,
         _runs,
         wrong=OTHER_CURVES,
         praise="the training loss falls, the held-out loss has turned. Stop at its lowest point, or get more pairs.",
+    ),
+    Exercise(
+        "07.6",
+        "cleaning",
+        rows_to_keep,
+        KEPT,
+        _written,
+        praise="cut-off rows and copies are out. Now read a sample of what is left: no filter sees nonsense.",
     ),
 ]

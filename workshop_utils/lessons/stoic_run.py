@@ -5,7 +5,7 @@ Pairs -> the model's format, or a foreign one -> chat.reply_loss. The run itself
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -240,14 +240,3 @@ def before_after(
     with cast(Any, model.model).disable_adapter():
         before = [made.text for made in model.generate(asked, max_new_tokens, **options)]
     return before, [made.text for made in model.generate(asked, max_new_tokens, **options)]
-
-
-def stream_before_after(
-    model: LanguageModel, prompt: str, max_new_tokens: int = 120, **options: Any
-) -> Iterator[tuple[str, str]]:
-    """The same for one prompt, piece by piece as it is written: yields ("before" or "after", piece)."""
-    with cast(Any, model.model).disable_adapter():
-        for piece in model.stream(prompt, max_new_tokens, **options):
-            yield "before", piece
-    for piece in model.stream(prompt, max_new_tokens, **options):
-        yield "after", piece

@@ -67,6 +67,7 @@ def build_trainer(
         max_grad_norm=config.grad_clip,
         **cast(Any, precision_flags(profile)),
         max_length=config.max_length,
+        pad_to_multiple_of=64 if profile.device == "cuda" else None,  # few widths: Unsloth's kernels are tuned for each
         gradient_checkpointing=config.gradient_checkpointing,
         logging_steps=1,
         eval_strategy="steps" if held_out else "no",
