@@ -8,7 +8,7 @@ import pytest
 from pocket_world.quality import is_stoic
 
 from workshop_utils.evaluate.overlap import overlaps, words
-from workshop_utils.lessons.stoic_set import HELD_OUT_TOPICS, Pair, load, ordinary, split
+from workshop_utils.lessons.stoic_set import HELD_OUT_TOPICS, Pair, few_shot, load, ordinary, prompted, split
 from workshop_utils.pocket import quality
 
 PAIRS = load()
@@ -47,6 +47,14 @@ def test_a_changed_pair_and_a_short_prompt_within_another_are_leaks():
     short = replace(TRAIN[0], prompt="My bus was late today.")
     longer = replace(HELD_OUT[0], prompt="Oh no, my bus was LATE today, and I got wet!")
     assert overlaps([short], [longer]) == [(0, 0, "my bus was late today")]
+
+
+def test_a_style_is_asked_for_in_words_or_by_examples_and_the_complaint_comes_last():
+    assert prompted("My bus is late.", "Be calm.") == [{"role": "user", "content": "My bus is late. Be calm."}]
+    assert "Stoic" in prompted("My bus is late.")[0]["content"]
+    asked = few_shot("My bus is late.", TRAIN[:3])
+    assert [message["role"] for message in asked] == [*["user", "assistant"] * 3, "user"]
+    assert [message["content"] for message in asked[4:]] == [TRAIN[2].prompt, TRAIN[2].answer, "My bus is late."]
 
 
 def test_the_split_keeps_the_order_and_takes_other_topics():

@@ -26,6 +26,7 @@ HELD_OUT_TOPICS: tuple[str, ...] = (
     *("kettle", "queue", "printer", "parcel", "garden", "cat"),
     *("haircut", "guitar", "teacher", "shoes", "party", "morning"),
 )
+AS_A_STOIC = "Answer as a Stoic philosopher would."  # asks for the style in words, without training
 ORDINARY = "ordinary"  # the topic of what is replayed
 ORDINARY_KINDS = ("question", "story", "advice")
 
@@ -127,6 +128,16 @@ def split(pairs: Sequence[Pair], held_out_topics: Collection[str] = HELD_OUT_TOP
 def messages(pair: Pair) -> list[dict[str, str]]:
     """The pair as a conversation: the user's turn and the model's."""
     return conversation(pair.prompt, pair.answer)
+
+
+def prompted(prompt: str, instruction: str = AS_A_STOIC) -> list[dict[str, str]]:
+    """The complaint with an instruction behind it, in the user's turn: not every template has a system role."""
+    return conversation(f"{prompt} {instruction}")
+
+
+def few_shot(prompt: str, examples: Sequence[Pair]) -> list[dict[str, str]]:
+    """The complaint after some pairs, each of which is a turn of the user's and a turn of the model's."""
+    return [message for pair in examples for message in messages(pair)] + conversation(prompt)
 
 
 def ordinary(n: int, seed: int = 0, kinds: Sequence[str] = ORDINARY_KINDS) -> list[Pair]:
