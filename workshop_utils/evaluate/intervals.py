@@ -43,7 +43,7 @@ class Difference:
 
     def __str__(self) -> str:
         if self.low == self.high:
-            return f"{self.mean:+.3g} on all {self.n}; up to {min(1, 3 / max(1, self.n)):.0%} of others may differ"
+            return f"{self.mean:+.3g} (all {self.n} alike, others up to {min(1, 3 / max(1, self.n)):.0%})"
         return f"{self.mean:+.3g} ({self.low:+.3g} to {self.high:+.3g})"
 
 

@@ -49,8 +49,8 @@ class Method:
     speed: Callable[..., Speed] = lambda made, *arguments: decode_speed(made.model, *arguments)
 
 
-_int8_rows = "8 bits, scale per row"
-_int4_groups = "4 bits, scale per 32"
+_int8_rows = "8 bits, by row"  # what shares a scale
+_int4_groups = "4 bits, by 32"
 _gguf = partial(Method, library="gguf", runtime="llama.cpp", lack=gguf.lack, speed=gguf.speed)
 METHODS: dict[str, Method] = {
     # The reference; on a GPU the 16 bits are.
@@ -58,30 +58,30 @@ METHODS: dict[str, Method] = {
     # bfloat16; float16 on GPUs that only emulate it.
     "bf16": Method("16-bit floats", "torch", floats.make_16_bits, "16-bit floats", "16-bit floats", "16-bit floats"),
     "int8": Method("int8 weight-only", "torchao", torchao.make_weight_only, _int8_rows),
-    "int8-dynamic": Method("int8 dynamic", "torchao", torchao.make_dynamic, _int8_rows, "8 bits, per token"),
+    "int8-dynamic": Method("int8 dynamic", "torchao", torchao.make_dynamic, _int8_rows, "8 bits, by token"),
     # The inputs' scales are fixed by calibration.
     "int8-static": Method("int8 static", "torchao", torchao.make_static, _int8_rows, "8 bits, fixed"),
     "int8-static-spared": Method(
-        "int8 static, down_proj spared", "torchao", partial(torchao.make_static, spared=("down_proj",)),
-        "8 bits, but down_proj", "8 bits, fixed",
+        "int8 static, spared", "torchao", partial(torchao.make_static, spared=("down_proj",)),
+        _int8_rows, "8 bits, fixed",
     ),
     # W4A8: weights in 4 bits, activations in 8. The first row is the control of the second.
     "int4": Method(
         "int4 W4A8, untrained", "torchao", partial(torchao.make_int4, trained=False), _int4_groups,
-        "8 bits, per token", lack=torchao.lack_of_memory,
+        "8 bits, by token", lack=torchao.lack_of_memory,
     ),
     "int4-qat": Method(
-        "int4 W4A8, QAT", "torchao", torchao.make_int4, _int4_groups, "8 bits, per token",
+        "int4 W4A8, QAT", "torchao", torchao.make_int4, _int4_groups, "8 bits, by token",
         lack=torchao.lack_of_memory,
     ),
     # 16 levels for normal weights, a scale for 64 of them: 4.5 bits a weight; 4.13 with the scales quantised, too.
-    "nf4": Method("NF4", "bitsandbytes", bitsandbytes.make_nf4, "4 bits, scale per 64"),
+    "nf4": Method("NF4", "bitsandbytes", bitsandbytes.make_nf4, "4 bits, by 64"),
     "nf4-double": Method(
-        "NF4, double quantisation", "bitsandbytes", partial(bitsandbytes.make_nf4, double=True), "4 bits, scale in 8"
+        "NF4, double", "bitsandbytes", partial(bitsandbytes.make_nf4, double=True), "4 bits, by 64"
     ),
     # The first one is the control: the same program without quantisation. 8.5 bits a weight, and 4.5.
     "gguf-f32": _gguf("GGUF F32", make=partial(gguf.make, kind="f32"), weights="32-bit floats"),
-    "gguf-q8_0": _gguf("GGUF Q8_0", make=gguf.make, weights="8 bits, scale per 32", embedding="8 bits"),
+    "gguf-q8_0": _gguf("GGUF Q8_0", make=gguf.make, weights="8 bits, by 32", embedding="8 bits"),
     "gguf-q4_0": _gguf("GGUF Q4_0", make=partial(gguf.make, kind="q4_0"), weights=_int4_groups, embedding="8 bits"),
 }  # fmt: skip
 

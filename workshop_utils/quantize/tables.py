@@ -130,32 +130,16 @@ def table(
     return found
 
 
-def printed(rows: Sequence[TableRow], part: str) -> str:
+def printed(rows: Sequence[TableRow], *parts: str) -> str:
     """Some columns of the rows as text, and below them what is missing, and why.
 
     Args:
         rows: from table; the first one is the reference of the differences.
-        part: "methods" (what differs between them), "quality" (each score as its mean, and as the paired difference
-            from the reference with its 95% interval) or "speed".
+        parts: "methods" (what differs between them), "error", "speed", or the name of a score: its mean, and its paired
+            difference from the reference with the 95% interval.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row.scores))
-    lines = [["", *_HEADS[part]]]
-    if part == "quality":
-        lines[0] += [head for name in names for head in (name, "difference")]
-    for row in rows:
-        method = METHODS[row.method]
-        megabytes = [_form(size and size / 1e6, ",.2f") for size in (row.table_bytes, row.rest_bytes, row.bytes)]
-        cells = {
-            "methods": [method.weights, method.activations, method.embedding, method.library, *megabytes],
-            "quality": [_form(row.relative, ".4f"), _form(row.kl, ".1e")],
-            "speed": [method.runtime, _form(row.tokens_per_second, ",.0f"), _energy(row)],
-        }[part]
-        if part == "quality":
-            for name in names:
-                values, wanted = row.scores.get(name), rows[0].scores.get(name)
-                cells.append(_form(row.mean(name), ".3f"))
-                cells.append(str(paired(wanted, values)) if values and wanted and row is not rows[0] else "-")
-        lines.append([row.title, *cells])
+    lines = [["", *(head for part in parts for head in _HEADS.get(part, (part, "difference")))]]
+    lines += [[row.title, *(cell for part in parts for cell in _cells(row, rows[0], part))] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     reasons = [f"{row.title}: {row.reason}" for row in rows if row.reason]
@@ -163,10 +147,24 @@ def printed(rows: Sequence[TableRow], part: str) -> str:
 
 
 _HEADS = {
-    "methods": ["weights", "activations", "embedding", "library", "table MB", "rest MB", "MB"],
-    "quality": ["error", "KL"],
+    "methods": ["weights", "activations", "embedding", "table MB", "rest MB", "MB"],
+    "error": ["error", "KL"],
     "speed": ["runtime", "tok/s", "Wh for 1,000 tokens"],
 }
+
+
+def _cells(row: TableRow, reference: TableRow, part: str) -> list[str]:
+    method = METHODS[row.method]
+    if part == "methods":
+        sizes = [_form(size and size / 1e6, ",.2f") for size in (row.table_bytes, row.rest_bytes, row.bytes)]
+        return [method.weights, method.activations, method.embedding, *sizes]
+    if part == "error":
+        return [_form(row.relative, ".4f"), _form(row.kl, ".1e")]
+    if part == "speed":
+        return [method.runtime, _form(row.tokens_per_second, ",.0f"), _energy(row)]
+    values, wanted = row.scores.get(part), reference.scores.get(part)
+    compared = str(paired(wanted, values)) if values and wanted and row is not reference else "-"
+    return [_form(row.mean(part), ".3f"), compared]
 
 
 def _form(value: float | None, form: str) -> str:
@@ -178,4 +176,4 @@ def _energy(row: TableRow) -> str:
     if not runs:
         return "-"
     middle = statistics.median(runs)
-    return f"{middle:.2g}, from {runs[0]:.2g} to {runs[-1]:.2g} in {len(runs)} runs, {row.energy}"
+    return f"{middle:.2g} ({runs[0]:.2g} to {runs[-1]:.2g}, {len(runs)} runs), {row.energy}"
