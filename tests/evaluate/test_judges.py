@@ -1,20 +1,16 @@
 """Judges: only one word counts, only both orders decide, no text ends its mark, nothing tested is trained on."""
 
-import copy
 import math
 from types import SimpleNamespace
 
 import pytest
-import tiny_models
-import torch
 from freeze_pocket import held_out_nouns
 
-from workshop_utils.chat import models, template
+from workshop_utils.chat import template
 from workshop_utils.evaluate import ClassifierJudge, Judgement, Rubric, agreement, compare, wilson
 from workshop_utils.evaluate.classifier import Example, examples
 from workshop_utils.evaluate.judges import Comparison, kappa, parse, unmarked
 from workshop_utils.lessons import stoic_run, stoic_set
-from workshop_utils.machine.profiles import choose
 
 TEXTS = PROMPT, STOIC, PLAIN = "My kettle broke.", "Your kettle obeys fate, and you obey reason.", "Buy a new kettle."
 

@@ -74,7 +74,9 @@ def test_a_method_keeps_its_promise(method, largest_error, largest_share, pocket
     table, rest = made.weight_bytes
     assert table + rest < largest_share * 4 * pocket.n_parameters
     floats_of_table = pocket.model.get_input_embeddings().weight.numel()
-    assert table == pytest.approx(floats_of_table * {"bf16": 2, "gguf-q8_0": 1.0625, "gguf-q4_0": 1.0625}.get(method, 4))
+    assert table == pytest.approx(
+        floats_of_table * {"bf16": 2, "gguf-q8_0": 1.0625, "gguf-q4_0": 1.0625}.get(method, 4)
+    )
     assert torch.equal(logits(pocket, rows[0]), before)  # the source stays as it is
     assert made.model.reply(PROMPT, 12)
 
@@ -229,7 +231,9 @@ def test_a_table_tells_what_was_measured_and_a_second_one_the_same(pocket, profi
 
 
 def test_energy_is_taken_in_five_runs_and_printed_with_its_range(pocket, profile, monkeypatch):
-    runs = iter([Speed(100.0, None, "unavailable"), *(Speed(90.0, wh, "estimated") for wh in (0.2, 0.1, 0.5, 0.3, 0.4))])
+    runs = iter(
+        [Speed(100.0, None, "unavailable"), *(Speed(90.0, wh, "estimated") for wh in (0.2, 0.1, 0.5, 0.3, 0.4))]
+    )
     monkeypatch.setitem(METHODS, "fp32", replace(METHODS["fp32"], speed=lambda *_: next(runs)))
     found = quantize.table(["fp32"], pocket, replace(profile, country="DEU"), [[1]], prompt_ids=[1], energy_of=["fp32"])
     assert "0.3 (0.1 to 0.5, 5 runs), estimated" in quantize.printed(found, "speed")

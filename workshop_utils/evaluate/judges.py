@@ -1,7 +1,7 @@
 """Judges that say which of two answers is better, and how far they can be believed.
 
 Two models' answers -> a judge, asked in both orders -> counts with an interval -> agreement with other judges. The
-judges themselves are in local.py, classifier.py and endpoint.py.
+judges themselves are in classifier.py and endpoint.py.
 """
 
 from __future__ import annotations

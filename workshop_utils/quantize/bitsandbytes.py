@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-
 from workshop_utils.chat import models
 from workshop_utils.quantize.by_hand import NF4_BLOCK
 from workshop_utils.quantize.floats import Data, Quantised, Unavailable, copied
@@ -34,7 +32,9 @@ def make_nf4(model: LanguageModel, profile: Profile, data: Data, double: bool = 
     made = copied(model, rest)
     for name, layer in block_linears(made.model).items():
         if layer.in_features % NF4_BLOCK and profile.device == "cpu":
-            raise Unavailable(f"{name} has inputs that make no whole blocks of 64: bitsandbytes is wrong there on a CPU")
+            raise Unavailable(
+                f"{name} has inputs that make no whole blocks of 64: bitsandbytes is wrong there on a CPU"
+            )
         new = Linear4bit(
             layer.in_features, layer.out_features, bias=False, compute_dtype=rest, compress_statistics=double,
             quant_type="nf4", device="meta",

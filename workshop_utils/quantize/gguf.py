@@ -34,7 +34,7 @@ def make(model: LanguageModel, profile: Profile, data: Data, kind: str = "q8_0")
     keep = tempfile.TemporaryDirectory()
     file = Path(keep.name) / f"{kind}.gguf"
     try:
-        mapped = gguf.write_gguf(model.model, None, file, kind, model.name)
+        gguf.write_gguf(model.model, None, file, kind, model.name)
     except ValueError as error:
         raise Unavailable(str(error)) from error
     return Quantised(gguf.read_gguf(file, model), file=file, file_bytes=gguf.table_and_rest(file), _keep=keep)
