@@ -25,7 +25,7 @@ def make_nf4(model: LanguageModel, profile: Profile, data: Data, double: bool = 
         data: not needed.
         double: quantise the scales, too.
     """
-    from bitsandbytes.nn import Linear4bit, Params4bit
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
 
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # it found no faster kernel on the hub
     rest = models.dtype_of(profile)
@@ -39,9 +39,10 @@ def make_nf4(model: LanguageModel, profile: Profile, data: Data, double: bool = 
             layer.in_features, layer.out_features, bias=False, compute_dtype=rest, compress_statistics=double,
             quant_type="nf4", device="meta",
         )  # fmt: skip
-        new.weight = Params4bit(
+        weight: Any = Params4bit(
             layer.weight.data.cpu(), requires_grad=False, quant_type="nf4", compress_statistics=double
-        ).to(profile.device)  # moving it is what quantises it
+        )
+        new.weight = weight.to(profile.device)  # moving it is what quantises it
         new.bias = layer.bias
         made.model.set_submodule(name, new)
     lora.keep_unpacked(cast(Any, made.model))
