@@ -480,9 +480,9 @@ def figure_07_six() -> Figure:
 
 @drawing
 def figure_09_scores() -> Figure:
-    """Every reply is a dot."""
+    """The loss on the replies that are hoped for: every reply is a dot."""
     with rc_context(STYLE):
-        return sized(plots.score_distributions(values("09 scores"), "", "Stoic score (0 to 100)"), 3.4)
+        return sized(plots.score_distributions(values("09 scores"), "", "loss (nats per token)"), 3.8)
 
 
 @drawing
@@ -506,47 +506,50 @@ def figure_09_errors() -> Figure:
 
 
 def table_09() -> list[dict[str, Any]]:
-    """The table of precisions, as lesson 09 has printed it, a dictionary a row."""
-    head, *lines = printed("09", "table = quantize.table(").splitlines()
-    columns = re.split(r"  +", head.strip())
-    rows: list[dict[str, Any]] = []
-    for line in lines:
-        name, *found = re.split(r"  +", line.strip())
-        if len(found) == len(columns):
-            figures = [None if text == "-" else float(text.replace(",", "")) for text in found]
-            rows.append({"name": name} | dict(zip(columns, figures, strict=True)))
-    return [row | {"bytes": 1e6 * row["disk MB"]} for row in rows]
+    """The table of precisions, as lesson 09 has printed it in two parts, a dictionary a row."""
+    rows: dict[str, dict[str, Any]] = {}
+    for code in ("table = quantize.table(", 'printed(table, "error", "loss")'):
+        head, *lines = printed("09", code).split("\n\n")[0].splitlines()
+        columns = re.split(r"  +", head.strip())
+        for line in lines:
+            name, *found = re.split(r"  +", line.strip())
+            if len(found) == len(columns):
+                rows.setdefault(name, {"name": name}).update(zip(columns, found, strict=True))
+    parts = {"bytes": "MB", "bytes_table": "table MB", "bytes_rest": "rest MB"}
+    numbers = [{key: 1e6 * float(row[column]) for key, column in parts.items()} for row in rows.values()]
+    return [row | {"error": float(row["error"])} | some for row, some in zip(rows.values(), numbers, strict=True)]
 
 
 @drawing
 def figure_09_front() -> Figure:
     """How far the logits are from those of float32, against the size."""
-    rows = table_09()[1:]
+    rows = [row for row in table_09() if row["name"] not in ("float32", "GGUF F32")]
     with rc_context(STYLE | {"font.size": 12.5}):
-        labels = {"title": "", "xlabel": "on the disk", "ylabel": "error of the logits"}
+        labels = {"title": "", "xlabel": "all weights", "ylabel": "error of the logits"}
         figure = plots.pareto(rows, "error", **labels, lower_is_better=True)
     return sized(figure, 4.0)
 
 
 @drawing
 def figure_09_sizes() -> Figure:
-    """Bytes on the disk."""
+    """Bytes of the embedding table and of the rest."""
+    shown = ("float32", "int8 weight-only", "int4 W4A8, QAT", "NF4", "GGUF Q8_0", "GGUF Q4_0")
+    rows = [row for row in table_09() if row["name"] in shown]
     with rc_context(STYLE | {"font.size": 12}):
-        figure = plots.methods(table_09(), {"bytes": "on the disk"}, "", "size on the disk", reference="float32")
-    return sized(figure, 4.0)
+        columns = {"bytes_table": "embedding table", "bytes_rest": "everything else"}
+        figure = plots.methods(rows, columns, "", "size")
+    return sized(figure, 4.4)
 
 
 @drawing
 def figure_09_speeds() -> Figure:
     """How many times as fast as float32 the larger model of bench/quantized_decode.py writes."""
-    from workshop_utils.quantize import METHODS
-
     line = re.compile(
-        r"\| 123\.8M, (\S+): tokens a CPU second \(peer: float32\) \|.*?\|.*?\| (\S+) \| (\S+) to (\S+) \|"
+        r"\| 123\.8M, ([^:|]+): tokens a CPU second \(peer: float32\) \|.*?\|.*?\| (\S+) \| (\S+) to (\S+) \|"
     )
     found = line.findall((ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8"))
     rows = {
-        METHODS[name].title: Bar(float(times), f"{float(times):.3g}", (float(low), float(high)))
+        name: Bar(float(times), f"{float(times):.3g}", (float(low), float(high)))
         for name, times, low, high in sorted(found, key=lambda row: float(row[1]))
     }
     with rc_context(STYLE):
@@ -571,7 +574,7 @@ def record(lesson: str) -> dict[str, Any]:
     if lesson == "07":
         runs = played("07", "plots.training(runs").names["runs"]
         return {"07 six": {name: [_short(entry) for entry in history] for name, history in runs.items()}}
-    return {"09 scores": played("09", "plots.score_distributions").names["scores"]}
+    return {"09 scores": played("09", "plots.score_distributions").names["loss"]}
 
 
 def _short(entry: Mapping[str, float]) -> dict[str, float]:

@@ -37,3 +37,8 @@ def test_a_paired_difference_is_surer_than_the_two_means():
     assert paired(after, before).high < 0
     with pytest.raises(ValueError, match="3 values before and 2 after"):
         paired([1, 2, 3], [1, 2])
+
+
+def test_a_difference_without_spread_says_what_may_still_differ():
+    assert str(paired([1.0] * 36, [1.0] * 36)) == "+0 (all 36 alike, others up to 8%)"  # the rule of three
+    assert str(paired([0.0, 1.0], [1.0, 3.0])).startswith("+1.5 (+1 to +2")

@@ -2,13 +2,15 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from pocket_world.quality import is_stoic
 
 from workshop_utils.evaluate.overlap import overlaps, words
-from workshop_utils.lessons.stoic_set import HELD_OUT_TOPICS, Pair, few_shot, load, ordinary, prompted, split
+from workshop_utils.lessons import stoic_run
+from workshop_utils.lessons.stoic_set import HELD_OUT_TOPICS, Pair, few_shot, labelled, load, ordinary, prompted, split
 from workshop_utils.pocket import quality
 
 PAIRS = load()
@@ -102,3 +104,12 @@ def test_ordinary_chats_are_of_all_kinds_in_turn_and_the_same_for_a_seed():
     for options in ({"n": 41}, {"n": 3, "kinds": ["opera"]}, {"n": 3, "seed": 7}):
         with pytest.raises(ValueError, match=r"the package keeps \d+ ordinary chats of the kinds"):
             ordinary(**options)
+
+
+def test_labelled_pairs_are_about_held_out_complaints_and_every_label_has_its_reason():
+    pairs = labelled()
+    trained = {pair.prompt for pair in TRAIN + stoic_run.in_small_words(200)}
+    assert len(pairs) == 40 == len({(pair.prompt, pair.kind, pair.a) for pair in pairs})
+    assert not trained & {pair.prompt for pair in pairs}
+    assert all(pair.label in ("a", "b", "tie") and pair.reason and pair.a != pair.b for pair in pairs)
+    assert min(Counter(pair.label for pair in pairs).values()) > 8  # no label is the safe guess

@@ -66,6 +66,17 @@ for name, n in (("train", 16), ("held_out", 4)):
     Path(name).write_text("\\n".join([line] * n))
     DATA[name] = name
 """,
+    "09": """
+import json
+from pathlib import Path
+
+POCKET = Path(PACKAGE) / "pocket" / "models"
+talk = [{"role": "user", "content": "My hen is late."}, {"role": "assistant", "content": "A hen obeys nature."}]
+Path("held_out.jsonl").write_text("\\n".join([json.dumps({"messages": talk})] * 3))
+MODEL, ADAPTER, FOLDER, DATA = str(POCKET / "instruct"), str(POCKET / "stoic"), ".", "held_out.jsonl"
+JUDGED = str(Path(PACKAGE) / "data_files" / "labelled_pairs.jsonl")
+DEVICE, DTYPE, ATTENTION = "cpu", "float32", "sdpa"
+""",
 }
 BEFORE = {"04": "03"}  # whose portable cells are pasted before those of a lesson
 
@@ -111,7 +122,8 @@ def test_portable_cells_run_alone(number, tmp_path):
     cells = portable(number)
     assert cells, "no cell is tagged portable"
     earlier = portable(BEFORE[number]) if number in BEFORE else []
-    done = alone("\n\n".join([BLOCKED, *earlier, SETTINGS[number], *cells]), tmp_path)
+    package = f"PACKAGE = {str(ROOT / 'workshop_utils')!r}"  # its files, which nothing imports
+    done = alone("\n\n".join([BLOCKED, package, *earlier, SETTINGS[number], *cells]), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not any(re.search(r"\bprofile\b", cell) for cell in cells)
 

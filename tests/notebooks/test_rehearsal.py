@@ -46,7 +46,7 @@ SIGNS = {
     "09": [
         "adapter from lesson 07's run on this machine|its run comes first",
         "written by hand: 0 runs",
-        r"left out: float32, int8 dynamic, fast \(for CPUs: .*GGUF Q8_0, GGUF Q4_0 \(gemma2 ",
+        r"left out: float32 \(for CPUs: .*GGUF F32, GGUF Q8_0, GGUF Q4_0 \(gemma2 ",
     ],
 }
 

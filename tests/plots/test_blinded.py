@@ -38,6 +38,7 @@ def test_votes_are_counted_for_the_model_that_they_meant():
         table.vote(i, "left" if table.items[i].left.startswith("b") else "right")  # a vote may change: now for b
     table.vote(2, "tie")
     table.reveal()
+    assert table.outcomes() == ["b", "b", "tie", None]
     assert table.counts() == {"small": 0, "large": 2, "tie": 1, "no vote": 1}
     assert all("small: 0, large: 2, tie: 1, no vote: 1" in page for page in (repr(table), table._repr_html_()))
     with pytest.raises(ValueError, match="would not be blind"):

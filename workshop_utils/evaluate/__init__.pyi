@@ -9,7 +9,6 @@ from .judges import Judgement as Judgement
 from .judges import Rubric as Rubric
 from .judges import agreement as agreement
 from .judges import compare as compare
-from .local import LocalJudge as LocalJudge
 from .measures import distinct as distinct
 from .measures import questions_right as questions_right
 from .measures import repetition as repetition

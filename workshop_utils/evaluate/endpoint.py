@@ -77,7 +77,7 @@ class EndpointJudge:
         if not self.local and profile.name == "pocket":
             raise JudgeError(
                 f"the pocket profile opens no connection to other machines, and {host} is one: take a server on this "
-                "machine (http://127.0.0.1:...), ClassifierJudge or LocalJudge, or another profile"
+                "machine (http://127.0.0.1:...), ClassifierJudge, or another profile"
             )
         if (prices is None and not self.local) or any(not 0 <= price < math.inf for price in prices or ()):
             raise ValueError(f"prices are {prices}: {host} may cost money, so give those of a million tokens, or 0, 0")

@@ -29,13 +29,21 @@ def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Difference:
-    """What a change did, over the same items before and after: the mean, and its 95% interval from low to high."""
+    """What a change did, over n items before and after: the mean, and its 95% interval from low to high.
+
+    Where no two items differ the bootstrap has nothing to draw from. Then the text says up to which share of other
+    items may change: the rule of three (Hanley and Lippman-Hand, "If Nothing Goes Wrong, Is Everything All Right?",
+    1983).
+    """
 
     mean: float
     low: float
     high: float
+    n: int = 0
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{self.mean:+.3g} (all {self.n} alike, others up to {min(1, 3 / max(1, self.n)):.0%})"
         return f"{self.mean:+.3g} ({self.low:+.3g} to {self.high:+.3g})"
 
 
@@ -80,4 +88,4 @@ def paired(before: Sequence[float], after: Sequence[float], seed: int = 0) -> Di
     if len(before) != len(after) or not len(before):
         raise ValueError(f"{len(before)} values before and {len(after)} after: both sides need the same items")
     differences = [b - a for a, b in zip(before, after, strict=True)]
-    return Difference(sum(differences) / len(differences), *bootstrap(differences, seed))
+    return Difference(sum(differences) / len(differences), *bootstrap(differences, seed), len(differences))

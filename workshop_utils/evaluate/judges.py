@@ -1,7 +1,7 @@
 """Judges that say which of two answers is better, and how far they can be believed.
 
 Two models' answers -> a judge, asked in both orders -> counts with an interval -> agreement with other judges. The
-judges themselves are in local.py, classifier.py and endpoint.py.
+judges themselves are in classifier.py and endpoint.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import Literal, Protocol
@@ -221,19 +221,6 @@ def compare(
 # --- do judges agree?
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How far judges agree, each with each.
-
-    Attributes:
-        names: of the judges.
-        kappas: Cohen's kappa, a row and a column for each judge; nan where it is undefined, as plots draws it.
-    """
-
-    names: list[str]
-    kappas: list[list[float]]
-
-
 def kappa(one: Sequence[Outcome | None], other: Sequence[Outcome | None]) -> float:
     """Cohen's kappa of two judges: 1 they always agree, 0 no more than by chance, below 0 less than that.
 
@@ -259,14 +246,13 @@ def kappa(one: Sequence[Outcome | None], other: Sequence[Outcome | None]) -> flo
     return float(cohen_kappa_score(*zip(*pairs, strict=True)))
 
 
-def agreement(comparisons: Sequence[Comparison]) -> Agreement:
-    """The kappas of several judges, each with each.
+def agreement(outcomes: Mapping[str, Sequence[Outcome | None]]) -> list[list[float]]:
+    """The kappas of several judges, each with each: a row and a column for each; nan where it is undefined.
 
     Args:
-        comparisons: of the same items in the same order, one from each judge.
+        outcomes: of the same items in the same order, by the judge's name; labels of people count as a judge.
 
     Raises:
         ValueError: as for kappa.
     """
-    kappas = [[kappa(one.outcomes, other.outcomes) for other in comparisons] for one in comparisons]
-    return Agreement([one.judge for one in comparisons], kappas)
+    return [[kappa(one, other) for other in outcomes.values()] for one in outcomes.values()]

@@ -88,7 +88,7 @@ METRIC: Mistakes = {
 }
 
 
-# --- 09.2: could it be luck?
+# --- 09.2: could it be chance?
 
 
 def share_of_wins(a: list[float], b: list[float], draws: list[list[int]]) -> float:
@@ -130,7 +130,7 @@ WINS: Mistakes = {
     ),
     "no draws": (
         lambda a, b, draws: float(sum(b) > sum(a)),
-        "you compared the means once, over all prompts: the draws show how shaky that answer is.",
+        "you compared the means once, over all prompts: the draws show how uncertain that answer is.",
     ),
     "not paired": (
         _unpaired,
@@ -147,7 +147,7 @@ WINS: Mistakes = {
 
 
 def perplexity(log_probabilities: list[float]) -> float:
-    """e to the mean surprise; the logarithms are natural ones."""
+    """e to the mean loss; the logarithms are natural ones."""
     return math.exp(-sum(log_probabilities) / len(log_probabilities))
 
 
@@ -159,11 +159,11 @@ def _log_probabilities(rng: random.Random) -> Iterator[Arguments]:
 PERPLEXITY: Mistakes = {
     "nats": (
         lambda logs: -sum(logs) / len(logs),
-        "this is the mean surprise in nats, the loss that training shows: math.exp makes a number of choices of it.",
+        "this is the mean loss in nats, as training shows it. Perplexity is math.exp of it.",
     ),
     "sign": (
         lambda logs: math.exp(sum(logs) / len(logs)),
-        "a perplexity is never below 1. Surprise is minus the logarithm: mind the sign.",
+        "a perplexity is never below 1. The loss is minus the logarithm: mind the sign.",
     ),
     "sum": (
         lambda logs: math.exp(-sum(logs)),
@@ -175,7 +175,7 @@ PERPLEXITY: Mistakes = {
     ),
     "mean of the choices": (
         lambda logs: sum(math.exp(-one) for one in logs) / len(logs),
-        "first the mean of the surprise, then math.exp, and not the other way round.",
+        "first the mean of the loss, then math.exp, and not the other way round.",
     ),
     "mean of the probabilities": (
         lambda logs: len(logs) / sum(map(math.exp, logs)),
@@ -184,7 +184,7 @@ PERPLEXITY: Mistakes = {
 }
 
 
-# --- 09.4: eight bits, a scale a row
+# --- 09.4: eight bits, a scale per row
 
 
 def quantise_rows(W: Any) -> tuple[Any, Any]:
@@ -205,7 +205,7 @@ def _same_codes(got: Any, expected: Any) -> str | None:
         return "return two things, codes and scales: without the scales nobody can go back."
     dtype = str(getattr(got[0], "dtype", type(got[0]).__name__)).removeprefix("torch.")
     if dtype != "int8":
-        return f"your codes are of type {dtype}: one byte each is the point, so round() and then to(torch.int8)."
+        return f"your codes are of type {dtype}: each code takes one byte, so round() and then to(torch.int8)."
     return same(got, expected)
 
 
@@ -446,7 +446,7 @@ EXERCISES = [
         "metric",
         stem_score,
         cases=_texts,
-        praise="whole words, each idea once, by length. It measures vocabulary and no wisdom: now try to fool it.",
+        praise="whole words, each idea once, by length. It measures vocabulary and not wisdom: now try to fool it.",
         mistakes=METRIC,
     ),
     Exercise(
@@ -454,7 +454,7 @@ EXERCISES = [
         "bootstrap",
         share_of_wins,
         cases=_draws,
-        praise="the same prompts for both, drawn again and again: from 0.975 on, luck is a poor explanation.",
+        praise="the same prompts for both, drawn again and again: from 0.975 on, chance is an unlikely explanation.",
         mistakes=WINS,
     ),
     Exercise(
@@ -462,7 +462,7 @@ EXERCISES = [
         "perplexity",
         perplexity,
         cases=_log_probabilities,
-        praise="as if the model had thrown a die with so many sides for every token.",
+        praise="as uncertain as a uniform choice among so many tokens, on average.",
         mistakes=PERPLEXITY,
     ),
     Exercise(
@@ -472,7 +472,7 @@ EXERCISES = [
         cases=_matrices,
         compare=_same_codes,
         wrong={"floats": lambda W: (quantise_rows(W)[0].float(), quantise_rows(W)[1])},
-        praise="one byte a weight, and an outlier spoils no row but its own.",
+        praise="one byte per weight, and an outlier spoils no row but its own.",
         mistakes=ROWS,
     ),
     Exercise(

@@ -249,6 +249,15 @@ def read_gguf(path: Path | str, like: LanguageModel) -> LanguageModel:
     return replace(like, model=made.to(like.model.device).eval(), source=str(path))
 
 
+def table_and_rest(path: Path | str) -> tuple[int, int]:
+    """Bytes of the embedding table of a file, and of its other weights."""
+    from gguf import GGUFReader
+
+    sizes = {tensor.name: int(tensor.n_bytes) for tensor in GGUFReader(path).tensors}
+    table = sizes.pop("token_embd.weight")
+    return table, sum(sizes.values())
+
+
 class LlamaCpp:
     """llama.cpp's server in this process, with one file loaded."""
 

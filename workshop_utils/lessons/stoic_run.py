@@ -167,9 +167,10 @@ class TableSize:
 
 # Estimated for a T4, not measured there. An H200 took 3.6 s for 80 steps with NF4 Gemma 2 2B, 0.045 s for each, nearly
 # all of it for launching kernels. Colab's machine is taken to be five times slower: 0.225 s for each step. A row takes
-# 48 + 32 + 3 x 24 = 152 steps, 34 s; 60 passes over short texts, 14 s; about 40 s to write up to 5 GB and to read them.
-# Gemma has six rows there: 6 x (34 + 14 + 40) s = 9 minutes.
-SIZES = {"pocket": TableSize(36, 60, 40, 100, 48), "gpu": TableSize(16, 48, 16, 32, 24)}
+# 32 + 8 + 3 x 16 = 88 steps, 20 s, and about 12 s for 50 passes over short texts and to make the copy. Gemma has seven
+# rows there, and three of energy at 5 x 2 x 16 steps: 7 x 32 + 2 x 36 = 5 minutes. The four systems before them write
+# 24 replies of 60 tokens each, side by side: 14 s each.
+SIZES = {"pocket": TableSize(36, 60, 40, 60, 48), "gpu": TableSize(24, 32, 8, 8, 16)}
 
 
 def table_size(profile: Profile) -> TableSize:

@@ -18,6 +18,7 @@ from workshop_utils.machine.sentences import one_line
 from workshop_utils.pocket import frozen
 
 FILE = Path(__file__).parents[1] / "data_files" / "stoic.jsonl"
+LABELLED = FILE.with_name("labelled_pairs.jsonl")  # two answers each, labelled by the authors of this workshop
 WORDS = {"prompt": (5, 30), "answer": (12, 60), "topic": (1, 30)}  # fewest and most words of each field
 EXAMPLE = 'as in {"prompt": "...", "answer": "...", "topic": "rain"}'
 # Never trained on. A fixed list and no hash of the topic: neighbours such as bus and train must stay on one side, and a
@@ -44,6 +45,32 @@ class Pair:
     prompt: str
     answer: str
     topic: str
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A complaint with two answers, and which of them is better by the judges' rubric.
+
+    Attributes:
+        prompt: what the user says.
+        a: one answer.
+        b: the other.
+        label: "a", "b" or "tie", given by the authors of this workshop.
+        reason: of the label.
+        kind: what the pair tries, as in "another subject" or "close".
+    """
+
+    prompt: str
+    a: str
+    b: str
+    label: str
+    reason: str
+    kind: str
+
+
+def labelled() -> list[Labelled]:
+    """The pairs of answers that judges are tried on; none of the complaints is trained on."""
+    return [Labelled(**json.loads(line)) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
 
 
 def load(path: str | Path | None = None) -> list[Pair]:

@@ -142,6 +142,16 @@ class Blind:
         said = [self._meant(i) for i in self.votes]
         return {name: said.count(name) for name in (*self._names, "tie")} | {NO_VOTE: len(self.items) - len(said)}
 
+    def outcomes(self) -> list[str | None]:
+        """For each item "a" (the first model), "b" or "tie" as it was voted for, None without a vote.
+
+        Raises:
+            ValueError: not revealed yet.
+        """
+        self.counts()
+        meaning = {self._names[0]: "a", self._names[1]: "b", "tie": "tie"}
+        return [meaning.get(self._meant(i)) for i in range(len(self.items))]
+
     def _meant(self, i: int) -> str:
         """The vote for an item: by the model's name once that is known, "-" if there is none."""
         choice = self.votes.get(i, "-")

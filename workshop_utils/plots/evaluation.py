@@ -151,7 +151,8 @@ def score_distributions(scores: Mapping[str, Sequence[float]], title: str, xlabe
         ax.plot(*zip(*dots, strict=True), "o", color=colour, markersize=4, alpha=0.6)
         mean, (low, high) = sum(values) / len(values), intervals.bootstrap(values)
         ax.plot([low, mean, high], [place + 0.14] * 3, "-D", color="black", markevery=[1], markersize=5)
-        words, right = f"{mean:.3g} ({low:.3g} to {high:.3g}), n = {len(values)}", high < max(everything) - 20 * step
+        interval = f"({low:.3g} to {high:.3g})" if low < high else "(all equal)"
+        words, right = f"{mean:.3g} {interval}, n = {len(values)}", high < max(everything) - 20 * step
         side: dict[str, Any] = {"xytext": (8, 0), "ha": "left"} if right else {"xytext": (-8, 0), "ha": "right"}
         ax.annotate(words, (high if right else low, place + 0.14), textcoords="offset points", va="center", **side)
     ax.set_yticks(range(len(scores)), list(scores), parse_math=False)

@@ -3,7 +3,6 @@ from .by_hand import absmax_int8 as absmax_int8
 from .by_hand import dequantise as dequantise
 from .by_hand import nf4 as nf4
 from .by_hand import nf4_dequantise as nf4_dequantise
-from .floats import merged as merged
 from .methods import METHODS as METHODS
 from .methods import quantise as quantise
 from .tables import printed as printed

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-
 from workshop_utils.chat import models
-from workshop_utils.machine.quiet import no_bar
+from workshop_utils.quantize.by_hand import NF4_BLOCK
 from workshop_utils.quantize.floats import Data, Quantised, Unavailable, copied
+from workshop_utils.quantize.torchao import block_linears
 from workshop_utils.tuning import lora
 
 if TYPE_CHECKING:
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def make_nf4(model: LanguageModel, profile: Profile, data: Data, double: bool = False) -> Quantised:
-    """NF4 in blocks of 64, by transformers, which quantises while it loads.
+    """NF4 in blocks of 64, layer by layer: what transformers does while it loads with a BitsAndBytesConfig.
 
     Args:
         model: in floats.
@@ -28,27 +25,25 @@ def make_nf4(model: LanguageModel, profile: Profile, data: Data, double: bool = 
         data: not needed.
         double: quantise the scales, too.
     """
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
 
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # it found no faster kernel on the hub
     rest = models.dtype_of(profile)
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=double,
-        bnb_4bit_compute_dtype=torch.float32 if profile.device == "cpu" else getattr(torch, profile.dtype),
-    )
-    with tempfile.TemporaryDirectory() as folder, no_bar(True):
-        copied(model, rest).model.save_pretrained(folder)
-        made = AutoModelForCausalLM.from_pretrained(
-            folder,
-            quantization_config=config,
-            device_map={"": profile.device},
-            dtype=rest,
-            attn_implementation=models.attention(model.model.config.model_type),
+    made = copied(model, rest)
+    for name, layer in block_linears(made.model).items():
+        if layer.in_features % NF4_BLOCK and profile.device == "cpu":
+            raise Unavailable(
+                f"{name} has inputs that make no whole blocks of 64: bitsandbytes is wrong there on a CPU"
+            )
+        new = Linear4bit(
+            layer.in_features, layer.out_features, bias=False, compute_dtype=rest, compress_statistics=double,
+            quant_type="nf4", device="meta",
+        )  # fmt: skip
+        weight: Any = Params4bit(
+            layer.weight.data.cpu(), requires_grad=False, quant_type="nf4", compress_statistics=double
         )
-    lora.keep_unpacked(cast(Any, made))
-    odd = [name for name, m in made.named_modules() if type(m).__name__ == "Linear4bit" and m.in_features % 64]
-    if odd and profile.device == "cpu":
-        raise Unavailable(f"{odd[0]} has inputs that make no whole blocks of 64: bitsandbytes is wrong there on a CPU")
-    return Quantised(replace(model, model=cast(Any, made).eval()))
+        new.weight = weight.to(profile.device)  # moving it is what quantises it
+        new.bias = layer.bias
+        made.model.set_submodule(name, new)
+    lora.keep_unpacked(cast(Any, made.model))
+    return Quantised(made)

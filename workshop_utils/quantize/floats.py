@@ -1,7 +1,7 @@
 """A model in floats: where every precision starts from, and what the table compares the others with.
 
-A model in floats -> make(model, profile, data) -> a Quantised -> save(quantised, folder). methods.py lists which
-functions do this for each method; here they are those of plain torch.
+A model in floats -> make(model, profile, data) -> a Quantised. methods.py lists which function does this for each
+method; here they are those of plain torch.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import torch
 from torch import nn
 
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.machine.quiet import no_bar
-from workshop_utils.quantize.measure import bytes_in_memory
+from workshop_utils.quantize.measure import table_and_rest
 
 if TYPE_CHECKING:
     from workshop_utils.machine.profiles import Profile
@@ -53,44 +52,28 @@ class Quantised:
         model: usable like any LanguageModel. Of a GGUF file it is what transformers reads from it, unpacked.
         title: of this model, where the method's own leaves it open.
         file: the GGUF file, where it is one.
-        mapped_bytes: of the weights in that file, which llama.cpp maps into memory.
+        file_bytes: of the embedding table in that file, and of the rest.
     """
 
     model: LanguageModel
     title: str = ""
     file: Path | None = None
-    mapped_bytes: int = 0
+    file_bytes: tuple[int, int] | None = None
     _keep: Any = field(default=None, repr=False)  # a temporary folder, which lives as long as this does
 
     @property
-    def bytes_in_memory(self) -> int:
-        """Bytes of weights, codes and scales."""
-        return self.mapped_bytes or bytes_in_memory(self.model.model)
-
-
-def merged(tuned: LanguageModel) -> LanguageModel:
-    """A copy of a model with its adapter merged into the weights, ready to be quantised.
-
-    Args:
-        tuned: a base in floats with an adapter on it; it stays as it is.
-
-    Raises:
-        ValueError: there is no adapter, or the base is quantised: merging into few bits rounds the adapter away.
-    """
-    if not hasattr(tuned.model, "merge_and_unload"):
-        raise ValueError(f"{tuned.name} has no adapter to merge")
-    check_floats(replace(tuned, model=cast(Any, tuned.model).get_base_model()))
-    return replace(tuned, model=copy.deepcopy(cast(Any, tuned.model)).merge_and_unload().eval())
+    def weight_bytes(self) -> tuple[int, int]:
+        """Bytes of the embedding table, and of all other weights, codes and scales."""
+        return self.file_bytes or table_and_rest(self.model.model)
 
 
 def check_floats(model: LanguageModel) -> None:
     """Raise ValueError where a model has an adapter that is not merged, or is quantised already."""
     if hasattr(model.model, "merge_and_unload"):
-        raise ValueError(f"{model.name} has an adapter beside its weights: merge it first, quantize.merged(model)")
+        raise ValueError(f"{model.name} has an adapter beside its weights: merge it first, model.merge_and_unload()")
     odd = any(not p.is_floating_point() or hasattr(p, "qdata") for p in model.model.parameters())
     codes = any(buffer.dtype in (torch.int8, torch.uint8) for buffer in model.model.buffers())
-    ours = any(hasattr(module, "held_bytes") for module in model.model.modules())  # layers of int8.py
-    if odd or codes or ours or hasattr(model.model, "hf_quantizer"):
+    if odd or codes or hasattr(model.model, "hf_quantizer"):
         raise ValueError(
             f"{model.name} is quantised already: start from float32, models.load(name, profile, dtype=torch.float32)"
         )
@@ -117,9 +100,3 @@ def make_16_bits(model: LanguageModel, profile: Profile, data: Data) -> Quantise
     half = profile.device == "cuda" and profile.dtype == "float16"
     made = copied(model, torch.float16 if half else torch.bfloat16)
     return Quantised(made, "float16" if half else "bfloat16")
-
-
-def save(made: Quantised, folder: Path) -> None:
-    """Write the weights as transformers stores them."""
-    with no_bar(True):
-        made.model.model.save_pretrained(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,20 +29,15 @@ def make(model: LanguageModel, profile: Profile, data: Data, kind: str = "q8_0")
         model: in floats.
         profile: not needed.
         data: not needed.
-        kind: "q8_0" or "q4_0".
+        kind: "f32", "q8_0" or "q4_0".
     """
     keep = tempfile.TemporaryDirectory()
     file = Path(keep.name) / f"{kind}.gguf"
     try:
-        mapped = gguf.write_gguf(model.model, None, file, kind, model.name)
+        gguf.write_gguf(model.model, None, file, kind, model.name)
     except ValueError as error:
         raise Unavailable(str(error)) from error
-    return Quantised(gguf.read_gguf(file, model), file=file, mapped_bytes=mapped, _keep=keep)
-
-
-def save(made: Quantised, folder: Path) -> None:
-    """Copy the file, which is written already."""
-    shutil.copy(str(made.file), folder)
+    return Quantised(gguf.read_gguf(file, model), file=file, file_bytes=gguf.table_and_rest(file), _keep=keep)
 
 
 def speed(

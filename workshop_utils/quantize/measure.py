@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -16,7 +15,6 @@ from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.machine.energy import track_energy
 
 LEAST_SECONDS = 1.0  # of work behind a figure of energy: shorter stretches are not seen by the tracker
-WEIGHT_FILES = (".safetensors", ".pt", ".gguf", ".bin")
 
 
 @dataclass(frozen=True)
@@ -64,24 +62,29 @@ def _logits(model: LanguageModel, row: Sequence[int]) -> Tensor:
 # --- bytes
 
 
-def weight_bytes(folder: Path) -> int:
-    """Bytes of all weight files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in WEIGHT_FILES)
+def weight_bytes(model: nn.Module) -> int:
+    """Bytes of all weights, codes, scales and constants of a model, shared ones counted once, as a file can hold them.
 
-
-def bytes_in_memory(model: nn.Module) -> int:
-    """Bytes of all weights, codes, scales and constants of a model, shared ones counted once.
-
-    Unlike get_memory_footprint() it counts the scales of bitsandbytes, what torchao's tensors hold inside, and what
-    layers of int8.py have packed.
+    Unlike get_memory_footprint() it counts the scales of bitsandbytes and what torchao's tensors hold inside; of
+    torchao's 4-bit codes, which take a byte each in memory, it counts half.
     """
     held: dict[tuple[str, int], int] = {}
     for tensor in chain(model.parameters(), model.buffers()):
+        halved = getattr(tensor, "target_dtype", None) == cast(Any, torch).int4
         for part in _inside(tensor):
             storage = part.untyped_storage()
-            held[str(part.device), storage.data_ptr()] = storage.nbytes()
-    packed = sum(cast(Any, part).held_bytes() for part in model.modules() if hasattr(part, "held_bytes"))
-    return sum(held.values()) + packed
+            held[str(part.device), storage.data_ptr()] = storage.nbytes() // (2 if halved and _is_code(part) else 1)
+    return sum(held.values())
+
+
+def table_and_rest(model: nn.Module) -> tuple[int, int]:
+    """Bytes of the embedding table, which is often the head as well, and of everything else."""
+    table = weight_bytes(cast(Any, model).get_input_embeddings())
+    return table, weight_bytes(model) - table
+
+
+def _is_code(part: Tensor) -> bool:
+    return part.dtype == torch.int8 and part.dim() == 2
 
 
 def _inside(tensor: Any) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""One table for every precision: quality, bytes, speed and energy of the same model, on the same texts.
+"""One table for every precision: bytes, quality and speed of the same model, on the same texts.
 
 methods.py makes the models, measure.py measures them, by_hand.py is what they do inside.
 """
@@ -6,20 +6,21 @@ methods.py makes the models, measure.py measures them, by_hand.py is what they d
 from __future__ import annotations
 
 import statistics
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.evaluate.intervals import paired
 from workshop_utils.quantize.floats import TokenRows, Unavailable
-from workshop_utils.quantize.measure import logit_error, weight_bytes
+from workshop_utils.quantize.measure import logit_error
 from workshop_utils.quantize.methods import METHODS, check_names, quantise
 
 if TYPE_CHECKING:
     from workshop_utils.machine.profiles import Profile
+
+ENERGY_RUNS = 5
 
 
 @dataclass
@@ -29,30 +30,33 @@ class TableRow:
     Attributes:
         method: name in METHODS.
         title: for people.
-        disk_bytes: of its weight files.
-        memory_bytes: of its weights, codes and scales.
+        table_bytes: of the embedding table.
+        rest_bytes: of all other weights, codes and scales.
         relative: relative error of the logits.
         kl: divergence from the reference's probabilities, nats per token.
-        perplexity: on the texts of the caller.
         scores: name -> a value for each item.
         tokens_per_second: of single-stream decoding.
-        wh_per_1000: watt-hours for 1,000 tokens.
+        wh_per_1000: watt-hours for 1,000 tokens, a figure for each run.
         energy: "measured", "estimated" or "unavailable".
         reason: why something is missing, "" if nothing is.
     """
 
     method: str
     title: str
-    disk_bytes: int | None = None
-    memory_bytes: int | None = None
+    table_bytes: int | None = None
+    rest_bytes: int | None = None
     relative: float | None = None
     kl: float | None = None
-    perplexity: float | None = None
     scores: dict[str, list[float]] = field(default_factory=dict)
     tokens_per_second: float | None = None
-    wh_per_1000: float | None = None
+    wh_per_1000: list[float] = field(default_factory=list)
     energy: str = "unavailable"
     reason: str = ""
+
+    @property
+    def bytes(self) -> int | None:
+        """Of all weights."""
+        return None if self.table_bytes is None or self.rest_bytes is None else self.table_bytes + self.rest_bytes
 
     def mean(self, score: str) -> float | None:
         """The mean of a score over its items, None where it was not taken."""
@@ -65,11 +69,11 @@ def table(
     model: LanguageModel,
     profile: Profile,
     rows: TokenRows,
-    perplexity: Callable[[LanguageModel], float] | None = None,
     scores: Mapping[str, Callable[[LanguageModel], Sequence[float]]] | None = None,
     prompt_ids: Sequence[int] = (),
     new_tokens: int = 64,
     repeats: int = 3,
+    energy_of: Collection[str] = (),
     quiet: bool = False,
     **data: Any,
 ) -> list[TableRow]:
@@ -80,11 +84,11 @@ def table(
         model: in floats; what the others are compared with.
         profile: says where; its country is where the electricity comes from, "" tracks no energy.
         rows: token ids of held-out texts, on which probabilities are compared with those of the model.
-        perplexity: gets a model and returns its perplexity; None leaves it out.
         scores: name -> a function that gets a model and returns a value for each item.
         prompt_ids: the prompt of the speed; none leaves speed and energy out.
         new_tokens: to be decoded each time.
         repeats: of the speed.
+        energy_of: methods whose energy is taken, in five runs of a second each.
         quiet: do not say what is being measured.
         data: calibration, train and steps of quantise.
 
@@ -108,19 +112,17 @@ def table(
         except Unavailable as error:
             row.reason = str(error)
             continue
-        row.title, row.memory_bytes = made.title or method.title, made.bytes_in_memory
+        row.title, (row.table_bytes, row.rest_bytes) = made.title or method.title, made.weight_bytes
         error_of = logit_error(model, made.model, rows)
         row.relative, row.kl = error_of.relative, error_of.kl
-        row.perplexity = None if perplexity is None else float(perplexity(made.model))
         row.scores = {what: [float(value) for value in score(made.model)] for what, score in (scores or {}).items()}
-        with tempfile.TemporaryDirectory() as folder:
-            method.save(made, Path(folder))
-            row.disk_bytes = weight_bytes(Path(folder))
         if prompt_ids:
             try:
-                speed = method.speed(made, prompt_ids, new_tokens, repeats, profile.country)
-                row.tokens_per_second, row.wh_per_1000 = speed.tokens_per_second, speed.wh_per_1000
-                row.energy = speed.energy
+                row.tokens_per_second = method.speed(made, prompt_ids, new_tokens, repeats).tokens_per_second
+                for _ in range(ENERGY_RUNS if profile.country and name in energy_of else 0):
+                    run = method.speed(made, prompt_ids, new_tokens, 1, profile.country)
+                    row.energy = run.energy
+                    row.wh_per_1000 += [] if run.wh_per_1000 is None else [run.wh_per_1000]
             except Unavailable as error:
                 row.reason = f"no speed: {error}"
         del made
@@ -128,26 +130,50 @@ def table(
     return found
 
 
-def printed(rows: Sequence[TableRow]) -> str:
-    """The rows as text: a column for each figure, means of the scores, and below what is missing, and why."""
-    names = list(dict.fromkeys(name for row in rows for name in row.scores))
-    lines = [["", "disk MB", "memory MB", "error", "KL", "perplexity", *names, "tok/s", "Wh/1000"]]
-    for row in rows:
-        figures: list[tuple[float | None, str]] = [
-            (row.disk_bytes and row.disk_bytes / 1e6, ",.2f"),
-            (row.memory_bytes and row.memory_bytes / 1e6, ",.2f"),
-            (row.relative, ".4f"),
-            (row.kl, ".1e"),
-            (row.perplexity, ",.3f"),
-            *((row.mean(name), ".3g") for name in names),
-            (row.tokens_per_second, ",.0f"),
-            (row.wh_per_1000, ".2g"),
-        ]
-        lines.append([row.title, *("-" if value is None else format(value, form) for value, form in figures)])
-    first, *widths = (max(map(len, column)) for column in zip(*lines, strict=True))
-    text = [
-        "  ".join([head.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))]).rstrip()
-        for head, *cells in lines
-    ]
+def printed(rows: Sequence[TableRow], *parts: str) -> str:
+    """Some columns of the rows as text, and below them what is missing, and why.
+
+    Args:
+        rows: from table; the first one is the reference of the differences.
+        parts: "methods" (what differs between them), "error", "speed", or the name of a score: its mean, and its paired
+            difference from the reference with the 95% interval.
+    """
+    lines = [["", *(head for part in parts for head in _HEADS.get(part, (part, "difference")))]]
+    lines += [[row.title, *(cell for part in parts for cell in _cells(row, rows[0], part))] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     reasons = [f"{row.title}: {row.reason}" for row in rows if row.reason]
     return "\n".join([*text, *([""] if reasons else []), *reasons])
+
+
+_HEADS = {
+    "methods": ["weights", "activations", "embedding", "table MB", "rest MB", "MB"],
+    "error": ["error", "KL"],
+    "speed": ["runtime", "tok/s", "Wh for 1,000 tokens"],
+}
+
+
+def _cells(row: TableRow, reference: TableRow, part: str) -> list[str]:
+    method = METHODS[row.method]
+    if part == "methods":
+        sizes = [_form(size and size / 1e6, ",.2f") for size in (row.table_bytes, row.rest_bytes, row.bytes)]
+        return [method.weights, method.activations, method.embedding, *sizes]
+    if part == "error":
+        return [_form(row.relative, ".4f"), _form(row.kl, ".1e")]
+    if part == "speed":
+        return [method.runtime, _form(row.tokens_per_second, ",.0f"), _energy(row)]
+    values, wanted = row.scores.get(part), reference.scores.get(part)
+    compared = str(paired(wanted, values)) if values and wanted and row is not reference else "-"
+    return [_form(row.mean(part), ".3f"), compared]
+
+
+def _form(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _energy(row: TableRow) -> str:
+    runs = sorted(row.wh_per_1000)
+    if not runs:
+        return "-"
+    middle = statistics.median(runs)
+    return f"{middle:.2g} ({runs[0]:.2g} to {runs[-1]:.2g}, {len(runs)} runs), {row.energy}"

@@ -1,4 +1,4 @@
-"""Torchao's ways to eight and four bits: weights only, dynamic, static after calibration, and trained.
+"""Torchao's ways to eight and four bits: weights only, dynamic, static after calibration, and W4A8, trained or not.
 
 All of them change the linear layers inside the blocks; the head and the embedding table stay as they are.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -57,8 +56,15 @@ def make_dynamic(model: LanguageModel, profile: Profile, data: Data) -> Quantise
         return _made(model, profile, Int8DynamicActivationInt8WeightConfig(set_inductor_config=False))
 
 
-def make_static(model: LanguageModel, profile: Profile, data: Data) -> Quantised:
-    """Int8 weights, and int8 inputs, their scale fixed beforehand: one for each layer, from what calibration showed."""
+def make_static(model: LanguageModel, profile: Profile, data: Data, spared: tuple[str, ...] = ()) -> Quantised:
+    """Int8 weights, and int8 inputs, their scale fixed beforehand: one for each layer, from what calibration showed.
+
+    Args:
+        model: in floats.
+        profile: says where.
+        data: its calibration is what is seen.
+        spared: last parts of the names of layers that stay in floats.
+    """
     if not data.calibration:
         raise Unavailable("static scales have to be seen beforehand: pass calibration=, some rows of token ids")
     made = copied(model, models.dtype_of(profile))
@@ -67,6 +73,8 @@ def make_static(model: LanguageModel, profile: Profile, data: Data) -> Quantised
         from torchao.quantization import Int8StaticActivationInt8WeightConfig, PerRow, PerTensor, quantize_
 
         for name, largest in inputs.items():
+            if name.endswith(spared):  # no name ends with an empty tuple
+                continue
             layer = made.model.get_submodule(name)
             config = Int8StaticActivationInt8WeightConfig(
                 act_quant_scale=(largest.double() / 127.5).to(cast(Tensor, layer.weight).dtype),
@@ -77,12 +85,18 @@ def make_static(model: LanguageModel, profile: Profile, data: Data) -> Quantised
     return Quantised(made)
 
 
-def make_trained(model: LanguageModel, profile: Profile, data: Data) -> Quantised:
-    """Int4 weights in groups of 32 and dynamic int8 inputs, after training with that rounding in every forward pass.
+def make_int4(model: LanguageModel, profile: Profile, data: Data, trained: bool = True) -> Quantised:
+    """Int4 weights in groups of 32 and dynamic int8 inputs: W4A8.
+
+    Args:
+        model: in floats.
+        profile: says where.
+        data: its rows are trained on, with that rounding in every forward pass.
+        trained: False rounds without training: the control.
 
     Source: torchao's QATConfig. Gradients pass the rounding as if it were not there (Bengio et al., arXiv 1308.3432).
     """
-    if not data.train:
+    if trained and not data.train:
         raise Unavailable("quantisation-aware training needs something to train on: pass train=, rows of token ids")
     made = copied(model, torch.float32)
     student = made.model
@@ -97,6 +111,9 @@ def make_trained(model: LanguageModel, profile: Profile, data: Data) -> Quantise
 
         int4 = cast(Any, torch).int4
         base = Int8DynamicActivationIntxWeightConfig(weight_dtype=int4, weight_granularity=PerGroup(GROUP))
+        if not trained:
+            _apply(student, base)
+            return Quantised(made)
         _apply(student, QATConfig(base, step="prepare"))
         for layer in block_linears(student).values():
             layer.weight.requires_grad_(True)
@@ -106,21 +123,11 @@ def make_trained(model: LanguageModel, profile: Profile, data: Data) -> Quantise
 
 
 def lack_of_memory(model: LanguageModel, profile: Profile) -> str:
-    """Why the training of make_trained does not fit, "" if it does."""
+    """Why the training of make_int4 does not fit, "" if it does."""
     needed = 16 * model.n_parameters  # weights, gradients and Adam's two moments, four bytes each
     if needed > free_memory_bytes(profile.device):
         return f"training all weights takes {needed / 1e9:.0f} GB and more, which this machine has not free"
     return ""
-
-
-def save(made: Quantised, folder: Path) -> None:
-    """Write torchao's tensors with torch.save; int4 codes, which they hold in a byte each, two to a byte."""
-    state = dict(made.model.model.state_dict())
-    for name, tensor in state.items():
-        if getattr(tensor, "target_dtype", None) == cast(Any, torch).int4:
-            codes = cast(Any, tensor).qdata.flatten() & 15
-            state[name] = {"nibbles": (codes[::2] | codes[1::2] << 4).to(torch.uint8), "scale": cast(Any, tensor).scale}
-    torch.save(state, folder / "model.pt")
 
 
 def block_linears(model: nn.Module) -> dict[str, nn.Linear]:
