@@ -249,11 +249,7 @@ def test_what_makes_no_sense_gets_a_sentence(call, words):
         call()
 
 
-def test_ten_terabytes():
-    found = budget.text_budget(10e12, bytes_per_token=4, tokens_per_second=2e6, cores=10, bytes_per_second=1e9)
-    assert (found.tokens, found.files) == (2.5e12, 25_000)
-    assert (found.hours, found.download_hours) == pytest.approx((2.5e12 / 2e6 / 10 / 3600, 10_000 / 3600))
-    assert re.search("2.5T tokens.* 5 TB in all, and 90 TB of memory", str(found))
+def test_a_token_in_a_list():
     tokens = [10_000 + n for n in range(1000)]
     measured = sys.getsizeof(tokens) - sys.getsizeof([]) + sum(map(sys.getsizeof, tokens))
     assert measured / 1000 == pytest.approx(PYTHON_INT, rel=0.05)

@@ -22,7 +22,9 @@ CONFIG = TrainConfig(steps=800, batch_size=2, country="", checkpoint_every=20, r
 
 @pytest.fixture
 def data(tmp_path):
-    return write_token_file([f"Story {i} about a fox." for i in range(200)], tmp_path / "all.tokens", pocket_tokenizer())
+    return write_token_file(
+        [f"Story {i} about a fox." for i in range(200)], tmp_path / "all.tokens", pocket_tokenizer()
+    )
 
 
 @pytest.fixture

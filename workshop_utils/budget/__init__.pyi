@@ -2,7 +2,6 @@
 from .estimates import PYTHON_INT as PYTHON_INT
 from .estimates import estimate as estimate
 from .estimates import table as table
-from .estimates import text_budget as text_budget
 from .gpus import Gpu as Gpu
 from .gpus import prices as prices
 from .memory import Plan as Plan

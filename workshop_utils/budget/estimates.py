@@ -18,7 +18,6 @@ from workshop_utils.gpt.config import GPTConfig
 CHINCHILLA = 20  # tokens per parameter that spend a given computation best: Hoffmann et al., arXiv 2203.15556
 MOST_GPUS = 64  # with which a cure is tried
 PYTHON_INT = 36  # bytes of a token in a Python list: 28 of the number, 8 of the pointer to it
-TOKEN_BYTES, FILE_TOKENS = 2, 100e6  # of a token in a token file, and tokens in each file
 LEFT_OUT = (
     "Left out: waiting for data and for each other, evaluation, failed runs, the host's own power and everything that "
     "was tried before; a real bill is often twice this one."
@@ -266,61 +265,6 @@ def estimate(
             f"rows of {plan.block_size} tokens are longer than the {shape.block_size} that {shape.name} is made for"
         )
     return Budget(shape, plan, device, n_gpus, CHINCHILLA * shape.parameters if tokens is None else tokens, country)
-
-
-# --- text
-
-
-@dataclass(frozen=True)
-class TextBudget:
-    """The size and cost of a text corpus."""
-
-    text_bytes: float  # of the text, UTF-8
-    tokens: float  # that it makes
-    files: int  # token files that it fills
-    hours: float  # to tokenise it, on all the cores that were asked about
-    download_hours: float  # to fetch it
-
-    def __str__(self) -> str:
-        return (
-            f"{size(self.text_bytes)} of text are about {amount(self.tokens)} tokens: "
-            f"{duration(self.download_hours)} to download, {duration(self.hours)} to tokenise, {self.files:,} token "
-            f"files of {size(self.tokens * TOKEN_BYTES)} in all, and {size(self.tokens * PYTHON_INT)} of memory "
-            "for whoever loads them into one list"
-        )
-
-
-def text_budget(
-    text_bytes: float = 10e12,
-    bytes_per_token: float = 4.5,
-    tokens_per_second: float = 1.8e6,
-    cores: int = 1,
-    bytes_per_second: float = 100e6,
-) -> TextBudget:
-    """Work out what a heap of text takes.
-
-    Args:
-        text_bytes: of the text, UTF-8.
-        bytes_per_token: an assumption for English prose and a vocabulary like GPT-2's, which takes 4 to 5; verse, code
-            and other languages take fewer. Measure a megabyte of your own.
-        tokens_per_second: of one core; tiktoken was measured at 1.8 to 2.0 million.
-        cores: that tokenise side by side.
-        bytes_per_second: of the network.
-
-    Raises:
-        ValueError: a number is 0 or less.
-    """
-    for name, value in locals().copy().items():
-        if not value > 0:
-            raise ValueError(f"{name} is {value}: it must be above 0")
-    tokens = text_bytes / bytes_per_token
-    return TextBudget(
-        text_bytes=text_bytes,
-        tokens=tokens,
-        files=int(-(-tokens // FILE_TOKENS)),
-        hours=tokens / tokens_per_second / cores / 3600,
-        download_hours=text_bytes / bytes_per_second / 3600,
-    )
 
 
 # --- in words
