@@ -100,7 +100,7 @@ def main() -> None:
     rows += coherence_rows(everything, real)
     sample = random.Random(0).choice(everything)
     notes = (
-        f"Peer: the generator. Its line for the loss is the bound that no model beats ({floor:.3f} nats per token), "
+        f"Peer: the generator. Its line for the loss is the entropy of its choices ({floor:.3f} nats per token), "
         f"its lines for coherence are those of {samples} of its own stories. Ours: {training.steps:,} steps of "
         f"{training.batch_size} stories, {training.dtype}; sampled at temperature {TEMPERATURE}, from the end-of-text "
         f"token on. Intervals are Wilson's, 95%.\n\nOne of ours, drawn by lot:\n\n> {sample.replace(chr(10), ' ')}"
