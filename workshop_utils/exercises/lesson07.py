@@ -309,11 +309,12 @@ def rows_to_keep(rows: list[tuple[str, str, bool]]) -> list[int]:
 
 
 def _kept(rows: list[tuple[str, str, bool]], which: str = "pa", ends: bool = True, alike: bool = True) -> list[int]:
-    """The same with something left out: a text that is not compared, cut-off rows, or capital letters and blanks."""
+    """The same with something left out: a text that is not compared (b: both as one), cut-off rows, or capitals."""
     seen: set[str] = set()
     kept = []
     for i, (prompt, answer, ended) in enumerate(rows):
-        texts = {f"{kind} {text}" for kind, text in (("p", prompt), ("a", answer)) if kind in which}
+        every = {"p": prompt, "a": answer, "b": f"{prompt} | {answer}"}
+        texts = {f"{kind} {every[kind]}" for kind in which}
         texts = {" ".join(text.lower().split()) for text in texts} if alike else texts
         if (ended or not ends) and not texts & seen:
             kept.append(i)
@@ -328,7 +329,9 @@ def _written(rng: random.Random) -> Iterator[Arguments]:
         rows.insert(4, (rows[0][0].upper(), "Another answer.", True))
         rows.insert(6, ("My y broke.", f" {rows[1][1].replace(' ', '  ')}", True))
         rows.insert(8, ("My x broke.", "Your x is whole now.", True))  # the row that was cut off does not count
-        rows.append((*rows[3][:2], True))
+        rows += [(*rows[3][:2], True), (rows[5][0], "A third answer.", True)]
+        rows.append((rows[7][0].replace(" ", "  "), "A fourth answer.", True))
+        rows.append(("My z broke.", "Another answer.", True))  # like the answer of a row that was not kept
         first, *others = rows[2:]
         rng.shuffle(others)
         yield ([*rows[:2], first, *others],)
@@ -350,6 +353,10 @@ KEPT: Mistakes = {
     "letter for letter": (
         lambda rows: _kept(rows, alike=False),
         "you compare letter for letter: capital letters and extra blanks hide a copy. lower() and split() first.",
+    ),
+    "both at once": (
+        lambda rows: _kept(rows, "b"),
+        "you drop a row only where prompt and answer occurred before together: one of them is enough.",
     ),
     "everything that ended": (
         lambda rows: [i for i, row in enumerate(rows) if row[2]],
@@ -393,7 +400,7 @@ EXERCISES = [
         half_the_memory,
         HALVED,
         _batches,
-        praise="the same update, half the activations, hardly any slower: try this first when memory runs out.",
+        praise="the same update, half the activations, somewhat slower: try this first when memory runs out.",
     ),
     Exercise(
         "07.5",
