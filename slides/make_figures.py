@@ -128,7 +128,7 @@ def figure_01_unsure() -> Figure:
 def figure_01_sampling() -> Figure:
     """What temperature and top-k make of the same probabilities."""
     with rc_context(STYLE):
-        return sized(lesson_01()["picture"](temperature=0.6, top_k=6), 4.6)
+        return sized(lesson_01()["picture"](temperature=0.6, top_k=6), 4.0)
 
 
 @drawing

@@ -102,7 +102,7 @@ def test_each_lesson_and_extra_is_known_as_the_lessons_themselves_name_it():
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text())["cells"]
         (first,) = [cell for cell in cells if "colab" in cell["metadata"].get("tags", [])]
-        named[path.name[:2]] = re.search(r"install\((?:\"(\w*)\")?\)", "".join(first["source"]))[1] or ""
+        named[path.name[:2]] = re.search(r"install\((?:\"(\w*)\")?(?:, \w+=\w+)?\)", "".join(first["source"]))[1] or ""
     assert named == {needs.lesson: needs.extra for needs in doctor.LESSONS}
 
 

@@ -192,6 +192,7 @@ def _distributions(rng: random.Random) -> Iterator[Arguments]:
         yield [share / sum(shares) for share in shares], p
     yield [0.15, 0.2, 0.6, 0.05], 0.5  # the first one alone is enough
     yield [0.125, 0.5, 0.0625, 0.25, 0.0625], 0.75  # two reach p to the last bit
+    yield [0.3 * (1 - 1e-7), 0.5 * (1 - 1e-7), 0.2 * (1 - 1e-7)], 1.0  # rounding: all together do not reach p
 
 
 def _top(probabilities: list[float], n: int) -> list[float]:
