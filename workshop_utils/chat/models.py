@@ -89,7 +89,7 @@ def _found(name: str, make: Callable[[str], Any]) -> tuple[str, Any]:
 
     source = checked("the model's name", name, Name)
     try:
-        source = where(name)
+        source = _source(name)
         return source, make(source)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.
@@ -130,7 +130,7 @@ def release() -> str:
     return hardware.memory_in_use()
 
 
-def where(name: str) -> str:
+def _source(name: str) -> str:
     """Where a model is, for from_pretrained: a folder, or its name on the hub if that answers; else OSError."""
     from transformers.utils.hub import cached_file
 
