@@ -81,7 +81,7 @@ def by_portable_cells(profile: Profile, folder: Path, steps: int | None) -> Lang
         lines = (json.dumps({"messages": stoic_set.messages(pair)}) for pair in pairs)
         Path(data[name]).write_text("\n".join(lines), encoding="utf-8")
     space: dict[str, Any] = {
-        **{"MODEL": models.where(profile.models[1]), "DEVICE": "cpu", "DTYPE": "float32", "ATTENTION": "sdpa"},
+        **{"MODEL": models.source_of(profile.models[1]), "DEVICE": "cpu", "DTYPE": "float32", "ATTENTION": "sdpa"},
         **{"BACKEND": "transformers", "COUNTRY": profile.country, "END": "<end_of_turn>", "FOLDER": folder},
         **{"DATA": data, "MAX_LENGTH": config.max_length, "PAD": None, "BATCH": config.batch_size},
         **{"STEPS": steps or config.steps, "RATE": config.learning_rate},
