@@ -45,7 +45,7 @@ SIGNS = {
     ],
     "09": [
         "adapter from lesson 07's run on this machine|its run comes first",
-        "written by hand: 0 runs",
+        "written by hand: 0 pairs of rows",
         r"left out: float32 \(for CPUs: .*GGUF F32, GGUF Q8_0, GGUF Q4_0 \(gemma2 ",
     ],
 }
