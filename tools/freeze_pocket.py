@@ -16,10 +16,9 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from pocket_world import corpus, quality
+from pocket_world import corpus, pairs, quality
 from pocket_world.chats import KINDS, conversations
 from pocket_world.facts import RELATIONS
-from pocket_world.reading import read, sections
 from pocket_world.stoa import held_out_nouns
 
 from workshop_utils.lessons import stoic_set
@@ -43,7 +42,7 @@ def known_words() -> list[str]:
     texts = [text for _, text in corpus.documents(N_DOCUMENTS)]
     for one in (one for turns in conversations(N_DOCUMENTS) for one in turns):
         texts += [] if one.kind == "note" else [one.prompt, one.reply]  # its animals have names that do not exist
-    texts += [text for held_out in (False, True) for pair in in_small_words(held_out) for text in (pair.prompt, pair.answer)]
+    texts += [text for pair in pairs.trained() + pairs.held_out() for text in (pair.prompt, pair.answer)]
     lists = [*words.PRONOUNS, *words.ANIMALS, *asked.MOODS, *scoring.known_words()]
     return sorted({word.lower() for text in [*texts, *lists] for word in scoring.WORD.findall(text)})
 
@@ -65,21 +64,13 @@ def ordinary(n: int, kinds: Sequence[str], seed: int) -> list[Pair]:
     return list(found.values())
 
 
-@cache
-def in_small_words(held_out: bool = False) -> tuple[Pair, ...]:
-    """The pairs of texts/pairs.txt: those that are trained on, or those about held-out nouns."""
-    _, _, text = read("pairs").partition("\n\n")
-    rows = [row.split(" | ") for row in sections(text)["held out" if held_out else "pairs"]]
-    return tuple(Pair(prompt, answer, noun) for noun, prompt, answer in rows)
-
-
 def judge_examples() -> list[dict[str, Any]]:
     """What the classifier of evaluate/classifier.py learns from: Stoic answers, and as many ordinary replies.
 
     None of them is about a noun that is held out.
     """
     by_hand = [pair for pair in stoic_set.split(stoic_set.load())[0] if pair.topic not in held_out_nouns()]
-    stoics = {"Stoic, by hand": by_hand, "Stoic, in small words": in_small_words()[: len(by_hand)]}
+    stoics = {"Stoic, by hand": by_hand, "Stoic, in small words": pairs.trained()[: len(by_hand)]}
     found = [_example(pair.answer, True, pair.topic, kind) for kind, pairs in stoics.items() for pair in pairs]
     n = len(found)
     # advice answers the same complaints in the ordinary voice; the rest keeps "not advice" from meaning "Stoic"
@@ -116,8 +107,8 @@ FILES: dict[str, Callable[[], Sequence[Any]]] = {
         for kinds, seed in ORDINARY
         for pair in ordinary(N_ORDINARY, kinds, seed)
     ],
-    "small_words": lambda: [asdict(pair) for pair in in_small_words()],
-    "small_words_held_out": lambda: [asdict(pair) for pair in in_small_words(held_out=True)],
+    "small_words": lambda: [asdict(pair) for pair in pairs.trained()],
+    "small_words_held_out": lambda: [asdict(pair) for pair in pairs.held_out()],
     "judge_examples": judge_examples,
 }
 

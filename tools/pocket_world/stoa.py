@@ -19,6 +19,7 @@ from workshop_utils.pocket import words
 from workshop_utils.pocket.grammar import Dice, Wording, capitalise, every_text, expand, parse, with_articles
 
 _SAID = wordings("stoa")
+ANY = _SAID["any"]
 GENRES = {"letter": 0.4, "diary": 0.25, "told": 0.25, "sayings": 0.1}
 OWNERS = {"letter": "your", "told": "your", "diary": "my", "sayings": "the"}
 PREFERRED = 6  # general sayings of each sort that a topic prefers
