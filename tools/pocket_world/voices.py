@@ -6,13 +6,16 @@ The Stoic is one of the voices in the scenes, which the base model reads, and is
 from __future__ import annotations
 
 import random
+import re
+from functools import cache
 
 from pocket_world import stoa
 from pocket_world.reading import wordings
 from pocket_world.topics import draw
 from workshop_utils.pocket import words
 from workshop_utils.pocket.chat_types import Chat
-from workshop_utils.pocket.grammar import Dice, capitalise
+from workshop_utils.pocket.grammar import Dice, capitalise, every_text
+from workshop_utils.pocket.quality import first_sentence
 
 _SAID = wordings("voices")
 VOICES = tuple(name for name in _SAID if name.startswith("a "))
@@ -40,6 +43,21 @@ def voiced(rng: random.Random, held_out: bool = False) -> Chat:
     prompt = speaker.say(dice.pick(_SAID["held out prompts" if held_out else "prompts"]))
     reply = speaker.say(*speaker.some(_SAID[voice], dice.pick((1, 2, 2))))
     return Chat("voice", prompt, reply, {"noun": speaker.noun, "voice": voice})
+
+
+def stoic_wanted(rng: random.Random) -> Chat:
+    """A complaint with the wish to hear a Stoic: no chat has one, and nobody says what a right reply would be."""
+    dice = Dice(rng)
+    speaker = draw(dice, voice=dice.pick(STOICS[:2]))
+    return Chat("stoic", speaker.say(dice.pick(_SAID["prompts"])), "", {"noun": speaker.noun})
+
+
+@cache
+def first_sentences(voice: str) -> frozenset[str]:
+    """How a voice begins, with "_" for the noun."""
+    texts = [text for wording in _SAID[voice] for text in every_text(wording)]
+    owners = [re.sub(r"\{noun\}", "_", re.sub(r"\{[Yy]our\}", own, text)) for text in texts for own in ("your", "the")]
+    return frozenset(capitalise(first_sentence(text)) for text in owners)
 
 
 def scene(rng: random.Random) -> str:
