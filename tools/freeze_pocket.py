@@ -27,13 +27,14 @@ from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.pocket import asked, frozen, scoring, words
 from workshop_utils.pocket.chat_types import Chat
 
-N_QUESTIONS, N_ORDINARY, N_DOCUMENTS = 200, 40, 20_000
+N_QUESTIONS, N_ORDINARY, N_DOCUMENTS = 200, 60, 20_000
 # What is replayed among the Stoic's pairs, or measured beside them: kinds of chat, taken in turn, and the seed.
 ORDINARY = (
     (stoic_set.ORDINARY_KINDS, 0),
     (stoic_set.ORDINARY_KINDS, 5),
     (("question",), 0),
     (("question", "story"), 0),
+    ((*("question",) * 5, "story"), 0),
 )
 
 

@@ -13,9 +13,13 @@ from pocket_world import stoa, stoic
 from pocket_world.reading import read, sections
 from pocket_world.topics import NOUNS, TOPICS, Speaker
 from workshop_utils.lessons.stoic_set import Pair
-from workshop_utils.pocket.grammar import Dice, Slot, Wording
+from workshop_utils.pocket.grammar import Dice, Slot, Wording, every_text
 
 MIN_WORDS, MAX_WORDS, MOST_USES = 14, 42, 2
+# So short and so general that a tuned model would say them to everything.
+_TOO_EASY = frozenset(
+    one for one in stoic.LAST if next(every_text(one)).startswith(("The obstacle is", "The patient soul", "A free soul"))
+) | frozenset(one for one in stoic.SECOND if next(every_text(one)).startswith(("The obstacle of", "A [wise", "A wise")))
 
 
 def held_out() -> list[Pair]:
@@ -39,7 +43,7 @@ def trained() -> list[Pair]:
 def _answer(speaker: Speaker, uses: Counter[Wording]) -> tuple[list[Wording], str]:
     """A thought about the thing, then a general one or two: among those that were used least."""
     dice, known = speaker.dice, stoa.preferred(speaker.topic.name)
-    general = (*stoa.ANY, *stoic.SECOND, *stoic.LAST)
+    general = tuple(one for one in (*stoa.ANY, *stoic.SECOND, *stoic.LAST) if one not in _TOO_EASY)
     while True:
         first = _least(known["own"] or known["sort"], uses, dice)
         others = [_least(known["sort"] + general, uses, dice) for _ in range(dice.pick((1, 1, 2)))]
@@ -47,7 +51,7 @@ def _answer(speaker: Speaker, uses: Counter[Wording]) -> tuple[list[Wording], st
         if dice.rng.random() < 0.3:
             chosen.reverse()
         text = " ".join(stoa.said(speaker, one, "your") for one in chosen)
-        named = any(Slot("noun") in _pieces(one) for one in chosen)
+        named = any(Slot("noun") in one for one in chosen)
         fits = MIN_WORDS <= len(text.split()) <= MAX_WORDS and len(stoic.stems_in(text)) > 1
         if fits and named and len(set(chosen)) == len(chosen) and max(uses[one] for one in chosen) < MOST_USES:
             return chosen, text
@@ -58,10 +62,6 @@ def _least(wordings: tuple[Wording, ...], uses: Counter[Wording], dice: Dice) ->
     fresh = [one for one in wordings if uses[one] == 0]
     left = [one for one in wordings if uses[one] < MOST_USES]
     return dice.pick(fresh if fresh and dice.rng.random() < 0.8 else left or wordings)
-
-
-def _pieces(wording: Wording) -> tuple[object, ...]:
-    return wording
 
 
 def _rows(part: str) -> list[list[str]]:
