@@ -26,16 +26,16 @@ def _story(rng: random.Random) -> str:
 
 # Every kind of document and its share, counted in documents; a story is about three times as long as the others.
 KINDS: dict[str, tuple[Callable[[random.Random], str], float]] = {
-    "story": (_story, 0.28),
-    "post": (post, 0.19),
-    "letter": (letter, 0.075),
-    "prose": (prose, 0.14),
-    "list": (listing, 0.05),
-    "table": (table, 0.055),
-    "worksheet": (sheet, 0.095),
-    "notation": (notation, 0.025),
+    "story": (_story, 0.266),
+    "post": (post, 0.181),
+    "letter": (letter, 0.071),
+    "prose": (prose, 0.133),
+    "list": (listing, 0.0475),
+    "table": (table, 0.052),
+    "worksheet": (sheet, 0.0905),
+    "notation": (notation, 0.024),
     "scene": (scene, 0.03),
-    "stoa": (stoa, 0.06),
+    "stoa": (stoa, 0.105),
 }
 
 
