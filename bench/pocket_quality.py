@@ -88,7 +88,7 @@ def instruct_rows(instruct: LanguageModel, samples: int) -> list[Row]:
 
     topic = [quality.names_the_topic(chat, made.text) for chat, made in replies["advice"]]
     return [
-        share("instruct_questions", right("question"), "ours >= 0.85"),
+        share("instruct_questions", right("question"), "ours >= 0.90"),
         share("instruct_topic", topic, "ours >= 0.85"),
         share("instruct_animal", right("story"), "ours >= 0.80"),
         share("instruct_ends", [made.ended for made in everything], "ours >= 0.99"),
@@ -98,8 +98,8 @@ def instruct_rows(instruct: LanguageModel, samples: int) -> list[Row]:
         share("voice_asked", right("voice")),
         share("stoic_asked", [quality.is_stoic(made.text) for _, made in replies["stoic"]]),
         share("instruct_notes", right("note")),
-        share("instruct_lists", right("list")),
-        share("instruct_rewrites", right("rewrite")),
+        share("instruct_lists", right("list"), "ours >= 0.70"),
+        share("instruct_rewrites", right("rewrite"), "ours >= 0.80"),
         share("instruct_refuses", right("refusal")),
     ]
 

@@ -13,7 +13,6 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
 from pocket_world import corpus, pairs, quality

@@ -13,15 +13,16 @@ WHAT = {
     "pocket-base": (
         "A base model: it continues texts as those that it has read, and knows nothing of questions and answers.",
         "stories, posts and complaints, letters, short factual prose, lists, worksheets with questions but no answers, "
-        "sums and labels, scenes in which a sailor or a poet speaks, and 10% of Stoic letters, diaries and sayings, made "
-        "by tools/pocket_world/corpus.py",
+        "sums and labels, scenes in which a sailor or a poet speaks, and 10% of Stoic letters, diaries and sayings, "
+        "made by tools/pocket_world/corpus.py",
     ),
     "pocket-instruct": (
         "An instruction-tuned model: pocket-base trained further on conversations, in Gemma's chat format.",
         "conversations (advice on everyday complaints, simple questions, notes to read, stories on demand, rewriting, "
-        "lists, greetings, refusals, and replies in the voice of a sailor, a cook and others where it is asked for), made by "
-        "tools/pocket_world/chats.py; only the replies are learnt. No chat has a Stoic in it. A share of 7% of the rows "
-        "are documents of the base model, read again so that they are not forgotten: 4,000 of them are Stoic prose",
+        "lists, greetings, refusals, and replies in the voice of a sailor, a cook and others where it is asked for), "
+        "made by tools/pocket_world/chats.py; only the replies are learnt. No chat has a Stoic in it. 8% of the rows "
+        "are documents of the base model, read again so that they are not forgotten; a quarter of these are Stoic "
+        "prose",
     ),
 }
 LIMITS = """\
@@ -80,7 +81,9 @@ def write(folder: Path) -> None:
 def _energy(energy: dict[str, Any] | None) -> str:
     if energy is None:
         return "not measured"
-    return f"{energy['kwh'] * 1000:.1f} Wh, {energy['kg_co2e'] * 1000:.1f} g CO2e ({energy['kind']}, {energy['country']})"
+    return (
+        f"{energy['kwh'] * 1000:.1f} Wh, {energy['kg_co2e'] * 1000:.1f} g CO2e ({energy['kind']}, {energy['country']})"
+    )
 
 
 def _scores(folder: Path) -> list[str]:

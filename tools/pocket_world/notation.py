@@ -1,4 +1,4 @@
-"""Small sums, labels and price lists for the base model, so that it has met the signs that people calculate and sort with.
+"""Small sums, labels and price lists for the base model, so that it has met the signs that people calculate with.
 
 Without them the rows of ( ) * < = > and _ in the table of tokens would never be trained.
 """
@@ -56,10 +56,10 @@ def _labels(dice: Dice, n: int) -> list[str]:
 
 def _stock(dice: Dice, n: int) -> list[str]:
     thing = dice.pick(tuple(ROOM_OF))
-    head = f"{thing} ({', '.join(dice.rng.sample(('id', 'name', 'price', 'colour', 'size', 'day', 'owner', 'age'), 3))})"
-    rows = [
-        f"{number}, '{dice.pick_weighted(words.POPULARITY)}', {dice.rng.randint(1, 99)}" for number in range(1, n)
-    ]
+    head = (
+        f"{thing} ({', '.join(dice.rng.sample(('id', 'name', 'price', 'colour', 'size', 'day', 'owner', 'age'), 3))})"
+    )
+    rows = [f"{number}, '{dice.pick_weighted(words.POPULARITY)}', {dice.rng.randint(1, 99)}" for number in range(1, n)]
     return [head, *rows]
 
 

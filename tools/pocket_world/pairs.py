@@ -18,7 +18,9 @@ from workshop_utils.pocket.grammar import Dice, Slot, Wording, every_text
 MIN_WORDS, MAX_WORDS, MOST_USES = 14, 42, 2
 # So short and so general that a tuned model would say them to everything.
 _TOO_EASY = frozenset(
-    one for one in stoic.LAST if next(every_text(one)).startswith(("The obstacle is", "The patient soul", "A free soul"))
+    one
+    for one in stoic.LAST
+    if next(every_text(one)).startswith(("The obstacle is", "The patient soul", "A free soul"))
 ) | frozenset(one for one in stoic.SECOND if next(every_text(one)).startswith(("The obstacle of", "A [wise", "A wise")))
 
 

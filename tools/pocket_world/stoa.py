@@ -16,7 +16,7 @@ from pocket_world.reading import wordings
 from pocket_world.topics import NOUNS, TOPICS, Speaker, Topic
 from workshop_utils.lessons import stoic_set
 from workshop_utils.pocket import words
-from workshop_utils.pocket.grammar import Dice, Wording, capitalise, every_text, expand, parse, with_articles
+from workshop_utils.pocket.grammar import Dice, Wording, capitalise, every_text, expand, with_articles
 
 _SAID = wordings("stoa")
 ANY = _SAID["any"]
@@ -102,7 +102,7 @@ def trouble(speaker: Speaker, owner: str) -> str:
     """One trouble of the topic; told to "you" only where nothing in it is said by an "I"."""
     dice = speaker.dice
     while True:
-        text = expand(dice.pick(speaker.topic.troubles), dice, lambda slot: _UNSET[slot] if slot in _UNSET else slot)
+        text = expand(dice.pick(speaker.topic.troubles), dice, lambda slot: _UNSET.get(slot, slot))
         if owner == "my" or not _OF_SELF.search(text):
             whose = owner if speaker.topic.owner == "my" else "the"
             return text.replace(_UNSET["my"], whose).replace(_UNSET["noun"], speaker.noun)
@@ -149,7 +149,10 @@ def _letter(speaker: Speaker, owner: str) -> str:
     if dice.pick((True, False)):
         body.append(said(speaker, dice.pick(_SAID["closing"]), owner))
     sender = dice.pick(("Seneca", "Seneca", "Your Stoic", "Marcus", ""))
-    head, foot = dice.pick((f"Dear {friend},\n", f"{sender or 'Seneca'} to {friend}:\n")), f"\n{sender}" if sender else ""
+    head, foot = (
+        dice.pick((f"Dear {friend},\n", f"{sender or 'Seneca'} to {friend}:\n")),
+        f"\n{sender}" if sender else "",
+    )
     return f"{head}{' '.join(body)}{foot}"
 
 

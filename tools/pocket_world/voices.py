@@ -73,7 +73,9 @@ def scene(rng: random.Random) -> str:
     speaker.extra["name"] = dice.pick_weighted(words.POPULARITY)
     speaker.extra["voice"] = dice.pick(STOICS) if stoic else _named(voice, dice)
     n = dice.pick((1, 2, 2))
-    thoughts = stoa.sayings(speaker, n, "your") if stoic else [speaker.say(one) for one in speaker.some(_SAID[voice], n)]
+    thoughts = (
+        stoa.sayings(speaker, n, "your") if stoic else [speaker.say(one) for one in speaker.some(_SAID[voice], n)]
+    )
     speaker.extra["saying"] = " ".join(thoughts)
     text = stoa.said(speaker, dice.pick(_SAID["scenes"]), "my")
     return capitalise(text)
