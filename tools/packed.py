@@ -207,7 +207,7 @@ def train(
         start: weights to go on from.
 
     Returns:
-        the weights on the CPU, and figures: steps_done, seconds, tokens, best_val_loss (over rows kept apart, at the end).
+        the weights on the CPU, and figures: steps_done, seconds, tokens, best_val_loss (of rows kept apart).
     """
     if device == "cuda":
         torch.backends.cuda.enable_cudnn_sdp(False)
@@ -250,10 +250,8 @@ def train(
             run()
         done += 10
         if done % 200 == 0:
-            print(
-                f"step {done:,}: loss {float(shown):.3f}, {(time.time() - began) / done * 1000:.1f} ms a step",
-                flush=True,
-            )
+            pace = (time.time() - began) / done * 1000
+            print(f"step {done:,}: loss {float(shown):.3f}, {pace:.1f} ms a step", flush=True)
     seconds = time.time() - began
     with torch.no_grad():
         parts = torch.arange(n_val, device=device).split(plan.batch)

@@ -56,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     weights, run = packed.train([row for rows in documents.values() for row in rows], shape, plan, options.device)
     _write(options.out / "base", "pocket-base", weights, shape, encoding, plan, run, BASE, options)
 
-    rows = [row for kind, n in AGAIN.items() for row in documents[kind][: int(n * options.share)]]
+    rows: list[tuple[list[int], list[bool] | None]] = []
+    rows += [row for kind, n in AGAIN.items() for row in documents[kind][: int(n * options.share)]]
     rows += _conversations(encoding, int(CHATS * options.share), int(VOICES * options.share))
     plan = packed.Plan(muon=0.01, adam=3e-3, seconds=options.instruct_seconds, steps=9_000, seed=SEED + 1)
     weights, run = packed.train(rows, shape, plan, options.device, weights)
