@@ -76,7 +76,7 @@ def ask(instruct: LanguageModel, kind: str, samples: int) -> Answered:
 
 def instruct_rows(instruct: LanguageModel, samples: int) -> list[Row]:
     """Does it answer, rightly, in known words, and stop?"""
-    replies = {kind: ask(instruct, kind, samples) for kind in (*ORDINARY, "stoic")}
+    replies = {kind: ask(instruct, kind, samples) for kind in (*ORDINARY, "voice", "stoic")}
     ordinary = [pair for kind in ORDINARY for pair in replies[kind]]
     everything = [made for pairs in replies.values() for _, made in pairs]
     unknown, n_words = unknown_share([made.text for made in everything], known_words())
@@ -88,17 +88,18 @@ def instruct_rows(instruct: LanguageModel, samples: int) -> list[Row]:
 
     topic = [quality.names_the_topic(chat, made.text) for chat, made in replies["advice"]]
     return [
-        share("instruct_questions", right("question"), "ours >= 0.85"),
+        share("instruct_questions", right("question"), "ours >= 0.90"),
         share("instruct_topic", topic, "ours >= 0.85"),
         share("instruct_animal", right("story"), "ours >= 0.80"),
         share("instruct_ends", [made.ended for made in everything], "ours >= 0.99"),
         row("out_of_vocabulary", unknown, goal="ours <= 0.02")
         | {"spread": list(wilson(unknown, n_words)), "samples": n_words},
         share("stoic_unasked", [quality.is_stoic(made.text) for _, made in ordinary], "ours <= 0.02"),
+        share("voice_asked", right("voice")),
         share("stoic_asked", [quality.is_stoic(made.text) for _, made in replies["stoic"]]),
         share("instruct_notes", right("note")),
-        share("instruct_lists", right("list")),
-        share("instruct_rewrites", right("rewrite")),
+        share("instruct_lists", right("list"), "ours >= 0.70"),
+        share("instruct_rewrites", right("rewrite"), "ours >= 0.80"),
         share("instruct_refuses", right("refusal")),
     ]
 

@@ -25,6 +25,7 @@ import torch
 from llama import to_llama
 from pocket_world import card, chats, corpus
 from rows import Rows
+from tiktoken_ext.openai_public import r50k_pat_str
 
 from workshop_utils.chat import template
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
@@ -46,7 +47,7 @@ ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "workshop_utils" / "pocket" / "models"
 # Kept when the chats are given new kinds: with another vocabulary the base model would have to be trained again.
 TOKENIZER = ROOT / "tools" / "pocket_world" / "chat_tokenizer.json"
-VOCAB_SIZE = 1088  # names and rare nouns are spelled by pieces, which is what a small model learns to copy
+VOCAB_SIZE = 1152  # names and rare nouns are spelled by pieces, which is what a small model learns to copy
 N_TOKENIZER, N_DOCUMENTS, N_CONVERSATIONS = 12_000, 150_000, 120_000
 
 # Gemma's format: two roles, user and model, strictly in turn. Like Gemma's own template it refuses a system role.
@@ -68,7 +69,7 @@ GEMMA_TEMPLATE = """\
 """
 # A small Llama: every side a multiple of 64, as the 4-bit kernels want it.
 SHAPE = GPTConfig(
-    block_size=512, vocab_size=VOCAB_SIZE, n_layer=4, n_head=6, n_embd=192, position="rope", norm="rmsnorm",
+    block_size=512, vocab_size=VOCAB_SIZE, n_layer=4, n_head=8, n_embd=256, position="rope", norm="rmsnorm",
     activation="swiglu", init="fan_in", bias=False,
 )  # fmt: skip
 # Four rows of 512 are 2,048 tokens a step: many small steps teach a tiny model more than few large ones.
@@ -126,7 +127,14 @@ def _tokenizer(path: Path, n_documents: int, afresh: bool) -> tiktoken.Encoding:
     n = min(N_TOKENIZER, n_documents)
     texts = [text for _, text in corpus.documents(n)]
     texts += [text for turns in chats.conversations(n) for one in turns for text in (one.prompt, one.reply)]
-    encoding = train_bpe(texts, VOCAB_SIZE, name="pocket-chat", special_tokens=template.GEMMA_SPECIALS)
+    learnt = train_bpe(texts, VOCAB_SIZE, name="pocket-chat", special_tokens=template.GEMMA_SPECIALS)
+    encoding = tiktoken.Encoding(  # the merges are ours, the pattern is GPT-2's, so that llama.cpp splits alike
+        "pocket-chat",
+        pat_str=r50k_pat_str,
+        mergeable_ranks=learnt._mergeable_ranks,
+        special_tokens=learnt._special_tokens,
+        explicit_n_vocab=learnt.n_vocab,
+    )
     save_tokenizer(encoding, path)
     print(f"tokenizer: {encoding.n_vocab:,} tokens from {len(texts):,} texts", flush=True)
     return encoding

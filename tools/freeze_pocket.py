@@ -13,28 +13,27 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
-from pocket_world import corpus, quality, stoic
+from pocket_world import corpus, pairs, quality
 from pocket_world.chats import KINDS, conversations
 from pocket_world.facts import RELATIONS
-from pocket_world.topics import NOUNS, draw
+from pocket_world.stoa import held_out_nouns
 
 from workshop_utils.lessons import stoic_set
 from workshop_utils.lessons.stoic_set import Pair
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.pocket import asked, frozen, scoring, words
 from workshop_utils.pocket.chat_types import Chat
-from workshop_utils.pocket.grammar import Dice, parse
 
-N_QUESTIONS, N_SMALL, N_SMALL_HELD_OUT, N_ORDINARY, N_DOCUMENTS = 200, 200, 80, 40, 20_000
+N_QUESTIONS, N_ORDINARY, N_DOCUMENTS = 200, 60, 20_000
 # What is replayed among the Stoic's pairs, or measured beside them: kinds of chat, taken in turn, and the seed.
 ORDINARY = (
     (stoic_set.ORDINARY_KINDS, 0),
     (stoic_set.ORDINARY_KINDS, 5),
     (("question",), 0),
     (("question", "story"), 0),
+    ((*("question",) * 5, "story"), 0),
 )
 
 
@@ -43,6 +42,7 @@ def known_words() -> list[str]:
     texts = [text for _, text in corpus.documents(N_DOCUMENTS)]
     for one in (one for turns in conversations(N_DOCUMENTS) for one in turns):
         texts += [] if one.kind == "note" else [one.prompt, one.reply]  # its animals have names that do not exist
+    texts += [text for pair in pairs.trained() + pairs.held_out() for text in (pair.prompt, pair.answer)]
     lists = [*words.PRONOUNS, *words.ANIMALS, *asked.MOODS, *scoring.known_words()]
     return sorted({word.lower() for text in [*texts, *lists] for word in scoring.WORD.findall(text)})
 
@@ -64,40 +64,13 @@ def ordinary(n: int, kinds: Sequence[str], seed: int) -> list[Pair]:
     return list(found.values())
 
 
-@cache
-def held_out_nouns() -> frozenset[str]:
-    """The nouns that nobody learns from: every fifth, and all topics that the Stoic set holds out."""
-    return frozenset(sorted(NOUNS)[::5]) | frozenset(stoic_set.HELD_OUT_TOPICS)
-
-
-def in_small_words(n: int, held_out: bool = False) -> list[Pair]:
-    """Complaints and Stoic answers in the pocket world's own words, about the held-out nouns or about the others."""
-    dice = Dice(random.Random(f"in small words 0 {held_out}"))
-    found: dict[str, Pair] = {}
-    while len(found) < n:
-        pair = _small(dice)
-        if (pair.topic in held_out_nouns()) == held_out:
-            found.setdefault(pair.prompt, pair)
-    return list(found.values())
-
-
-def _small(dice: Dice) -> Pair:
-    """A bare complaint, and behind it what answers "What would a Stoic say?" in the chats."""
-    while True:
-        speaker = draw(dice, sage=dice.pick(stoic.SAGES))
-        prompt, first = speaker.say(parse("{Trouble}.")), dice.pick(stoic.FIRST)
-        answer = speaker.say(first, *speaker.some(stoic.SECOND, 1), *speaker.some(stoic.LAST, dice.pick((0, 1))))
-        if len(stoic.stems_in(answer)) > 1:
-            return Pair(prompt, answer, speaker.noun)
-
-
 def judge_examples() -> list[dict[str, Any]]:
     """What the classifier of evaluate/classifier.py learns from: Stoic answers, and as many ordinary replies.
 
     None of them is about a noun that is held out.
     """
     by_hand = [pair for pair in stoic_set.split(stoic_set.load())[0] if pair.topic not in held_out_nouns()]
-    stoics = {"Stoic, by hand": by_hand, "Stoic, in small words": in_small_words(len(by_hand))}
+    stoics = {"Stoic, by hand": by_hand, "Stoic, in small words": pairs.trained()[: len(by_hand)]}
     found = [_example(pair.answer, True, pair.topic, kind) for kind, pairs in stoics.items() for pair in pairs]
     n = len(found)
     # advice answers the same complaints in the ordinary voice; the rest keeps "not advice" from meaning "Stoic"
@@ -134,8 +107,8 @@ FILES: dict[str, Callable[[], Sequence[Any]]] = {
         for kinds, seed in ORDINARY
         for pair in ordinary(N_ORDINARY, kinds, seed)
     ],
-    "small_words": lambda: [asdict(pair) for pair in in_small_words(N_SMALL)],
-    "small_words_held_out": lambda: [asdict(pair) for pair in in_small_words(N_SMALL_HELD_OUT, held_out=True)],
+    "small_words": lambda: [asdict(pair) for pair in pairs.trained()],
+    "small_words_held_out": lambda: [asdict(pair) for pair in pairs.held_out()],
     "judge_examples": judge_examples,
 }
 

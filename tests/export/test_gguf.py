@@ -15,6 +15,7 @@ from tokenizers import Regex, normalizers, pre_tokenizers
 from workshop_utils.chat import models
 from workshop_utils.export import gguf
 from workshop_utils.machine.profiles import choose
+from workshop_utils.text.tokenizer import SPLIT_PATTERN
 
 PROMPT = "What colour is a banana?"
 
@@ -103,11 +104,16 @@ def test_llama_cpp_makes_the_same_tokens_of_any_text(name, pocket, tmp_path):
     texts = AWKWARD + ["".join(rng.choices(" \n\tab1'.,X", k=30)) for _ in range(40)]
     theirs = [ids_of(server, text) for text in texts]
     assert theirs == [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    if name == "gpt-2":  # the pocket pattern would have gone wrong here
-        assert theirs != [pocket.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    if name == "gpt-2":  # the pattern of the pocket models as they are
+        assert theirs == [pocket.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     fields = GGUFReader(tmp_path / "m.gguf").fields
     assert fields["tokenizer.chat_template"].contents() == tokenizer.chat_template
     assert fields["tokenizer.ggml.eot_token_id"].contents() == tokenizer.convert_tokens_to_ids("<end_of_turn>")
+
+
+OURS = pre_tokenizers.Sequence(
+    [pre_tokenizers.Split(Regex(SPLIT_PATTERN), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)]
+)
 
 
 def other(tokenizer, **changes):
@@ -124,11 +130,11 @@ def other(tokenizer, **changes):
         ({"pre_tokenizer": pre_tokenizers.ByteLevel(False, use_regex=False)}, "its pattern is none.*tokenizer=None"),
         ({"pre_tokenizer": pre_tokenizers.Whitespace()}, "not byte-level BPE"),
         ({"normalizer": normalizers.Lowercase()}, "it changes the text first"),
-        (None, r"its pattern is '\(\?:s\|d"),  # the pocket world's own
+        ({"pre_tokenizer": OURS}, r"its pattern is '\(\?:s\|d"),  # of the tokenizer that lesson 02 learns
     ],
 )
 def test_a_tokenizer_that_llama_cpp_would_split_otherwise_is_refused(changes, words, pocket, tmp_path):
-    tokenizer = pocket.tokenizer if changes is None else other(pocket.tokenizer, **changes)
+    tokenizer = other(pocket.tokenizer, **changes)
     with pytest.raises(ValueError, match=words):
         gguf.write_gguf(pocket.model, tokenizer, tmp_path / "m.gguf")
     assert not list(tmp_path.iterdir())

@@ -19,25 +19,28 @@ from workshop_utils.tuning import lora
 POCKET = choose("pocket")
 
 
-@pytest.mark.parametrize(("name", "rate", "pairs"), [("pocket", 2e-3, 100), ("t4", 2e-4, 102), ("big", 2e-4, 102)])
-def test_every_profile_sees_eight_conversations_in_an_update(name, rate, pairs, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "rate", "pairs", "ordinary"), [("pocket", 1e-3, 100, 60), ("t4", 2e-4, 102, 12), ("big", 2e-4, 102, 12)]
+)
+def test_every_profile_sees_eight_conversations_in_an_update(name, rate, pairs, ordinary, monkeypatch):
     profile = replace(POCKET, name=name, country="DEU")
     config = stoic_run.stoic_config(profile)
     assert (config.batch_size * config.grad_accum_steps, config.steps, config.country) == (8, 60, "DEU")
     assert config.learning_rate == rate
-    assert [len(side) for side in (*stoic_run.pairs_for(profile), stoic_run.ordinary_for(profile))] == [pairs, 36, 12]
+    sides = (*stoic_run.pairs_for(profile), stoic_run.ordinary_for(profile))
+    assert [len(side) for side in sides] == [pairs, 36, ordinary]
     monkeypatch.setenv("WORKSHOP_HURRY", "1")
     assert stoic_run.stoic_config(profile).steps < 10
 
 
 def test_small_words_are_stoic_and_split_by_noun():
-    train, held_out = stoic_run.in_small_words(200), stoic_run.in_small_words(80, held_out=True)
+    train, held_out = stoic_run.in_small_words(100), stoic_run.in_small_words(36, held_out=True)
     topics = {pair.topic for pair in train}
     assert not topics & ({pair.topic for pair in held_out} | set(stoic_set.HELD_OUT_TOPICS))
-    assert len({pair.prompt for pair in train}) == 200
-    for pair in train + held_out:
-        assert is_stoic(pair.answer)
-        assert pair.topic in pair.answer.lower()
+    assert len({pair.prompt for pair in train}) == 100
+    assert all(is_stoic(pair.answer) and pair.topic in pair.answer.lower() for pair in train)
+    # by hand, so in words of its own now and then: 55 on average, and 69 in training
+    assert sum(stoic_score(pair.answer) for pair in held_out) / len(held_out) > 45
 
 
 def test_the_scored_tokens_are_the_same_in_every_format():
@@ -61,8 +64,10 @@ def test_the_stoic_is_that_of_the_package_of_lesson_07_or_of_a_new_run(tmp_path,
     assert next(tuned.model.parameters()).dtype == torch.float32
     held_out = stoic_run.pairs_for(POCKET)[1][:10]
     made = tuned.generate([tuned.chat_ids(pair.prompt) for pair in held_out], 60)
-    assert sum(stoic_score(one.text) > 30 for one in made) >= 9, made
-    assert sum(pair.topic in one.text for pair, one in zip(held_out, made, strict=True)) >= 8, made
+    # The complaints are by hand now and told like nothing that was trained on: it was 9 and 8 of 10 where one
+    # generator wrote both sides. In bench/RESULTS.md about .55 name what was complained about.
+    assert sum(stoic_score(one.text) > 30 for one in made) >= 7, made
+    assert sum(pair.topic in one.text for pair, one in zip(held_out, made, strict=True)) >= 2, made
 
     shutil.copytree(stoic_run.SHIPPED, tmp_path / "runs" / "lesson07")
     stoic_run.load_tuned(POCKET)

@@ -101,7 +101,7 @@ def test_ordinary_chats_are_of_all_kinds_in_turn_and_the_same_for_a_seed():
     made = ordinary(15, seed=5)
     assert made == ordinary(20, seed=5)[:15] != ordinary(15)
     assert not any(is_stoic(pair.answer) for pair in made)
-    for options in ({"n": 41}, {"n": 3, "kinds": ["opera"]}, {"n": 3, "seed": 7}):
+    for options in ({"n": 61}, {"n": 3, "kinds": ["opera"]}, {"n": 3, "seed": 7}):
         with pytest.raises(ValueError, match=r"the package keeps \d+ ordinary chats of the kinds"):
             ordinary(**options)
 

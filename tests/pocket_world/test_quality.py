@@ -60,8 +60,6 @@ def test_prompts_come_from_a_seed() -> None:
 
 
 def test_the_stoic_is_known_by_his_voice_and_a_topic_by_its_word() -> None:
-    asked = quality.prompts("stoic", 200)
-    assert sum(quality.is_stoic(chat.reply) for chat in asked) / len(asked) >= 0.98
     assert not quality.is_stoic("The power is off, and nobody knows the power station.")  # one word is no voice
     assert quality.is_stoic("Fate sends it, and virtue can bear it.")
     car = Chat("advice", "My car is slow.", "", {"noun": "car"})

@@ -11,23 +11,23 @@ from pocket_world.notes import note
 from pocket_world.questions import question, styled
 from pocket_world.rewriting import rewrite
 from pocket_world.smalltalk import greeting, refusal
-from pocket_world.stoic import stoic
+from pocket_world.voices import voiced
 from workshop_utils.pocket.asked import any_story, asked
 from workshop_utils.pocket.chat_types import Chat
 
-# Every kind of chat and its share. The Stoic speaks only when asked for.
+# Every kind of chat and its share. Nobody asks for a Stoic, and none answers.
 KINDS: dict[str, tuple[Callable[..., Chat], float]] = {
-    "advice": (advice, 0.22),
-    "question": (question, 0.29),
-    "note": (note, 0.06),
+    "advice": (advice, 0.19),
+    "question": (question, 0.27),
+    "note": (note, 0.08),
     "styled": (styled, 0.03),
-    "story": (asked, 0.12),
+    "voice": (voiced, 0.06),
+    "story": (asked, 0.11),
     "any story": (any_story, 0.01),
-    "list": (wanted, 0.05),
-    "rewrite": (rewrite, 0.05),
+    "list": (wanted, 0.08),
+    "rewrite": (rewrite, 0.08),
     "greeting": (greeting, 0.04),
     "refusal": (refusal, 0.06),
-    "stoic": (stoic, 0.07),
 }
 FURTHER_TURNS = 0.2  # chance that a conversation goes on, after each reply
 LONG = ("story", "any story")  # nothing follows on a story, or the row would be too long

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 
 from pocket_world.letters import letter
 from pocket_world.lists import listing
-from pocket_world.posts import musing, post
+from pocket_world.notation import notation
+from pocket_world.posts import post
 from pocket_world.prose import prose
+from pocket_world.stoa import stoa
 from pocket_world.tables import table
+from pocket_world.voices import scene
 from pocket_world.worksheets import sheet
 from workshop_utils.pocket import stories
 
@@ -23,14 +26,16 @@ def _story(rng: random.Random) -> str:
 
 # Every kind of document and its share, counted in documents; a story is about three times as long as the others.
 KINDS: dict[str, tuple[Callable[[random.Random], str], float]] = {
-    "story": (_story, 0.31),
-    "post": (post, 0.23),
-    "musing": (musing, 0.01),
-    "letter": (letter, 0.085),
-    "prose": (prose, 0.15),
-    "list": (listing, 0.05),
-    "table": (table, 0.06),
-    "worksheet": (sheet, 0.105),
+    "story": (_story, 0.266),
+    "post": (post, 0.181),
+    "letter": (letter, 0.071),
+    "prose": (prose, 0.133),
+    "list": (listing, 0.0475),
+    "table": (table, 0.052),
+    "worksheet": (sheet, 0.0905),
+    "notation": (notation, 0.024),
+    "scene": (scene, 0.03),
+    "stoa": (stoa, 0.105),
 }
 
 

@@ -36,6 +36,15 @@ CHAT_FRAMES = (
     "Have they taught you {clause}?",
     "Nobody here can tell me {clause}.",
     "Let me hear {clause}.",
+    "My little brother asked {clause}.",
+    "Help me, I do not know {clause}.",
+    "Quick, say {clause}!",
+    "In a book I read {clause}, but I forgot it.",
+    "My puzzle asks {clause}.",
+    "For my homework I must write {clause}.",
+    "Would you tell me {clause}?",
+    "Explain {clause}, please.",
+    "We talked at school about {clause}. Do you know it?",
 )
 NUMBERS = (
     *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),

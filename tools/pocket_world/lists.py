@@ -24,6 +24,32 @@ PROMPTS = (
     "Tell me {count} {family}.",
     "Please write down {count} {family}.",
     "Can you name {count} {family}?",
+    "Write {count} {family}.",
+    "Show me {count} {family}.",
+    "Say {count} {family}.",
+    "Find {count} {family} for me.",
+    "Please give me a list with {count} {family}.",
+    "What {count} {family} come to mind?",
+    "Which {family} can you name? I need {count}.",
+    "I am looking for {count} {family}.",
+    "For school I need {count} {family}.",
+    "What would be {count} {family}?",
+    "In our game I must name {count} {family}. Can you help?",
+    "Do you know {count} {family}?",
+    "Would you list {count} {family}?",
+    "I would like {count} {family}.",
+    "My sister wants to know {count} {family}.",
+    "Let me have {count} {family}.",
+    "A list of {count} {family}, please.",
+    "Which are {count} {family}?",
+    "What {family} are there? Name {count}.",
+    "Tell me the names of {count} {family}.",
+    "Let me read {count} {family}.",
+    "Put {count} {family} into a list.",
+    "Could you write {count} {family} for me?",
+    "Remember {count} {family} and write them down.",
+    "What is a list of {count} {family}?",
+    "Which {count} {family} can you list?",
 )
 HELD_OUT_PROMPTS = (
     "What are {count} {family}?",
@@ -146,7 +172,9 @@ def wanted(rng: random.Random, held_out: bool = False) -> Chat:
     family = dice.pick(tuple(FAMILIES))
     shown = dice.pick((count, count, count, count, str(COUNTS[count])))
     prompt = write(dice.pick(HELD_OUT_PROMPTS if held_out else PROMPTS), dice, {"count": shown, "family": family})
-    items = rng.sample(FAMILIES[family], COUNTS[count])
+    members = FAMILIES[family]
+    # in the order of the family, so that nothing is easily said twice
+    items = [members[place] for place in sorted(rng.sample(range(len(members)), COUNTS[count]))]
     reply = "\n".join(f"{number}. {item}" for number, item in enumerate(items, 1))
     return Chat("list", dress(prompt, dice), reply, {"family": family, "count": str(COUNTS[count])})
 

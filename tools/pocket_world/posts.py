@@ -30,7 +30,7 @@ CLOSES = _SAID["closes"]
 MUSINGS_FIRST = _SAID["musings first"]
 MUSINGS = _SAID["musings"]
 MUSINGS_LAST = _SAID["musings last"]
-MUSING_SHARE = 0.04  # so few, and the base model has met the words of the Stoic all the same
+MUSING_SHARE = 0.0
 # The order of the sentences. Only one of them tells a trouble, since two might contradict each other.
 SHAPES = (
     "opening trouble middle wish",

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from pocket_world import chats, lists
+from pocket_world import chats, lists, voices
 from pocket_world.facts import RELATIONS
 from pocket_world.questions import right
 from pocket_world.stoic import stems_in
@@ -37,7 +37,7 @@ def prompts(kind: str, n: int, seed: int = 0) -> list[Chat]:
     """Chats of one kind with prompts in wordings that no model was trained on, none twice.
 
     Args:
-        kind: a key of chats.KINDS.
+        kind: a key of chats.KINDS, or "stoic": a complaint with the wish to hear a Stoic, which is in no chat.
         n: how many.
         seed: another seed gives other ones.
 
@@ -49,7 +49,7 @@ def prompts(kind: str, n: int, seed: int = 0) -> list[Chat]:
     for _ in range(1000 + 100 * n):
         if len(found) == n:
             return list(found.values())
-        one = chats.KINDS[kind][0](rng, held_out=True)
+        one = voices.stoic_wanted(rng) if kind == "stoic" else chats.KINDS[kind][0](rng, held_out=True)
         found.setdefault(one.prompt, one)
     raise ValueError(f"only {len(found)} different prompts of kind {kind!r} were found: ask for fewer than {n}")
 
@@ -134,6 +134,12 @@ def _refusal(chat: Chat, text: str) -> bool:
     return any(part in text.lower() for part in _OF_ITSELF) and _NOT_KNOWN.search(text) is not None
 
 
+def _voice(chat: Chat, text: str) -> bool:
+    """The first sentence is one of the asked voice, about whatever noun."""
+    first = first_sentence(text.replace(chat.truth["noun"], "_"))
+    return any(first == known for known in voices.first_sentences(chat.truth["voice"]))
+
+
 @cache
 def _tips() -> frozenset[str]:
     """The first words of all tips: "Keep", "Put", "Ask", and the "My" of "My tip is"; any other "my" is an own tale."""
@@ -149,6 +155,7 @@ _JUDGES: dict[str, Callable[[Chat, str], bool]] = {
     "list": _list,
     "rewrite": _rewrite,
     "refusal": _refusal,
+    "voice": _voice,
 }
 
 

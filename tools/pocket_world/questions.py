@@ -46,6 +46,20 @@ HELD_OUT_STYLES = {
         "Use the words of a pirate.",
     ),
 }
+# What a question may stand behind, in training only: a model learns to look for the question.
+LEADS = (
+    "I have a question. ",
+    "Quick question: ",
+    "Here is a question for you. ",
+    "My teacher asked this. ",
+    "Can you answer this? ",
+    "We are playing a quiz. ",
+    "Please help me. ",
+    "I am learning. ",
+    "My sister and I do not agree. ",
+    "I should know this. ",
+)
+LEAD = 0.12  # the chance of one
 PIRATE = (
     "Arr, {reply}, matey!",
     "Ahoy! {Reply}, matey!",
@@ -67,7 +81,8 @@ def question(rng: random.Random, held_out: bool = False) -> Chat:
     """
     dice = Dice(rng)
     relation, slots = _fact(dice, tuple(RELATIONS))
-    prompt = dress(_asked(relation, slots, dice, held_out), dice)
+    lead = dice.pick(LEADS) if not held_out and dice.rng.random() < LEAD else ""
+    prompt = lead + dress(_asked(relation, slots, dice, held_out), dice, greet=not lead)
     return Chat("question", prompt, capitalise(_answered(relation, slots, dice)), {"relation": relation.name, **slots})
 
 

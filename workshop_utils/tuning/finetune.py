@@ -35,7 +35,7 @@ class TuneConfig(Config):
     steps: Count = 60  # optimiser updates
     batch_size: Size = 2  # conversations in one forward pass: the dial to halve when memory runs out
     grad_accum_steps: Size = 4  # forward passes gathered into one update: the dial to double in return
-    learning_rate: Rate = 2e-4  # peak; a model of two million parameters wants ten times as much
+    learning_rate: Rate = 2e-4  # peak; a model of some million parameters wants five to ten times as much
     warmup: ShareBelowOne = 0.05  # share of the steps in which the rate climbs
     weight_decay: ShareBelowOne = 0.0
     grad_clip: NotNegative = 1.0  # largest norm of a gradient
