@@ -16,7 +16,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from pocket_world import corpus, quality, stoic
+from pocket_world import corpus, quality, shops, stoic
 from pocket_world.chats import KINDS, conversations
 from pocket_world.facts import RELATIONS
 from pocket_world.topics import NOUNS, draw
@@ -137,6 +137,7 @@ FILES: dict[str, Callable[[], Sequence[Any]]] = {
     "small_words": lambda: [asdict(pair) for pair in in_small_words(N_SMALL)],
     "small_words_held_out": lambda: [asdict(pair) for pair in in_small_words(N_SMALL_HELD_OUT, held_out=True)],
     "judge_examples": judge_examples,
+    "shops": shops.rows,
 }
 
 
