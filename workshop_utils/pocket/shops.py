@@ -260,13 +260,17 @@ def to_test(n: int, of: str = "questions", kinds: Sequence[str] = (*QUERIES,), s
     if of not in ("questions", "databases", "wordings"):
         raise ValueError(f"of is {of!r}: choose questions, databases or wordings")
     rng, found = random.Random(f"to test {of} {seed}"), {}
-    databases = unseen() if of == "databases" else known()
-    tries = 0
+    databases, left, misses = unseen() if of == "databases" else known(), list(kinds), 0
     while len(found) < n:
-        tries += 1
-        one = ask(rng.choice(databases), kinds[len(found) % len(kinds)], rng, new_wording=of == "wordings")
-        if (of == "databases" or held_out(one.query)) and _answered(one):
-            found.setdefault((one.question, one.query), one)
-        if tries > 1000 * n:
-            raise ValueError(f"there are not {n} different questions of the kinds {', '.join(kinds)}: ask for fewer")
+        if not left:
+            raise ValueError(f"there are {len(found)} different questions of these kinds, not {n}: ask for fewer")
+        kind = left[0]
+        one = ask(rng.choice(databases), kind, rng, new_wording=of == "wordings")
+        key = one.question, one.query
+        if key in found or not (of == "databases" or held_out(one.query)) or not _answered(one):
+            misses += 1
+            if misses == 200:  # all questions of this kind are found
+                misses, left = 0, left[1:]
+            continue
+        misses, left, found[key] = 0, [*left[1:], kind], one
     return list(found.values())

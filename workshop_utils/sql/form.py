@@ -28,6 +28,11 @@ def tables(schema: str) -> dict[str, list[str]]:
     return found
 
 
+def statements(script: str) -> str:
+    """The CREATE TABLE statements of a script."""
+    return "\n".join(f"{found[0].strip().rstrip(';')};" for found in _TABLE.finditer(script))
+
+
 def prompt(schema: str, question: str, compact: bool = True) -> str:
     """What the model is asked.
 

@@ -67,6 +67,8 @@ def build_trainer(
         max_grad_norm=config.grad_clip,
         **cast(Any, precision_flags(profile)),
         max_length=config.max_length,
+        train_sampling_strategy="group_by_length" if config.by_length else "random",
+        pad_to_multiple_of=16 if config.by_length else None,
         gradient_checkpointing=config.gradient_checkpointing,
         logging_steps=1,
         eval_strategy="steps" if held_out else "no",
