@@ -74,7 +74,9 @@ def main() -> None:
         began = time.perf_counter()
         used = cpu_seconds(lambda: finetune.tune(model, rows, settings, folder, profile, quiet=True))  # noqa: B023
         minutes.append(used / 60)
-        print(f"seed {seed}: {settings.steps} updates, {used:.0f} CPU s, {time.perf_counter() - began:.0f} s", flush=True)
+        print(
+            f"seed {seed}: {settings.steps} updates, {used:.0f} CPU s, {time.perf_counter() - began:.0f} s", flush=True
+        )
         for name, examples in sets.items():
             print(f"  held out: {name}")
             results[name] += asked(model, examples)
@@ -89,7 +91,7 @@ def main() -> None:
         share("valid_databases", [one.valid for one in results["databases"]]),
     ]
     notes = (
-        f"pocket-instruct in NF4 with LoRA and the rows of the symbols; {n} questions a set, seed{'s' * (len(minutes) > 1)} "
+        f"pocket-instruct in NF4 with LoRA and the rows of the symbols; {n} questions a set, seeds "
         f"{', '.join(map(str, args.seeds))}; right: the gold query's result in both fillings of the schema; few_shot: "
         f"{N_SHOTS} examples in the prompt, no tuning; exact_match: letters, of the answers to held-out questions; "
         "held_out_wordings: of held-out questions, too; intervals are Wilson's, 95%, and do not know the seeds."

@@ -69,7 +69,7 @@ ATTACKS = {
     "delete, returning": "delete from toys returning *",
     "a loop": f"{FOREVER} select count(*) from n",
     "a loop of rows": f"{FOREVER} select i from n",
-    "a loop that grows": "with recursive n(s) as (select 'x' union all select s || s from n) select max(length(s)) from n",
+    "a loop that grows": "with recursive n(s) as (select 'x' union all select s || s from n) select max(s) from n",
     "a huge join": f"select count(*) from {MANY}",
     "a huge join, sorted": f"select t0.name from {MANY} order by t0.price * t1.price * t2.price",
     "a huge text": "select group_concat(a.name || b.name || c.name) from toys a, toys b, toys c, toys d",

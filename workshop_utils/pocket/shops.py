@@ -1,7 +1,7 @@
 """Small shops' databases with questions to them and the SQL that answers each, for lesson 08.
 
-Databases: 16 that tools/pocket_world/shops.py made from real words, kept as texts/shops.jsonl, and any number of made-up
-ones, their names random words. Questions: one of 18 kinds, in wordings of texts/sql_wordings.txt.
+Databases: 16 that tools/pocket_world/shops.py made from real words, kept as texts/shops.jsonl, and any number of
+made-up ones, their names random words. Questions: 17 kinds, in the wordings of texts/sql_wordings.txt.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from workshop_utils.pocket import frozen
 from workshop_utils.pocket.grammar import Dice, Wording, expand, parse
@@ -40,16 +41,17 @@ QUERIES = {
 }
 JOINS = ("join", "join list")
 # Words of SQL, which name nothing here.
-WORDS = frozenset(
-    "abort action add after all always analyze and any are as asc avg before begin between both but by cascade case cast "
-    "check column commit conflict count create cross current date default delete desc distinct do drop each else end "
-    "escape except exclude exists fail filter first following for foreign from full generated glob group having how if "
-    "ignore in index inner insert instead intersect into is isnull join key last left like limit many match max min "
-    "more natural no not nothing null nulls of offset on only or order others outer over partition plan primary query "
-    "raise range references release rename replace restrict right row rows savepoint select set show sum table temp "
-    "than the their then ties to total trigger union unique update using values view virtual what when where which "
-    "whose window with without".split()
+_WORDS = (
+    "abort action add after all always analyze and any are as asc avg before begin between both but by cascade "
+    "case cast check column commit conflict count create cross current date default delete desc distinct do drop "
+    "each else end escape except exclude exists fail filter first following for foreign from full generated glob "
+    "group having how if ignore in index inner insert instead intersect into is isnull join key last left like "
+    "limit many match max min more natural no not nothing null nulls of offset on only or order others outer over "
+    "partition plan primary query raise range references release rename replace restrict right row rows savepoint "
+    "select set show sum table temp than the their then ties to total trigger union unique update using values "
+    "view virtual what when where which whose window with without "
 )
+WORDS = frozenset(_WORDS.split())
 NUMBERS = range(1, 100)
 N_ROWS = (24, 10)  # of the first table and of the one it refers to
 
@@ -125,12 +127,12 @@ class Asked:
 @cache
 def shops() -> tuple[Database, ...]:
     """The 16 databases of the package, of which six are held out from training."""
+
+    def table(row: dict[str, Any]) -> Table:
+        return Table(row["name"], {column: tuple(words) for column, words in row["columns"].items()}, row["refers"])
+
     return tuple(
-        Database(
-            row["name"],
-            tuple(Table(t["name"], {c: tuple(w) for c, w in t["columns"].items()}, t["refers"]) for t in row["tables"]),
-            row["held_out"],
-        )
+        Database(row["name"], (table(row["tables"][0]), table(row["tables"][1])), row["held_out"])
         for row in frozen.rows("shops")
     )
 
@@ -235,7 +237,8 @@ def to_train(n: int, n_databases: int = 2000, share_known: float = 0.25, seed: i
         share_known: of the questions, that are put to the known shops.
         seed: of databases and questions.
     """
-    rng, found = random.Random(f"to train {seed}"), []
+    rng = random.Random(f"to train {seed}")
+    found: list[Asked] = []
     databases, kinds = list(made_up(n_databases, seed)), [*QUERIES, *JOINS]  # joins are the hardest: doubled
     while len(found) < n:
         database = rng.choice(databases if databases and rng.random() >= share_known else known())
@@ -259,7 +262,8 @@ def to_test(n: int, of: str = "questions", kinds: Sequence[str] = (*QUERIES,), s
     """
     if of not in ("questions", "databases", "wordings"):
         raise ValueError(f"of is {of!r}: choose questions, databases or wordings")
-    rng, found = random.Random(f"to test {of} {seed}"), {}
+    rng = random.Random(f"to test {of} {seed}")
+    found: dict[tuple[str, str], Asked] = {}
     databases, left, misses = unseen() if of == "databases" else known(), list(kinds), 0
     while len(found) < n:
         if not left:

@@ -44,7 +44,9 @@ class Example:
 def of_shops(asked: Iterable[Asked]) -> list[Example]:
     """Examples from questions of pocket.shops."""
     return [
-        Example(one.question, one.query, one.database.schema, tuple(map(one.database.filled, range(N_FILLINGS))), one.kind)
+        Example(
+            one.question, one.query, one.database.schema, tuple(map(one.database.filled, range(N_FILLINGS))), one.kind
+        )
         for one in asked
     ]
 

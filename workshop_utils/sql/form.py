@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 
 _STRING = r"'(?:[^']|'')*'"
-_TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?[\"`\[]?(\w+)[\"`\]]?\s*\((.*?)\)\s*(?:;|$)", re.IGNORECASE | re.DOTALL)
+_TABLE = re.compile(
+    r"CREATE TABLE (?:IF NOT EXISTS )?[\"`\[]?(\w+)[\"`\]]?\s*\((.*?)\)\s*(?:;|$)", re.IGNORECASE | re.DOTALL
+)
 _NO_COLUMN = ("primary", "foreign", "unique", "check", "constraint")
 
 

@@ -60,7 +60,7 @@ def judge(sandbox: Sandbox, databases: Sequence[str], gold: str, said: str) -> V
 def same(expected: Result, found: Result, ordered: bool = False) -> bool:
     """Say whether two results are equal: the same rows, as often, with as many columns; their names do not count.
 
-    Numbers are equal within TOLERANCE, 2 and 2.0 too; a number and its digits as text differ, and so do NULL and 0.
+    Floats are equal within TOLERANCE, 2 and 2.0 too; a number and its digits as text differ, and so do NULL and 0.
 
     Args:
         expected: of the gold query.
@@ -97,7 +97,7 @@ def _same_row(one: tuple[Value, ...], other: tuple[Value, ...]) -> bool:
 
 
 def _same_value(one: Value, other: Value) -> bool:
-    if isinstance(one, int | float) and isinstance(other, int | float):
+    if isinstance(one, int | float) and isinstance(other, int | float) and float in (type(one), type(other)):
         return one == other or math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=1e-9)
     return type(one) is type(other) and one == other
 

@@ -1,7 +1,7 @@
 """The tuning of lesson 08: LoRA, and beside it the few embedding rows that the model was never trained on.
 
-SQL needs symbols such as ( and *, which no text of the pocket world has. Their rows are alike, so that no layer can tell
-them apart: an adapter alone cannot write them.
+SQL needs symbols such as ( and *, which a model may never have been trained on. Their rows are then alike, so that no
+layer can tell them apart: an adapter alone cannot write them.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def attach(base: LanguageModel, conversations: Iterable[list[dict[str, str]]], s
         conversations: that will be trained on.
         seed: of the adapter and the rows.
     """
-    text = "\n".join(message["content"] for turns in conversations for message in turns)
-    needed = sorted(never_trained(base) & set(base.tokenizer(text, add_special_tokens=False)["input_ids"]))
+    texts = [message["content"] for turns in conversations for message in turns]
+    written = base.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    needed = sorted(never_trained(base) & set().union(*written))
     redraw(base, needed, seed)
     more = {"trainable_token_indices": {"embed_tokens": needed}} if needed else {}
     return lora.attach(base, RANK, ALPHA, 0.0, seed, **more)
@@ -79,7 +80,13 @@ def config(profile: Profile, steps: int | None = None, seed: int = 0) -> TuneCon
     from workshop_utils.machine.profiles import hurried
 
     pocket = profile.name == "pocket"
-    chosen: dict[str, Any] = {"steps": 600, "batch_size": 16, "grad_accum_steps": 1, "learning_rate": 3e-3, "by_length": True}
+    chosen: dict[str, Any] = {
+        "steps": 600,
+        "batch_size": 16,
+        "grad_accum_steps": 1,
+        "learning_rate": 3e-3,
+        "by_length": True,
+    }
     if not pocket:
         chosen = {"steps": 200, "batch_size": 4, "grad_accum_steps": 4, "max_length": 1024}
     chosen |= {"steps": 3, "batch_size": 2} if hurried() else {}

@@ -14,15 +14,16 @@ from contextlib import closing, suppress
 from typing import Any
 
 # What a query may call: nothing here reads a file, loads code or sets anything.
-FUNCTIONS = frozenset(
-    "abs avg ceil ceiling char coalesce concat concat_ws count cume_dist date datetime dense_rank exp first_value floor "
-    "glob group_concat hex ifnull iif instr julianday lag last_value lead length like likelihood likely ln log "
-    "lower ltrim max min mod nth_value ntile nullif percent_rank pow power quote rank replace round row_number "
-    "rtrim sign sqrt strftime string_agg substr substring sum time total trim typeof unicode unixepoch unlikely "
-    "upper".split()
+_FUNCTIONS = (
+    "abs avg ceil ceiling char coalesce concat concat_ws count cume_dist date datetime dense_rank exp first_value "
+    "floor glob group_concat hex ifnull iif instr julianday lag last_value lead length like likelihood likely ln "
+    "log lower ltrim max min mod nth_value ntile nullif percent_rank pow power quote rank replace round "
+    "row_number rtrim sign sqrt strftime string_agg substr substring sum time total trim typeof unicode unixepoch "
+    "unlikely upper "
 )
+FUNCTIONS = frozenset(_FUNCTIONS.split())
 SELECTS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE)
-# What a schema may not do, although it may make tables and fill them. A name is the action's, or the function's.
+# What a schema may not do, although it may make tables and fill them.
 NOT_IN_SCHEMA = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA)
 INTERNAL = ("sqlite_", "pragma_", "dbstat", "bytecode", "tables_used", "fts", "rtree", "temp.")  # no tables of the user
 BEGINS = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*\(*\s*(?:select|with|values)\b", re.IGNORECASE | re.DOTALL)

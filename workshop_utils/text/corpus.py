@@ -111,9 +111,10 @@ def _copied_files(root: Path, folder: str, split: str) -> list[str]:
     named = {path: re.search(r"(?<![a-z])(validation|test)(?![a-z])", path.name) for path in within.rglob("*.parquet")}
     found = sorted(path for path, other in named.items() if (other[1] if other else "train") == split)
     if not found:
+        which = "training" if split == "train" else split
         raise FileNotFoundError(
-            f"WORKSHOP_HUB is set, but there is no .parquet file of the {'training' if split == 'train' else split} split in {within}: "
-            "copy the data set there, or unset WORKSHOP_HUB to stream it from the hub"
+            f"WORKSHOP_HUB is set, but there is no .parquet file of the {which} split in {within}: copy the data set "
+            "there, or unset WORKSHOP_HUB to stream it from the hub"
         )
     return [str(path) for path in found]
 

@@ -143,13 +143,12 @@ def attach(
     if isinstance(base.model, PeftModel):
         raise ValueError("this model has an adapter already: load the base again for a fresh one")
     layers = target_modules(base.model)
-    kind = {"target_modules": layers, "task_type": "CAUSAL_LM"}
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, **kind | more)
+    more |= {"target_modules": layers}
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, task_type="CAUSAL_LM", **more)
     if base.backend == "unsloth":
         model = backends.unsloth().get_peft_model(
             base.model,
             r=rank,
-            target_modules=layers,
             lora_alpha=alpha,
             lora_dropout=dropout,  # above 0 it costs Unsloth some speed
             bias="none",

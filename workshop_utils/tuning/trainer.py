@@ -69,6 +69,8 @@ def build_trainer(
         max_length=config.max_length,
         train_sampling_strategy="group_by_length" if config.by_length else "random",
         pad_to_multiple_of=16 if config.by_length else None,
+        # TRL's own way through the output layer in pieces knows no single trained rows.
+        loss_type="nll" if getattr(model.model.active_peft_config, "trainable_token_indices", None) else None,
         gradient_checkpointing=config.gradient_checkpointing,
         logging_steps=1,
         eval_strategy="steps" if held_out else "no",
