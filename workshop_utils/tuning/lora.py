@@ -125,7 +125,7 @@ def attach(
         alpha: their product is added times alpha / rank.
         dropout: share of the inputs to the adapter that are silenced while training.
         seed: of the first matrix; the second one starts at 0, so that nothing changes at first.
-        more: for peft's LoraConfig, such as trainable_token_indices.
+        more: for peft's LoraConfig, such as trainable_token_indices; Unsloth is not told.
 
     Returns:
         the same model with the adapter, under the base's name.
@@ -143,18 +143,18 @@ def attach(
     if isinstance(base.model, PeftModel):
         raise ValueError("this model has an adapter already: load the base again for a fresh one")
     layers = target_modules(base.model)
-    more |= {"target_modules": layers}
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, task_type="CAUSAL_LM", **more)
+    more |= {"target_modules": layers, "task_type": "CAUSAL_LM"}
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, **more)
     if base.backend == "unsloth":
         model = backends.unsloth().get_peft_model(
             base.model,
             r=rank,
+            target_modules=layers,
             lora_alpha=alpha,
             lora_dropout=dropout,  # above 0 it costs Unsloth some speed
             bias="none",
             use_gradient_checkpointing=False,  # the trainer's setting decides
             random_state=seed,
-            **more,
         )
     else:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
