@@ -18,8 +18,8 @@ from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.evaluate.intervals import wilson
 from workshop_utils.machine.profiles import setup
 from workshop_utils.pocket import shops
-from workshop_utils.sql import Example, Sandbox, Verdict, answers, attach, config, messages, of_shops, verdicts
-from workshop_utils.sql.recipe import N_TRAIN
+from workshop_utils.sql import Example, Sandbox, Verdict, answers, attach, config, conversations, of_shops, verdicts
+from workshop_utils.sql.recipe import N_TRAIN, TOGETHER
 from workshop_utils.tuning import finetune, lora
 
 N, N_SHOTS, TEST_SEED = 408, 3, 1
@@ -68,7 +68,8 @@ def main() -> None:
         settings = config(profile, 2 if args.quick else args.steps, seed)
         if args.rate:
             settings = replace(settings, learning_rate=args.rate)
-        rows = [messages(one) for one in of_shops(shops.to_train(40 if args.quick else N_TRAIN, seed=seed))]
+        drawn = shops.to_train(40 if args.quick else N_TRAIN, together=TOGETHER, seed=seed)
+        rows = conversations(of_shops(drawn), TOGETHER)
         model = attach(lora.load_base(profile.models[1], profile), rows, seed)
         folder = args.keep if args.keep and seed == args.seeds[-1] else Path(tempfile.mkdtemp())
         began = time.perf_counter()

@@ -39,6 +39,8 @@ def test_training_has_nothing_of_what_is_held_out_and_is_the_same_for_a_seed() -
         assert not questions & {one.question for one in test}
     assert train[:50] == shops.to_train(50)
     assert train[:50] != shops.to_train(50, seed=1)
+    pairs = shops.to_train(40, together=2)
+    assert [one.database for one in pairs[::2]] == [one.database for one in pairs[1::2]]
     joins = Counter(one.kind for one in train)
     assert joins["join"] > 1.5 * joins["equal"]
 

@@ -10,7 +10,19 @@ from datasets import Dataset
 from workshop_utils.chat import models
 from workshop_utils.machine.profiles import choose
 from workshop_utils.pocket import shops
-from workshop_utils.sql import Sandbox, answers, attach, compact, config, messages, of_hub, of_shops, prompt, standard
+from workshop_utils.sql import (
+    Sandbox,
+    answers,
+    attach,
+    compact,
+    config,
+    conversations,
+    messages,
+    of_hub,
+    of_shops,
+    prompt,
+    standard,
+)
 from workshop_utils.sql import verdicts as judged
 from workshop_utils.sql.examples import HUB_SET
 from workshop_utils.sql.form import tables
@@ -84,7 +96,7 @@ def test_examples_of_the_hub_are_selects_that_run_and_the_splits_stay_apart(
 def test_the_symbols_are_found_and_trained_beside_the_adapter_and_come_back_with_it(tmp_path: Path) -> None:
     profile = choose("pocket")
     examples = of_shops(shops.to_train(4, 0))
-    rows = [messages(one) for one in examples]
+    rows = conversations(examples)
     base = lora.load_base("pocket-instruct", profile)
     unknown = set(base.tokenizer.convert_ids_to_tokens(sorted(never_trained(base))))
     assert not unknown & {"Ġthe", "Ġname", "a", ".", "1"}
@@ -92,6 +104,13 @@ def test_the_symbols_are_found_and_trained_beside_the_adapter_and_come_back_with
     said = answers(tuned, examples)
     again = lora.load(lora.load_base("pocket-instruct", profile), tmp_path)
     assert answers(again, examples) == said
+    first, second = examples[:2]
+    talk = conversations(examples, 2)[0]
+    assert talk == [
+        *messages(first),
+        {"role": "user", "content": second.question},
+        {"role": "assistant", "content": compact(second.query)},
+    ]
     shots = messages(examples[0], examples[1:3])
     assert len(shots) == 6
     assert shots[-1]["content"] == compact(examples[0].query)

@@ -18,6 +18,9 @@ from typing import Any
 from workshop_utils.pocket import frozen
 from workshop_utils.pocket.grammar import Dice, Wording, expand, parse
 
+SHOW = (
+    "Show|List|Give me|Tell me|Find|Print|I want|I need|I would like|Please show|Let me see|Write down|Can you show me"
+)
 HELD_OUT = ", held out"  # marks the wordings that are never trained on
 # The gold query of each kind, in the order of the wordings' file.
 QUERIES = {
@@ -182,7 +185,7 @@ def wordings() -> dict[str, tuple[Wording, ...]]:
         if line.startswith("= "):
             lines = found.setdefault(line[2:], [])
         elif line.startswith("- "):
-            lines.append(parse(line[2:]))
+            lines.append(parse(line[2:].replace("<show>", f"[{SHOW}]")))
     return {kind: tuple(some) for kind, some in found.items()}
 
 
@@ -228,23 +231,28 @@ def _split(table: Table) -> tuple[list[str], list[str]]:
     return [c for c, w in table.columns.items() if w], [c for c, w in table.columns.items() if not w]
 
 
-def to_train(n: int, n_databases: int = 2000, share_known: float = 0.25, seed: int = 0) -> list[Asked]:
+def to_train(
+    n: int, n_databases: int = 2000, share_known: float = 0.25, together: int = 1, seed: int = 0
+) -> list[Asked]:
     """Questions to train on: no held-out database, question or wording among them.
 
     Args:
         n: how many.
         n_databases: made-up databases that they are put to; 0 leaves the known shops alone.
         share_known: of the questions, that are put to the known shops.
+        together: so many in a row are put to the same database.
         seed: of databases and questions.
     """
     rng = random.Random(f"to train {seed}")
     found: list[Asked] = []
-    databases, kinds = list(made_up(n_databases, seed)), [*QUERIES, *JOINS]  # joins are the hardest: doubled
+    databases, kinds = list(made_up(n_databases, seed)), [*QUERIES, *JOINS, "join"]  # joins are the hardest
     while len(found) < n:
-        database = rng.choice(databases if databases and rng.random() >= share_known else known())
+        if len(found) % together == 0:
+            database = rng.choice(databases if databases and rng.random() >= share_known else known())
         one = ask(database, rng.choice(kinds), rng)
-        if not held_out(one.query):
-            found.append(one)
+        while held_out(one.query):
+            one = ask(database, rng.choice(kinds), rng)
+        found.append(one)
     return found
 
 

@@ -1,6 +1,7 @@
 # What `from workshop_utils.sql import ...` offers; read by type checkers and, lazily, by __init__.py.
 from .examples import Example as Example
 from .examples import answers as answers
+from .examples import conversations as conversations
 from .examples import messages as messages
 from .examples import of_hub as of_hub
 from .examples import of_shops as of_shops

@@ -90,6 +90,25 @@ def messages(example: Example, shots: Sequence[Example] = (), compact: bool = Tr
     return conversation(*turns)
 
 
+def conversations(examples: Sequence[Example], together: int = 1, compact: bool = True) -> list[list[dict[str, str]]]:
+    """Conversations to train on, in which a schema is shown once and several questions follow.
+
+    Most tokens of an example are its schema, which is never learnt: two questions each teach more in the time.
+
+    Args:
+        examples: those of a conversation in a row, to one schema, as shops.to_train draws them.
+        together: questions per conversation.
+        compact: as in messages.
+    """
+    talks = []
+    for start in range(0, len(examples), together):
+        talk = messages(examples[start], compact=compact)
+        for one in examples[start + 1 : start + together]:
+            talk += conversation(one.question, form.compact(one.query) if compact else one.query)
+        talks.append(talk)
+    return talks
+
+
 def answers(
     model: LanguageModel, examples: Sequence[Example], shots: Sequence[Example] = (), compact: bool = True
 ) -> list[str]:

@@ -38,6 +38,7 @@ class TuneConfig(Config):
     learning_rate: Rate = 2e-4  # peak; a model of two million parameters wants ten times as much
     warmup: ShareBelowOne = 0.05  # share of the steps in which the rate climbs
     weight_decay: ShareBelowOne = 0.0
+    beta2: ShareBelowOne = 0.999  # AdamW's memory of squared gradients; .98 suits hundreds of large steps
     grad_clip: NotNegative = 1.0  # largest norm of a gradient
     max_length: Size = 512  # tokens of a conversation at most; a longer one is refused, never cut
     checkpoint_every: Count = 20  # updates between two checkpoints

@@ -64,6 +64,7 @@ def build_trainer(
         learning_rate=config.learning_rate,
         warmup_steps=math.ceil(config.warmup * config.steps),
         weight_decay=config.weight_decay,
+        adam_beta2=config.beta2,
         max_grad_norm=config.grad_clip,
         **cast(Any, precision_flags(profile)),
         max_length=config.max_length,
