@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat` and `record`.
+"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `sql` and `record`.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -133,6 +133,24 @@ def chat(
     else:
         talk.converse(conversation)
     return 0
+
+
+@app.command()
+def sql(
+    question: Annotated[str, typer.Argument(help='in plain words, such as "How many toys are there?"')],
+    schema: Annotated[Path, typer.Option(parser=_path, metavar="FILE", help="SQL that makes the tables and rows")],
+    adapter: Annotated[
+        Path | None, typer.Option(parser=_path, metavar="DIR", help="tuned by lesson 08 [default: where it leaves it]")
+    ] = None,
+) -> int:
+    """Ask a database: the tuned model writes the query, which is run read-only, in a process of its own."""
+    from workshop_utils.command import ask_database
+    from workshop_utils.machine.profiles import setup
+
+    profile = setup(quiet=True)
+    query, result = ask_database.ask(question, schema, adapter or profile.home / "sql", profile)
+    print(query, ask_database.as_table(result), sep="\n\n")
+    return int(bool(result.error))
 
 
 @app.command()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,29 +58,46 @@ def documents(profile: Profile, limit: int | None = None) -> Iterator[str]:
 
 
 def _hub_texts(name: str) -> Iterator[str]:
-    """The texts of a data set, from WORKSHOP_HUB's copy if that is set, else streamed from the hub."""
+    """The texts of a data set of HUB_SETS."""
+    return (row[TEXT_COLUMN] for row in hub_rows(name, (TEXT_COLUMN,), *HUB_SETS[name]))
+
+
+def hub_rows(
+    name: str, columns: Sequence[str], configuration: str | None = None, folder: str = ".", split: str = "train"
+) -> Iterator[dict[str, Any]]:
+    """The rows of a data set, from WORKSHOP_HUB's copy if that is set, else streamed from the hub.
+
+    Args:
+        name: on the hub.
+        columns: that each row must have.
+        configuration: its name on the hub, if there are several.
+        folder: where those files lie in a copy.
+        split: "train", "validation" or "test".
+
+    Raises:
+        ConnectionError, FileNotFoundError, ValueError: as in documents.
+    """
     from workshop_utils.machine import hub
 
-    configuration, folder = HUB_SETS[name]
     local = hub.hub_folder()
     if local is None:
         reachable, reason = hub.hub_reachable()
         if not reachable:
             raise ConnectionError(f"{name} cannot be streamed from the hub ({reason}): {CURE}")
-    files = _copied_files(local / name, folder) if local is not None else None
+    files = _copied_files(local / name, folder, split) if local is not None else None
 
     from datasets import load_dataset
     from httpx import HTTPError
 
     try:
         if files is None:
-            rows = load_dataset(name, configuration, split="train", streaming=True)
+            rows = load_dataset(name, configuration, split=split, streaming=True)
         else:
             rows = load_dataset("parquet", data_files=files, split="train", streaming=True)
         for row in rows:
-            yield row[TEXT_COLUMN]
+            yield {column: row[column] for column in columns}
     except KeyError as error:
-        raise ValueError(f"{name} has no column {TEXT_COLUMN!r}: is it another data set in WORKSHOP_HUB?") from error
+        raise ValueError(f"{name} has no column {error}: is it another data set in WORKSHOP_HUB?") from error
     except (OSError, ValueError, HTTPError) as error:  # pyarrow's errors are ValueErrors
         what = one_line(error)
         if local is None:
@@ -87,13 +105,15 @@ def _hub_texts(name: str) -> Iterator[str]:
         raise ValueError(f"a file in {local / name} is damaged ({what}): copy it again") from error
 
 
-def _copied_files(root: Path, folder: str) -> list[str]:
-    """The training files in a local copy, laid out like the hub's or flat."""
+def _copied_files(root: Path, folder: str, split: str) -> list[str]:
+    """The files of a split in a local copy, laid out like the hub's or flat."""
     within = root / folder if (root / folder).is_dir() else root
-    found = sorted(path for path in within.rglob("*.parquet") if not path.name.startswith(("validation", "test")))
+    named = {path: re.search(r"(?<![a-z])(validation|test)(?![a-z])", path.name) for path in within.rglob("*.parquet")}
+    found = sorted(path for path, other in named.items() if (other[1] if other else "train") == split)
     if not found:
+        which = "training" if split == "train" else split
         raise FileNotFoundError(
-            f"WORKSHOP_HUB is set, but there is no .parquet file of the training split in {within}: copy the data set "
+            f"WORKSHOP_HUB is set, but there is no .parquet file of the {which} split in {within}: copy the data set "
             "there, or unset WORKSHOP_HUB to stream it from the hub"
         )
     return [str(path) for path in found]

@@ -114,7 +114,9 @@ def target_modules(model: nn.Module) -> list[str]:
     return sorted({name.rpartition(".")[2] for name in linear})
 
 
-def attach(base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float = 0.05, seed: int = 0) -> LanguageModel:
+def attach(
+    base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float = 0.05, seed: int = 0, **more: Any
+) -> LanguageModel:
     """Put a fresh LoRA adapter on every linear layer of the blocks; only it can be trained.
 
     Args:
@@ -123,6 +125,7 @@ def attach(base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float 
         alpha: their product is added times alpha / rank.
         dropout: share of the inputs to the adapter that are silenced while training.
         seed: of the first matrix; the second one starts at 0, so that nothing changes at first.
+        more: for peft's LoraConfig, such as trainable_token_indices; Unsloth is not told.
 
     Returns:
         the same model with the adapter, under the base's name.
@@ -140,7 +143,8 @@ def attach(base: LanguageModel, rank: int = 16, alpha: int = 32, dropout: float 
     if isinstance(base.model, PeftModel):
         raise ValueError("this model has an adapter already: load the base again for a fresh one")
     layers = target_modules(base.model)
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=layers, task_type="CAUSAL_LM")
+    more |= {"target_modules": layers, "task_type": "CAUSAL_LM"}
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, **more)
     if base.backend == "unsloth":
         model = backends.unsloth().get_peft_model(
             base.model,

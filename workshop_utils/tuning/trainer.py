@@ -64,10 +64,15 @@ def build_trainer(
         learning_rate=config.learning_rate,
         warmup_steps=math.ceil(config.warmup * config.steps),
         weight_decay=config.weight_decay,
+        adam_beta2=config.beta2,
         max_grad_norm=config.grad_clip,
         **cast(Any, precision_flags(profile)),
         max_length=config.max_length,
-        pad_to_multiple_of=64 if profile.device == "cuda" else None,  # few widths: Unsloth's kernels are tuned for each
+        # Few widths: Unsloth's kernels are tuned for each.
+        pad_to_multiple_of=64 if profile.device == "cuda" else 16 if config.by_length else None,
+        train_sampling_strategy="group_by_length" if config.by_length else "random",
+        # TRL's own way through the output layer in pieces knows no single trained rows.
+        loss_type="nll" if getattr(model.model.active_peft_config, "trainable_token_indices", None) else None,
         gradient_checkpointing=config.gradient_checkpointing,
         logging_steps=1,
         eval_strategy="steps" if held_out else "no",
