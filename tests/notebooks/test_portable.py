@@ -59,7 +59,7 @@ from pathlib import Path
 MODEL = {str(POCKET["pocket-instruct"])!r}
 DEVICE, DTYPE, ATTENTION, COUNTRY, END = "cpu", "float32", "sdpa", "GBR", "<end_of_turn>"
 TARGETS, MAX_LENGTH, PAD, FOLDER, DATA = ["q_proj", "up_proj"], 128, None, "out", {{}}
-STEPS, RATE, BATCH, BACKEND = 3, 2e-3, 4, "transformers"
+STEPS, RATE, BATCH, BACKEND = 3, 1e-3, 4, "transformers"
 for name, n in (("train", 16), ("held_out", 4)):
     talk = [("user", f"My {{name}} broke."), ("assistant", f"Your {{name}} is not in your power.")]
     line = json.dumps({{"messages": [{{"role": role, "content": text}} for role, text in talk]}})
