@@ -419,25 +419,25 @@ def figure_07_lora() -> Figure:
     middle = 0
     boxes = (
         (220, middle, n_in, n_out, "#C9C9C9", f"W\n\nfrozen,\n4 bits\n\n{n_out} x {n_in}", 0.5),
-        (600, middle, n_in, rank, PALETTE[1], f"A: {rank} x {n_in}\nlearns; random at first", 1.0),
-        (1030, middle, rank, n_out, PALETTE[1], f"B: {n_out} x {rank}\nlearns; 0 at first", 0.0),
+        (660, middle, n_in, rank, PALETTE[1], f"A: {rank} x {n_in}\nlearns; random at first", 1.0),
+        (1100, middle, rank, n_out, PALETTE[1], f"B: {n_out} x {rank}\nlearns; 0 at first", 0.0),
     )
     for x, y, width, height, colour, _, _ in boxes:
         ax.add_patch(Rectangle((x, y - height / 2), width, height, color=colour, linewidth=0))
     ax.text(220 + n_in / 2, middle, boxes[0][5], ha="center", va="center", fontsize=14)
-    ax.text(600 + n_in / 2, 26, boxes[1][5], ha="center", va="bottom", fontsize=14)
-    ax.text(1030 + rank + 22, 150, boxes[2][5], ha="left", va="center", fontsize=14)
+    ax.text(660 + n_in / 2, 26, boxes[1][5], ha="center", va="bottom", fontsize=14)
+    ax.text(1100 + rank + 22, 150, boxes[2][5], ha="left", va="center", fontsize=14)
     frozen, learnt = "#555555", PALETTE[5]
     over, under = n_out / 2 + 70, -n_out / 2 - 60
     _way(ax, [(40, 0), (215, 0)], frozen)
-    _way(ax, [(220 + n_in / 2, n_out / 2), (220 + n_in / 2, over), (1480, over), (1480, 32)], frozen)
-    _way(ax, [(20, -34), (20, under), (600 + n_in / 2, under), (600 + n_in / 2, -rank)], learnt)
-    _way(ax, [(600 + n_in, 0), (1025, 0)], learnt)
-    _way(ax, [(1030 + rank, 0), (1448, 0)], learnt)
-    _way(ax, [(1512, 0), (1590, 0)], frozen)
-    for x, letter in ((20, "x"), (1480, "+"), (1615, "y")):
+    _way(ax, [(220 + n_in / 2, n_out / 2), (220 + n_in / 2, over), (1560, over), (1560, 32)], frozen)
+    _way(ax, [(20, -34), (20, under), (660 + n_in / 2, under), (660 + n_in / 2, -rank)], learnt)
+    _way(ax, [(660 + n_in, 0), (1095, 0)], learnt)
+    _way(ax, [(1100 + rank, 0), (1528, 0)], learnt)
+    _way(ax, [(1592, 0), (1670, 0)], frozen)
+    for x, letter in ((20, "x"), (1560, "+"), (1695, "y")):
         ax.text(x, 0, letter, ha="center", va="center", fontsize=20, weight="bold")
-    ax.set(xlim=(-10, 1650), ylim=(under - 20, over + 20), aspect="equal")
+    ax.set(xlim=(-10, 1730), ylim=(under - 20, over + 20), aspect="equal")
     ax.axis("off")
     return figure
 

@@ -302,7 +302,7 @@ CURVES: Mistakes = {
     ),
     "last minus middle": (
         lambda runs: max(_falling(runs), key=lambda name: runs[name][1][-1] - runs[name][1][len(runs[name][1]) // 2]),
-        "you compare the last held-out loss with one at a fixed place, but the lowest point may lie elsewhere: take min().",
+        "you compare the last held-out loss with one at a fixed place; the lowest point may lie elsewhere: take min().",
     ),
     "widest gap": (
         lambda runs: max(runs, key=lambda name: _gap(runs[name])),
