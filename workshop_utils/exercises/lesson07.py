@@ -80,6 +80,14 @@ ADAPTERS: Mistakes = {
         lambda x, W, A, B, alpha: x @ W.T + x @ A.T @ B.T * alpha,
         "you multiplied by alpha, but did not divide by the rank, A.shape[0].",
     ),
+    "divided by the width": (
+        lambda x, W, A, B, alpha: x @ W.T + x @ A.T @ B.T * alpha / A.shape[1],
+        "you divided by A.shape[1], the width of x: the rank is A.shape[0].",
+    ),
+    "scale upside down": (
+        lambda x, W, A, B, alpha: x @ W.T + x @ A.T @ B.T * A.shape[0] / alpha,
+        "your scale is upside down: it is alpha / r, and you have r / alpha.",
+    ),
     "adapter alone": (
         lambda x, W, A, B, alpha: x @ A.T @ B.T * alpha / A.shape[0],
         "this is the adapter alone: the frozen layer still does its work, and the adapter's part is added.",
