@@ -508,7 +508,7 @@ def figure_09_errors() -> Figure:
 def table_09() -> list[dict[str, Any]]:
     """The table of precisions, as lesson 09 has printed it in two parts, a dictionary a row."""
     rows: dict[str, dict[str, Any]] = {}
-    for code in ("table = quantize.table(", 'printed(table, "error", "loss")'):
+    for code in ("table = quantize.table(", 'printed(table, "error", "ordinary")'):
         head, *lines = printed("09", code).split("\n\n")[0].splitlines()
         columns = re.split(r"  +", head.strip())
         for line in lines:
