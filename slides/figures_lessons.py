@@ -523,7 +523,7 @@ def table_09() -> list[dict[str, Any]]:
 @drawing
 def figure_09_front() -> Figure:
     """How far the logits are from those of float32, against the size."""
-    rows = [row for row in table_09() if row["name"] not in ("float32", "GGUF F32")]
+    rows = [row for row in table_09() if row["name"] not in ("float32", "GGUF F32", "NF4, double")]
     with rc_context(STYLE | {"font.size": 12.5}):
         labels = {"title": "", "xlabel": "all weights", "ylabel": "error of the logits"}
         figure = plots.pareto(rows, "error", **labels, lower_is_better=True)
