@@ -508,7 +508,7 @@ def figure_09_errors() -> Figure:
 def table_09() -> list[dict[str, Any]]:
     """The table of precisions, as lesson 09 has printed it in two parts, a dictionary a row."""
     rows: dict[str, dict[str, Any]] = {}
-    for code in ("table = quantize.table(", 'printed(table, "error", "loss")'):
+    for code in ("table = quantize.table(", 'printed(table, "error", "ordinary")'):
         head, *lines = printed("09", code).split("\n\n")[0].splitlines()
         columns = re.split(r"  +", head.strip())
         for line in lines:
@@ -523,7 +523,7 @@ def table_09() -> list[dict[str, Any]]:
 @drawing
 def figure_09_front() -> Figure:
     """How far the logits are from those of float32, against the size."""
-    rows = [row for row in table_09() if row["name"] not in ("float32", "GGUF F32")]
+    rows = [row for row in table_09() if row["name"] not in ("float32", "GGUF F32", "NF4, double")]
     with rc_context(STYLE | {"font.size": 12.5}):
         labels = {"title": "", "xlabel": "all weights", "ylabel": "error of the logits"}
         figure = plots.pareto(rows, "error", **labels, lower_is_better=True)
