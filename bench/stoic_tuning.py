@@ -11,16 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from common import Row, options, report, row
+from common import mean, options, report, row
 
-from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.evaluate.intervals import bootstrap, paired, wilson
+from workshop_utils.evaluate.intervals import wilson
 from workshop_utils.lessons import stoic_run, stoic_set
 from workshop_utils.lessons.stoic_scoring import stoic_score
 from workshop_utils.machine.profiles import Profile, setup
@@ -28,7 +25,6 @@ from workshop_utils.pocket import quality
 from workshop_utils.tuning import finetune, lora
 
 TEMPERATURE = 0.6
-ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (0, 1, 2)
 # Plain peft in a fresh process, without anything of ours but the path of the base.
 RELOAD = """
@@ -40,11 +36,6 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dty
 with torch.no_grad():
     torch.save(model(torch.tensor([ids])).logits[0], sys.argv[4])
 """
-
-
-def mean(name: str, values: Sequence[float], goal: str = "") -> Row:
-    """The line of a mean with its bootstrap interval."""
-    return row(name, sum(values) / len(values), goal=goal) | {"spread": list(bootstrap(values)), "samples": len(values)}
 
 
 def tuned_with(seed: int, profile: Profile, folder: Path, steps: int | None) -> finetune.Tuned:
@@ -69,26 +60,6 @@ def reload_difference(model: LanguageModel, base_source: str, adapter: Path, pro
         theirs = torch.load(file.name)
     with torch.no_grad():
         return float((ours.model(torch.tensor([ids])).logits[0] - theirs).abs().max())
-
-
-def by_portable_cells(profile: Profile, folder: Path, steps: int | None) -> LanguageModel:
-    """The lesson's run by its portable cells, as a learner would paste them, with the lesson's settings."""
-    cells = json.loads((ROOT / "notebooks" / "07_fine_tune_with_qlora.ipynb").read_text(encoding="utf-8"))["cells"]
-    pasted = ["".join(cell["source"]) for cell in cells if "portable" in cell["metadata"].get("tags", [])]
-    config, (train, held_out), data = stoic_run.stoic_config(profile), stoic_run.pairs_for(profile), {}
-    for name, pairs in (("train", train + stoic_run.ordinary_for(profile)), ("held_out", held_out)):
-        data[name] = str(folder / f"{name}.jsonl")
-        lines = (json.dumps({"messages": stoic_set.messages(pair)}) for pair in pairs)
-        Path(data[name]).write_text("\n".join(lines), encoding="utf-8")
-    space: dict[str, Any] = {
-        **{"MODEL": models.source_of(profile.models[1]), "DEVICE": "cpu", "DTYPE": "float32", "ATTENTION": "sdpa"},
-        **{"BACKEND": "transformers", "COUNTRY": profile.country, "END": "<end_of_turn>", "FOLDER": folder},
-        **{"DATA": data, "MAX_LENGTH": config.max_length, "PAD": None, "BATCH": config.batch_size},
-        **{"STEPS": steps or config.steps, "RATE": config.learning_rate},
-        "TARGETS": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-    }
-    exec("\n\n".join(pasted), space)
-    return LanguageModel(profile.models[1], space["model"], space["tokenizer"], space["MODEL"])
 
 
 def main() -> None:
@@ -122,13 +93,7 @@ def main() -> None:
             rows = [stoic_run.asked_in(tuned.model.tokenizer, pair.prompt, beginning) for pair in held_out]
             made = tuned.model.generate(rows, 80, temperature=TEMPERATURE, seed=seed)
             formats.setdefault(name, []).extend(stoic_score(one.text) for one in made)
-        if seed == 0:
-            package = [score for _, score in scores[""]]
         print(f"seed {seed}: {tuned}\n  {held_out[0].prompt} -> {texts[-len(held_out)]}", flush=True)
-    portable = by_portable_cells(profile, Path(tempfile.mkdtemp()), 2 if args.quick else None)
-    asked_again = [portable.chat_ids(pair.prompt) for pair in held_out]
-    own = [stoic_score(one.text) for one in portable.generate(asked_again, 80, temperature=TEMPERATURE, seed=0)]
-    apart = paired(package, own)
     unknown, words = quality.unknown_share(texts, known)
     kept = sum(after for _, after in right) / max(1, sum(before for before, _ in right))
     rows = [
@@ -137,7 +102,6 @@ def main() -> None:
         mean("more_stoic_by_hand", [float(after > before) for before, after in scores["_by_hand"]]),
         mean("score_before", [before for before, _ in scores[""]]),
         mean("score_after", [after for _, after in scores[""]]),
-        row("portable_cells_minus_package", apart.mean) | {"spread": [apart.low, apart.high], "samples": len(own)},
         mean("topic_named", list(map(float, named)), "ours >= 0.5"),
         row("out_of_vocabulary", unknown, goal="ours <= 0.02") | {"spread": list(wilson(unknown, words))},
         mean("questions_before", [float(before) for before, _ in right]),
@@ -156,8 +120,7 @@ def main() -> None:
         f"seeds {', '.join(map(str, SEEDS))} of tuning and sampling, temperature {TEMPERATURE}; scores are "
         "stoic_score, 0 to 100; intervals are of the bootstrap, 95%, of out_of_vocabulary Wilson's. questions: "
         f"{len(asked)} simple ones, kept is after / before. adapter_megabytes: the peer is the base in NF4. "
-        "minutes: loading, 60 steps and saving. portable_cells_minus_package: score_after by the portable cells of "
-        "lesson 07, seed 0, paired. reload_difference: of logits, plain peft in a fresh process, float32."
+        "minutes: loading, 60 steps and saving. reload_difference: of logits, plain peft in a fresh process, float32."
     )
     report("stoic_tuning", rows, args, notes)
 
