@@ -6,6 +6,7 @@ them on a CPU. Lesson 07's adapter then answers the held-out prompts, as the pac
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ from peft import PeftModel
 from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.evaluate.intervals import paired
+from workshop_utils.exercises.lesson06 import shuffle_buffer
 from workshop_utils.lessons import stoic_run, stoic_set
 from workshop_utils.lessons.stoic_scoring import stoic_score
 from workshop_utils.machine.profiles import Profile, setup
@@ -86,7 +88,8 @@ def settings_06(profile: Profile, folder: Path) -> str:
         Dataset.from_list(rows).to_parquet(folder / f"part-{part}.parquet")
     files = sorted(map(str, folder.glob("*.parquet")))
     tokenizer = str(Path(models.source_of("pocket-base")) / "tokenizer.json")
-    return SHUFFLED + as_code(FILES=files, TOKENIZER=tokenizer, STEPS=200, BLOCK=128, RATE=3e-3, **CPU)
+    shuffled = IMPORTS + inspect.getsource(shuffle_buffer) + "\n\nshuffled = shuffle_buffer\n"
+    return shuffled + as_code(FILES=files, TOKENIZER=tokenizer, STEPS=200, BLOCK=128, RATE=3e-3, **CPU)
 
 
 TEXTS = """
@@ -100,21 +103,7 @@ import numpy as np
 
 DATA = {part: np.load(f"{part}.npy") for part in ("train", "val")}
 """
-SHUFFLED = """
-def shuffled(items, n, rng):
-    buffer = []
-    for item in items:
-        if len(buffer) < n:
-            buffer.append(item)
-            continue
-        place = rng.randrange(n)
-        yield buffer[place]
-        buffer[place] = item
-    rng.shuffle(buffer)
-    yield from buffer
-
-
-"""
+IMPORTS = "import random\nfrom collections.abc import Iterable, Iterator\nfrom typing import Any\n\n\n"
 
 
 def settings_07(profile: Profile, folder: Path, steps: int | None = None) -> str:
