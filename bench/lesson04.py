@@ -104,7 +104,8 @@ def main() -> None:
         f"Peer: the generator. Its line for the loss is the entropy of its choices ({floor:.3f} nats per token), "
         f"its lines for coherence are those of {samples} of its own stories. Ours: {training.steps:,} steps of "
         f"{training.batch_size} stories, {training.dtype}, {torch.get_num_threads()} threads; sampled "
-        f"at temperature {TEMPERATURE}, from the end-of-text token on. Intervals are Wilson's, 95%.\n\nOne of ours, drawn by lot:\n\n> {sample.replace(chr(10), ' ')}"
+        f"at temperature {TEMPERATURE}, from the end-of-text token on. Intervals are Wilson's, 95%."
+        f"\n\nOne of ours, drawn by lot:\n\n> {sample.replace(chr(10), ' ')}"
     )
     report("lesson04", rows, args, notes)
 
