@@ -118,6 +118,13 @@ def rounds_row(what: str, ours: Sequence[float], peer: Sequence[float], better: 
     return line | {"spread": [min(ratios), max(ratios)], "rounds": len(ratios)}
 
 
+def mean(name: str, values: Sequence[float], goal: str = "") -> Row:
+    """The line of a mean with its bootstrap interval."""
+    from workshop_utils.evaluate.intervals import bootstrap
+
+    return row(name, sum(values) / len(values), goal=goal) | {"spread": list(bootstrap(values)), "samples": len(values)}
+
+
 def machine() -> dict[str, Any]:
     """The machine that the figures belong to, and the day."""
     import psutil

@@ -15,13 +15,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from common import Row, options, report, row
+from common import Row, mean, options, report, row
 
-from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.evaluate.intervals import bootstrap, paired, wilson
+from workshop_utils.evaluate.intervals import paired, wilson
 from workshop_utils.lessons import stoic_run, stoic_set
 from workshop_utils.lessons.stoic_scoring import commonest_frame, names_topic, stoic_score
 from workshop_utils.machine.profiles import Profile, setup
@@ -29,7 +27,6 @@ from workshop_utils.pocket import quality
 from workshop_utils.tuning import finetune, lora
 
 TEMPERATURE = 0.6
-ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (0, 1, 2)
 LESS_REPLAY = 12  # ordinary chats among the pairs, where the lesson has 60
 FRAMES = 8  # replies among which repeated sentences are counted
@@ -43,11 +40,6 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dty
 with torch.no_grad():
     torch.save(model(torch.tensor([ids])).logits[0], sys.argv[4])
 """
-
-
-def mean(name: str, values: Sequence[float], goal: str = "") -> Row:
-    """The line of a mean with its bootstrap interval."""
-    return row(name, sum(values) / len(values), goal=goal) | {"spread": list(bootstrap(values)), "samples": len(values)}
 
 
 def difference(name: str, before: Sequence[float], after: Sequence[float], n: int) -> Row:
@@ -112,26 +104,6 @@ def reload_difference(model: LanguageModel, base_source: str, adapter: Path, pro
         return float((ours.model(torch.tensor([ids])).logits[0] - theirs).abs().max())
 
 
-def by_portable_cells(profile: Profile, folder: Path, steps: int | None) -> LanguageModel:
-    """The lesson's run by its portable cells, as a learner would paste them, with the lesson's settings."""
-    cells = json.loads((ROOT / "notebooks" / "07_fine_tune_with_qlora.ipynb").read_text(encoding="utf-8"))["cells"]
-    pasted = ["".join(cell["source"]) for cell in cells if "portable" in cell["metadata"].get("tags", [])]
-    config, (train, held_out), data = stoic_run.stoic_config(profile), stoic_run.pairs_for(profile), {}
-    for name, pairs in (("train", train + stoic_run.ordinary_for(profile)), ("held_out", held_out)):
-        data[name] = str(folder / f"{name}.jsonl")
-        lines = (json.dumps({"messages": stoic_set.messages(pair)}) for pair in pairs)
-        Path(data[name]).write_text("\n".join(lines), encoding="utf-8")
-    space: dict[str, Any] = {
-        **{"MODEL": models.source_of(profile.models[1]), "DEVICE": "cpu", "DTYPE": "float32", "ATTENTION": "sdpa"},
-        **{"BACKEND": "transformers", "COUNTRY": profile.country, "END": "<end_of_turn>", "FOLDER": folder},
-        **{"DATA": data, "MAX_LENGTH": config.max_length, "PAD": None, "BATCH": config.batch_size},
-        **{"STEPS": steps or config.steps, "RATE": config.learning_rate},
-        "TARGETS": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-    }
-    exec("\n\n".join(pasted), space)
-    return LanguageModel(profile.models[1], space["model"], space["tokenizer"], space["MODEL"])
-
-
 def main() -> None:
     """Measure and report."""
     args = options(__doc__).parse_args()
@@ -174,13 +146,7 @@ def main() -> None:
         less = tuned_with(seed, profile, Path(tempfile.mkdtemp()), 2 if args.quick else None, LESS_REPLAY).model
         made = less.generate([less.chat_ids(one.prompt) for one in asked], 40, temperature=TEMPERATURE, seed=seed)
         less_replay += [float(quality.answers(one, reply.text)) for one, reply in zip(asked, made, strict=True)]
-        if seed == 0:
-            package = [score for _, score in scores[""]]
         print(f"seed {seed}: {tuned}\n  {held_out[0].prompt} -> {texts[-len(held_out)]}", flush=True)
-    portable = by_portable_cells(profile, Path(tempfile.mkdtemp()), 2 if args.quick else None)
-    asked_again = [portable.chat_ids(pair.prompt) for pair in held_out]
-    own = [stoic_score(one.text) for one in portable.generate(asked_again, 80, temperature=TEMPERATURE, seed=0)]
-    apart = paired(package, own)
     unknown, words = quality.unknown_share(texts, known)
     kept = sum(after for _, after in right) / max(1, sum(before for before, _ in right))
     rows = [
@@ -195,7 +161,6 @@ def main() -> None:
             for way, found in asked_ways.items()
             if way != "untuned_in_plain_text"
         ],
-        row("portable_cells_minus_package", apart.mean) | {"spread": [apart.low, apart.high], "samples": len(own)},
         mean("topic_named", list(map(float, named)), "ours >= 0.5"),
         row("out_of_vocabulary", unknown, goal="ours <= 0.02") | {"spread": list(wilson(unknown, words))},
         *[row(f"largest_frame_of_eight_{how}", max(found), goal="ours <= 2") for how, found in frames.items() if found],
@@ -221,8 +186,7 @@ def main() -> None:
         "prompts; tuned_minus: paired, of each prompt's mean over the seeds. largest_frame_of_eight: in each eight "
         "replies in a row, those that share their commonest sentence, its topic blanked out; the largest of all eights "
         "and seeds. untuned_in_plain_text: the base of the run, asked without its chat template. "
-        "minutes: loading, 60 steps and saving. portable_cells_minus_package: score_after by the portable cells of "
-        "lesson 07, seed 0, paired. reload_difference: of logits, plain peft in a fresh process, float32."
+        "minutes: loading, 60 steps and saving. reload_difference: of logits, plain peft in a fresh process, float32."
     )
     report("stoic_tuning", rows, args, notes)
 

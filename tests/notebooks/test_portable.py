@@ -2,21 +2,17 @@
 
 import ast
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from pasted import BLOCKED, alone, portable, program
 
 from workshop_utils.chat.models import POCKET
 from workshop_utils.gpt import GPT, GPTConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 120  # a lesson's cells take at most 20 s on a quiet machine
 
 # What the cell before them sets, here with a small text and few steps: by the lesson's number.
 SETTINGS: dict[str, str] = {
@@ -78,39 +74,6 @@ JUDGED = str(Path(PACKAGE) / "data_files" / "labelled_pairs.jsonl")
 DEVICE, DTYPE, ATTENTION = "cpu", "float32", "sdpa"
 """,
 }
-BEFORE = {"04": "03"}  # whose portable cells are pasted before those of a lesson
-
-BLOCKED = """
-import sys
-
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "workshop_utils":
-            raise ModuleNotFoundError("portable cells use nothing of workshop_utils")
-
-
-sys.meta_path.insert(0, Blocked())
-"""
-
-
-def portable(number: str) -> list[str]:
-    """The sources of a lesson's portable cells, in order."""
-    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
-    cells = nbformat.read(path, as_version=4).cells
-    return [cell.source for cell in cells if "portable" in cell.metadata.get("tags", [])]
-
-
-def alone(
-    code: str, folder: Path, python: str | Path = sys.executable, **options: str
-) -> subprocess.CompletedProcess[str]:
-    """Run code in a new process, in an empty folder, without workshop_utils and without a network."""
-    (folder / "code.py").write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "offline"), **options}
-    command = [python, "code.py"]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
 
 
 def test_the_package_cannot_be_had_in_there(tmp_path):
@@ -121,9 +84,8 @@ def test_the_package_cannot_be_had_in_there(tmp_path):
 def test_portable_cells_run_alone(number, tmp_path):
     cells = portable(number)
     assert cells, "no cell is tagged portable"
-    earlier = portable(BEFORE[number]) if number in BEFORE else []
-    package = f"PACKAGE = {str(ROOT / 'workshop_utils')!r}"  # its files, which nothing imports
-    done = alone("\n\n".join([BLOCKED, package, *earlier, SETTINGS[number], *cells]), tmp_path)
+    package = f"PACKAGE = {str(ROOT / 'workshop_utils')!r}\n"  # its files, which nothing imports
+    done = alone(program(number, package + SETTINGS[number]), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not any(re.search(r"\bprofile\b", cell) for cell in cells)
 
@@ -163,8 +125,7 @@ UNSLOTH = ROOT / ".venv-unsloth" / "bin" / "python"
 def test_the_portable_cells_of_lesson_07_run_in_unsloth(tmp_path):
     settings = SETTINGS["07"].replace('"transformers"', '"unsloth"')
     options = ("UNSLOTH_FORCE_CPU", "UNSLOTH_COMPILE_DISABLE", "UNSLOTH_DISABLE_STATISTICS")
-    code = "\n\n".join([BLOCKED, settings, *portable("07")])
-    done = alone(code, tmp_path, UNSLOTH, **dict.fromkeys(options, "1"))
+    done = alone(program("07", settings), tmp_path, UNSLOTH, **dict.fromkeys(options, "1"))
     assert done.returncode == 0, done.stderr[-3000:]
     assert "loaded again, the same answer: True" in done.stdout
 

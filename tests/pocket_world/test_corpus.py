@@ -133,7 +133,6 @@ def test_the_pairs_are_many_frames_and_what_is_held_out_is_held_out() -> None:
     assert len(frames) > 120
     assert max(frames.values()) <= pairs.MOST_USES
     assert not set(frames) & {one for pair in held_out for one in sentences(pair.answer.replace(pair.topic, "_"))}
-    assert not {pair.topic for pair in trained} & {pair.topic for pair in held_out}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in chats.KINDS if kind != "any story"])
