@@ -68,7 +68,7 @@ FEW_SHOT: Mistakes = {
     ),
     "the pairs turned round": (
         lambda examples, question: few_shot({right: left for left, right in examples.items()}, question),
-        "your examples have the two words of a pair in the wrong order: `cow: calf`, the word that is asked about first.",
+        "your examples have the two words of a pair in the wrong order. It is `cow: calf`, the animal first.",
     ),
     "the last pair only": (
         lambda examples, question: few_shot(dict([*examples.items()][-1:]), question),
@@ -319,8 +319,8 @@ NUCLEUS: Mistakes = {
     ),
     "the sum at most p": (
         _up_to,
-        "you keep tokens while the sum is p at most. The token that takes the sum to p or above it stays, too: at least "
-        "one is always kept.",
+        "you keep tokens while the sum is p at most. The token that takes the sum to p or above it stays, too: at "
+        "least one is always kept.",
     ),
     "the least probable": (
         _least,
