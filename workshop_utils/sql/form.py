@@ -50,12 +50,12 @@ def prompt(schema: str, question: str, compact: bool = True) -> str:
 
 
 def compact(query: str) -> str:
-    """A query in the pocket form: a blank before each word, also behind a bracket, a dot or a quotation mark.
+    """A query in the pocket form: a blank before each word, also behind a bracket, a dot or a quotation mark, and a ";".
 
     Args:
         query: standard SQL.
     """
-    return re.sub(r"(?<=[(.'])(?=\w)", " ", query)
+    return re.sub(r"(?<=[(.'])(?=\w)", " ", query) + ";"
 
 
 def standard(reply: str) -> str:

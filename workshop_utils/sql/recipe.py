@@ -1,7 +1,7 @@
-"""The tuning of lesson 08: LoRA, and beside it the few embedding rows that the model was never trained on.
+"""The tuning of lesson 08: LoRA, and beside it the embedding rows that SQL needs and that were never trained.
 
-SQL needs symbols such as ( and *, which a model may never have been trained on. Their rows are then alike, so that no
-layer can tell them apart: an adapter alone cannot write them.
+The pocket models have never read the ";" that ends a query. The rows of such tokens are alike, so that no layer can tell
+them apart: an adapter alone writes any of them.
 """
 
 from __future__ import annotations
