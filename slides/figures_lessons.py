@@ -1,4 +1,4 @@
-"""The pictures of the decks 02, 03, 04, 07 and 09: the lessons' own figures, drawn again in the size of a slide.
+"""The pictures of the decks 02, 03, 04, 07, 08 and 09: the lessons' own figures, drawn again in the size of a slide.
 
 python slides/make_figures.py 02_story            draw it (without a name: all of all decks)
 python slides/figures_lessons.py --record 04 07   play these lessons, and keep what their pictures need
@@ -473,6 +473,59 @@ def figure_07_six() -> Figure:
     """Six pairs, ten times over, beside all pairs."""
     with rc_context(STYLE):
         return sized(plots.training(values("07 six"), ""), 4.0)
+
+
+# --- 08: text to SQL
+
+
+@drawing
+def figure_08_mask() -> Figure:
+    """A conversation of the training data: a schema, two questions, and what is learnt from."""
+    from workshop_utils.pocket import shops
+    from workshop_utils.sql import conversations, of_shops
+
+    talk = conversations(of_shops(shops.to_train(2, 0, together=2, seed=6)), 2)[0]
+    marks = {"user": "<start_of_turn>user⏎{}<end_of_turn>⏎", "assistant": "<start_of_turn>model⏎«{}<end_of_turn>»⏎"}
+    text = "".join(marks[turn["role"]].format(turn["content"].replace("\n", "⏎")) for turn in talk)
+    return masked(text, 14)
+
+
+def bench_08() -> dict[str, tuple[float, float, float]]:
+    """Shares and their intervals, as bench/text_to_sql.py has written them."""
+    page = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8").partition("## text_to_sql")[2]
+    line = re.compile(r"^\| ([^|]+?) \| (\S+) \|  \|  \| (?:(\S+) to (\S+))? ", re.MULTILINE)
+    found = line.findall(page.partition("\n## ")[0])
+    return {what: (float(share), float(low or share), float(high or share)) for what, share, low, high in found}
+
+
+@drawing
+def figure_08_accuracy() -> Figure:
+    """Right answers before, with examples in the prompt, and after, by what is held out."""
+    titles = {
+        "before": "before",
+        "few_shot": "few-shot, before",
+        "held_out_questions": "new questions",
+        "held_out_wordings": "new wordings",
+        "held_out_databases": "new databases",
+        "held_out_joins": "joins, new databases",
+    }
+    shares = {titles[what]: [100 * value for value in values] for what, values in bench_08().items() if what in titles}
+    rows = {
+        title: Bar(shares[title][0], f"{shares[title][0]:.0f}%", (shares[title][1], shares[title][2]))
+        for title in titles.values()
+    }
+    with rc_context(STYLE):
+        return sized(plots.bars(rows, "", "right answers (%)"), 4.0)
+
+
+@drawing
+def figure_08_errors() -> Figure:
+    """What the wrong answers to held-out databases are."""
+    before = "databases, wrong: "
+    kinds = {what.removeprefix(before): 100 * found[0] for what, found in bench_08().items() if what.startswith(before)}
+    rows = {kind: Bar(value, f"{value:.1f}%") for kind, value in kinds.items()}
+    with rc_context(STYLE):
+        return sized(plots.bars(rows, "", "share of all answers to held-out databases (%)"), 3.2)
 
 
 # --- 09: quantised evaluation
