@@ -99,7 +99,8 @@ def save_text_to_sql(folder: Path, n: int = 300) -> None:
     for split, asked in drawn.items():
         rows = [{"sql_context": a.database.filled(), "sql_prompt": a.question, "sql": f"{a.query};"} for a in asked]
         rows.insert(1, rows[0] | {"sql": f"DELETE FROM {asked[0].database.tables[0].name};"})
-        _write([{"id": i} | row for i, row in enumerate(rows)], folder / f"synthetic_text_to_sql_{split}.snappy.parquet")
+        rows = [{"id": i} | row for i, row in enumerate(rows)]
+        _write(rows, folder / f"synthetic_text_to_sql_{split}.snappy.parquet")
 
 
 def _write(rows: list[dict[str, Any]], path: Path) -> None:

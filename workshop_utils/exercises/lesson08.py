@@ -47,7 +47,7 @@ def _sorted(expected: list[Any], found: list[Any], ordered: bool) -> bool:
 RESULTS: Mistakes = {
     "sets": (
         lambda expected, found, ordered: expected == found if ordered else set(expected) == set(found),
-        "a set forgets how often a row occurs: `select colour` and `select distinct colour` would be equal. Count rows.",
+        "a set forgets how often a row occurs: `select colour` and `select distinct colour` would agree. Count rows.",
     ),
     "sorted": (
         _sorted,
@@ -148,8 +148,7 @@ def questions_needed(share: float, points: float) -> int:
 
 
 def _shares(rng: random.Random) -> Iterator[Arguments]:
-    for share, points in ((0.5, 5), (0.9, 3), (rng.uniform(0.15, 0.45), 10), (rng.uniform(0.6, 0.85), 2)):
-        yield share, points
+    yield from ((0.5, 5), (0.9, 3), (rng.uniform(0.15, 0.45), 10), (rng.uniform(0.6, 0.85), 2))
 
 
 NEEDED: Mistakes = {

@@ -16,7 +16,12 @@ from workshop_utils.sql.recipe import TOGETHER
 
 N_SHOTS = 3  # examples in a prompt: more do not fit into the pocket model's 512 tokens
 # The first pattern that a query has says what kind of question it answers.
-KINDS = {"join": r"\bjoin\b", "group": r"\bgroup by\b", "total": r"\b(count|sum|avg|min|max)\(", "order": r"\border by\b"}
+KINDS = {
+    "join": r"\bjoin\b",
+    "group": r"\bgroup by\b",
+    "total": r"\b(count|sum|avg|min|max)\(",
+    "order": r"\border by\b",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Data:
         sets: held-out examples by what is new in them.
         shots: examples to train on, to show in a prompt.
         new_rows: more examples to the databases of the last set, none of them in it; the hub has one for most databases.
+        schemas: of the conversations to train on.
         compact: whether schema and query are written in the pocket form.
     """
 
@@ -35,6 +41,7 @@ class Data:
     sets: dict[str, list[Example]]
     shots: list[Example]
     new_rows: list[Example]
+    schemas: list[str]
     compact: bool
 
 
@@ -54,13 +61,15 @@ def data_for(profile: Profile, n: int = 100) -> Data:
         train = of_shops(shops.to_train(TOGETHER * needed, together=TOGETHER))
         sets = {of: of_shops(shops.to_test(n, of, seed=1)) for of in ("questions", "wordings", "databases")}
         more = [one for one in of_shops(shops.to_test(4 * n, "databases", seed=2)) if one not in sets["databases"]]
-        return Data(conversations(train, TOGETHER), sets, of_shops(shops.to_train(N_SHOTS, 0)), more, True)
+        shots, schemas = of_shops(shops.to_train(N_SHOTS, 0)), [one.schema for one in train]
+        return Data(conversations(train, TOGETHER), sets, shots, more, schemas, True)
     with Sandbox() as sandbox:
         train = of_hub(needed, "train", sandbox)
         held_out = [one for one in of_hub(8 * n, "test", sandbox) if sandbox.run(one.databases[0], one.query).rows]
     test, more = held_out[:n], held_out[n : 4 * n]
     sets = {"questions and databases": [replace(one, kind=kind_of(one.query)) for one in test]}
-    return Data(conversations(train, compact=False), sets, train[:N_SHOTS], more, False)
+    schemas = [one.schema for one in train]
+    return Data(conversations(train, compact=False), sets, train[:N_SHOTS], more, schemas, False)
 
 
 def kind_of(query: str) -> str:
