@@ -50,7 +50,7 @@ def prompt(schema: str, question: str, compact: bool = True) -> str:
 
 
 def compact(query: str) -> str:
-    """A query in the pocket form: a blank before each word, also behind a bracket, a dot or a quotation mark, and a ";".
+    """A query in the pocket form: a blank before each word, also after a bracket, a dot or a quote, and a final ";".
 
     Args:
         query: standard SQL.

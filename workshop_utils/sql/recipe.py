@@ -1,7 +1,7 @@
 """The tuning of lesson 08: LoRA, and beside it the embedding rows that SQL needs and that were never trained.
 
-The pocket models have never read the ";" that ends a query. The rows of such tokens are alike, so that no layer can tell
-them apart: an adapter alone writes any of them.
+The pocket models have never read the ";" that ends a query. The rows of such tokens are alike, so that no layer can
+tell them apart: an adapter alone writes any of them.
 """
 
 from __future__ import annotations
