@@ -32,7 +32,7 @@ class Data:
         train: conversations to train on.
         sets: held-out examples by what is new in them.
         shots: examples to train on, to show in a prompt.
-        new_rows: more examples to the databases of the last set, none of them in it; the hub has one for most databases.
+        new_rows: other examples to the databases of the last set; the hub has no more than one for most of them.
         schemas: of the conversations to train on.
         compact: whether schema and query are written in the pocket form.
     """
