@@ -97,7 +97,9 @@ def save_text_to_sql(folder: Path, n: int = 300) -> None:
     """A file to train on, n rows, and one to test with, in the columns of gretelai/synthetic_text_to_sql."""
     drawn = {"train": shops.to_train(n, n // 2), "test": shops.to_test(n // 2, "databases")}
     for split, asked in drawn.items():
-        rows = [{"sql_context": a.database.filled(), "sql_prompt": a.question, "sql": f"{a.query};"} for a in asked]
+        rows: list[dict[str, Any]] = [
+            {"sql_context": a.database.filled(), "sql_prompt": a.question, "sql": f"{a.query};"} for a in asked
+        ]
         rows.insert(1, rows[0] | {"sql": f"DELETE FROM {asked[0].database.tables[0].name};"})
         rows = [{"id": i} | row for i, row in enumerate(rows)]
         _write(rows, folder / f"synthetic_text_to_sql_{split}.snappy.parquet")
