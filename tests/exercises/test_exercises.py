@@ -244,7 +244,11 @@ NOT_RIGHT = [
     ),
     ("06.2", packed_up_to(lambda n, size: n - size - 1), "or your range stops one too early"),
     ("06.2", packed_up_to(lambda n, size: n // size * size), "none is left for the end of its y"),
-    ("08.1", lambda expected, found, ordered: sorted(expected, key=str) == sorted(found, key=str), "for the input "),
+    (
+        "08.1",
+        lambda expected, found, ordered: sorted(expected, key=str) == sorted(found, key=str),
+        "the order of the rows is part of the answer",
+    ),
     ("08.6", lambda train, test: [i for i, row in enumerate(test) if row not in train], "for the input "),
 ]
 
