@@ -38,8 +38,8 @@ def ask(question: str, schema: Path, adapter: Path, profile: Profile) -> tuple[s
     if not form.tables(script):
         raise ValueError(f"{where} makes no table: write CREATE TABLE statements, and INSERTs for rows")
     with Sandbox() as sandbox:
-        if error := sandbox.run(script, "select 1").error:
-            raise ValueError(f"{where} cannot be used, {error}: correct its statements, in SQLite's dialect")
+        if problem := sandbox.run(script, "select 1").error:
+            raise ValueError(f"{where} cannot be used, {problem}: correct its statements, in SQLite's dialect")
     if not (adapter / lora.BELONGS).is_file():
         cure = "run lesson 08, which tunes one, or name its folder with --adapter"
         raise ValueError(f"{short_path(adapter)} holds no adapter: {cure}")
