@@ -244,6 +244,12 @@ NOT_RIGHT = [
     ),
     ("06.2", packed_up_to(lambda n, size: n - size - 1), "or your range stops one too early"),
     ("06.2", packed_up_to(lambda n, size: n // size * size), "none is left for the end of its y"),
+    (
+        "08.1",
+        lambda expected, found, ordered: sorted(expected, key=str) == sorted(found, key=str),
+        "the order of the rows is part of the answer",
+    ),
+    ("08.6", lambda train, test: [i for i, row in enumerate(test) if row not in train], "for the input "),
 ]
 
 
@@ -281,6 +287,8 @@ def test_nothing_that_looks_like_an_answer_passes(exercise: Exercise):
         ("04.4", ([torch.zeros(3)], 1.0), [torch.zeros(3)]),
         ("05.6", ([], [1]), 0),
         ("06.2", ([], 4, 0), []),
+        ("08.1", ([], [], True), True),
+        ("08.6", ([], [("a", "b")]), []),
     ],
 )
 def test_the_printed_solutions_hold_at_the_edges(id, args, expected):

@@ -62,6 +62,20 @@ for name, n in (("train", 16), ("held_out", 4)):
     Path(name).write_text("\\n".join([line] * n))
     DATA[name] = name
 """,
+    "08": f"""
+import json
+from pathlib import Path
+
+MODEL = {str(POCKET["pocket-instruct"])!r}
+DEVICE, DTYPE, ATTENTION, COUNTRY, END = "cpu", "float32", "sdpa", "GBR", "<end_of_turn>"
+TARGETS, RANK, NEW, NLL = ["q_proj", "v_proj"], 4, [59], {{"loss_type": "nll"}}  # 59 is the semicolon
+STEPS, RATE, BATCH, ACCUMULATE, BETA2, MAX_LENGTH, PAD = 3, 2e-3, 4, 1, 0.98, 128, 16
+AS_SQL, FOLDER, DATA, TEST = str.strip, "out", "train", "test"
+talk = [{{"role": "user", "content": "toys: id. How many?"}}, {{"role": "assistant", "content": "select 1;"}}]
+Path(DATA).write_text("\\n".join([json.dumps({{"messages": talk * 2}})] * 16))
+row = {{"messages": talk[:1], "database": "create table toys (id);", "gold": "select count(*) from toys"}}
+Path(TEST).write_text("\\n".join([json.dumps(row)] * 4))
+""",
     "09": """
 import json
 from pathlib import Path
