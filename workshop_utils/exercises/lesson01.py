@@ -129,7 +129,7 @@ RENDERED: Mistakes = {
     ),
     "roles by turns": (
         lambda messages: render([m | {"role": ("user", "assistant")[i % 2]} for i, m in enumerate(messages)]),
-        'you alternate the roles. A user may write twice in a row: read the role of each message, message["role"].',
+        'you alternate the roles. Read the role of each message, message["role"]: a user may write twice here.',
     ),
     "a turn for the model only after the user's": (
         lambda messages: (
@@ -324,7 +324,7 @@ NUCLEUS: Mistakes = {
     ),
     "the least probable": (
         _least,
-        "you sorted from the least probable token on. Begin with the most probable.",
+        "you begin with the least probable tokens, or keep them all. Begin with the most probable, and stop at p.",
     ),
     "sorted": (
         lambda q, p: sorted(nucleus(q, p), reverse=True),
@@ -341,6 +341,10 @@ NUCLEUS: Mistakes = {
     "in the order of the ids": (
         lambda q, p: _by_id(q, _size(q, p)),
         "you kept the right number of tokens, but the first ones, not the most probable: sort them first.",
+    ),
+    "unchanged": (
+        lambda q, p: list(q),
+        "you begin with the least probable tokens, or keep them all. Begin with the most probable, and stop at p.",
     ),
 }
 
@@ -415,7 +419,7 @@ EXERCISES = [
         render,
         RENDERED,
         _conversations,
-        praise="letter for letter what the tokenizer's own template writes.",
+        praise="for these messages, letter for letter what the tokenizer's own template writes.",
     ),
     Exercise(
         "01.3",

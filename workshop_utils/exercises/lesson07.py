@@ -122,7 +122,7 @@ def lora_parameters(shapes: list[tuple[int, int]], rank: int) -> int:
 def _shapes(rng: random.Random) -> Iterator[Arguments]:
     for rank in (2, 3, 8):
         yield [(64 * rng.randrange(1, 6), 64 * rng.randrange(6, 12)) for _ in range(4)], rank
-    yield [(64, 128), (64, 128), (192, 256)], 4  # two layers of the same shape count twice
+    yield [(64, 128), (64, 128), (256, 192)], 4  # two layers of the same shape count twice, and one gets narrower
 
 
 NUMBERS: Mistakes = {
@@ -398,6 +398,7 @@ def _written(rng: random.Random) -> Iterator[Arguments]:
         rows += [(*rows[3][:2], True), (rows[5][0], "A third answer.", True)]
         rows.append((rows[7][0].replace(" ", "   "), "A fourth answer.", True))
         rows.append(("My z broke.", "Another answer.", True))  # like the answer of a row that was not kept
+        rows.append(("My y broke.", "A seventh answer.", True))  # like the prompt of a row that was not kept
         rows += [("My cat is away.", "A fifth answer.", True), ("My cat is a way.", "A sixth answer.", True)]
         first, *others = rows[2:]
         if draw:  # in the first one each row stands where an answer may stumble over it
@@ -408,6 +409,8 @@ def _written(rng: random.Random) -> Iterator[Arguments]:
 def _told(args: Arguments, got: Any, expected: list[int]) -> str:
     """Tell which row was dropped or kept wrongly, with its texts."""
     (rows,) = args
+    if not isinstance(got, list | tuple) or any(isinstance(i, str) for i in got):
+        return "return a list of row numbers, such as [0, 2]."
     if len(got) == len(rows):  # a yes or no for each row, or everything
         return ""
     kept = [int(i) for i in got]
@@ -540,7 +543,7 @@ EXERCISES = [
         CURVES,
         _runs,
         wrong=OTHER_CURVES,
-        praise="the training loss falls, the held-out loss has turned. Stop at its lowest point, or get more pairs.",
+        praise="the training loss falls, the held-out loss has turned. Read replies from before and after the turn.",
     ),
     Exercise(
         "07.6",

@@ -91,14 +91,19 @@ def names_topic(topic: str, text: str) -> bool:
     return re.search(rf"\b{re.escape(topic)}s?\b", text.lower()) is not None
 
 
+def frames(topic: str, text: str) -> set[str]:
+    """The sentences of a reply, in small letters, with "_" for its topic: equal for replies that differ in it alone."""
+    blanked = re.sub(rf"\b{re.escape(topic)}\b", "_", text.strip().lower())
+    return set(re.split(r"(?<=[.!?])\s+", blanked))
+
+
 def commonest_frame(replies: Iterable[tuple[str, str]]) -> tuple[str, int]:
-    """The sentence that most replies share once the topic is blanked out: the "mail merge" of a set of replies.
+    """The frame that most replies share, as form letters do.
 
     Args:
         replies: topic and text of each, at least one of them with a text.
 
     Returns:
-        the sentence in small letters, "_" for the topic, and how many replies hold it.
+        the sentence, as in `frames`, and how many replies hold it.
     """
-    blanked = (re.sub(rf"\b{re.escape(topic)}\b", "_", text.strip().lower()) for topic, text in replies)
-    return Counter(frame for text in blanked for frame in set(re.split(r"(?<=[.!?])\s+", text))).most_common(1)[0]
+    return Counter(frame for topic, text in replies for frame in frames(topic, text)).most_common(1)[0]
