@@ -101,6 +101,8 @@ def save_text_to_sql(folder: Path, n: int = 300) -> None:
             {"sql_context": a.database.filled(), "sql_prompt": a.question, "sql": f"{a.query};"} for a in asked
         ]
         rows.insert(1, rows[0] | {"sql": f"DELETE FROM {asked[0].database.tables[0].name};"})
+        table = asked[0].database.tables[0].name
+        rows.insert(2, rows[0] | {"sql": f"SELECT COUNT(*) FROM {table} WHERE name LIKE '%a%';"})
         rows = [{"id": i} | row for i, row in enumerate(rows)]
         _write(rows, folder / f"synthetic_text_to_sql_{split}.snappy.parquet")
 

@@ -148,6 +148,16 @@ def decoded_from_the_front(ids, pairs):
     return found.decode("utf-8", "replace")
 
 
+def removes_in_place(expected, found, ordered):
+    if ordered:
+        return int(expected == found)
+    for row in expected:
+        if row not in found:
+            return 0
+        found.remove(row)
+    return int(not found)
+
+
 # What people really answered, and what was once refused.
 RIGHT = [
     *((id, defined_by(source)) for id, source in OTHER.items()),
@@ -157,6 +167,7 @@ RIGHT = [
     ("02.4", decoded_from_the_front),
     ("04.3", lambda losses, tokens: sum(Decimal(x) * n for x, n in zip(losses, tokens, strict=True)) / sum(tokens)),
     ("07.1", lambda prompt, reply, width: (*[-100] * len(prompt), *reply, *[-100] * (width - len(prompt + reply)))),
+    ("08.1", removes_in_place),
     ("09.3", lambda log_probabilities: complex(math.exp(-sum(log_probabilities) / len(log_probabilities)))),
 ]
 

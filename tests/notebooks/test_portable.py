@@ -74,7 +74,8 @@ AS_SQL, FOLDER, DATA, TEST = str.strip, "out", "train", "test"
 talk = [{{"role": "user", "content": "toys: id. How many?"}}, {{"role": "assistant", "content": "select 1;"}}]
 Path(DATA).write_text("\\n".join([json.dumps({{"messages": talk * 2}})] * 16))
 row = {{"messages": talk[:1], "database": "create table toys (id);", "gold": "select count(*) from toys"}}
-Path(TEST).write_text("\\n".join([json.dumps(row)] * 4))
+golds = ["select count(*) from toys", "select id from toys where id like 'a%'", "select none from toys"]  # one fails
+Path(TEST).write_text("\\n".join(json.dumps(row | {{"gold": gold}}) for gold in golds))
 """,
     "09": """
 import json

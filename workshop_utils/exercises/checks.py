@@ -68,7 +68,8 @@ class Exercise:
 
     def inputs(self, seed: str) -> Iterator[tuple[Any, ...]]:
         """Yield the tuples of arguments of one try; the same seed gives the same ones, in fresh objects."""
-        yield from [()] if self.cases is None else self.cases(random.Random(seed))
+        # Copies: `cases` may use one list in several inputs, and an answer may change it in place.
+        yield from map(copied, [()] if self.cases is None else self.cases(random.Random(seed)))
 
     def result(self, answer: Any, args: tuple[Any, ...]) -> Any:
         """Use an answer on one tuple of arguments."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import re
@@ -36,6 +37,10 @@ def _results(rng: random.Random) -> Iterator[Arguments]:
     yield gaps, gaps[::-1], False  # NULL and text cannot be sorted
     yield gaps, [(names[0], 0), *gaps[1:]], False  # NULL is not 0
     yield gaps, [*gaps[:3], (names[3], 7)], False
+    yield [(names[0], "")], [(names[0], None)], False  # nor an empty text
+    yield [(names[0], 2)], [(names[0], 2.0)], False  # one number, in two spellings
+    yield rows, twice, False  # all that is expected, and more
+    yield [(names[0], 1), (names[1], 2)], [(names[0], 2), (names[1], 1)], False  # each column alone is the same
     yield rows, [], False
     yield [], [], False
 
@@ -65,6 +70,25 @@ RESULTS: Mistakes = {
         lambda expected, found, ordered: len(expected) == len(found),
         "you compare how many rows there are, and not what stands in them.",
     ),
+    "more rows": (
+        lambda expected, found, ordered: expected == found if ordered else not Counter(expected) - Counter(found),
+        "you look for what is missing only: a row too many makes another result, too.",
+    ),
+    "each column alone": (
+        lambda expected, found, ordered: (
+            expected == found
+            if ordered
+            else len(expected) == len(found)
+            and [Counter(c) for c in zip(*expected, strict=True)] == [Counter(c) for c in zip(*found, strict=True)]
+        ),
+        "you compare each column alone: what stands in one row belongs together. Count whole rows.",
+    ),
+    "sorted as text": (
+        lambda expected, found, ordered: (
+            expected == found if ordered else sorted(map(str, expected)) == sorted(map(str, found))
+        ),
+        "as texts 2 and 2.0 differ, although they are the same number: count the rows themselves.",
+    ),
     "zero for NULL": (
         lambda expected, found, ordered: same_result(
             [tuple(value or 0 for value in row) for row in expected],
@@ -79,10 +103,13 @@ RESULTS: Mistakes = {
 # --- 08.2: what a query may do
 
 
+_HARMLESS = ("avg", "count", "max", "min", "sum")
+
+
 def is_allowed(action: int, name: str) -> bool:
     """Whether SQLite may do one thing for a query that a model wrote."""
     if action == sqlite3.SQLITE_FUNCTION:
-        return name.lower() in ("avg", "count", "max", "min", "sum")
+        return name.lower() in _HARMLESS
     return action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
 
 
@@ -90,15 +117,26 @@ def _actions(rng: random.Random) -> Iterator[Arguments]:
     cases = [
         (sqlite3.SQLITE_SELECT, ""),
         (sqlite3.SQLITE_READ, "price"),
-        (sqlite3.SQLITE_FUNCTION, "count"),
-        (sqlite3.SQLITE_FUNCTION, "AVG"),
+        *((sqlite3.SQLITE_FUNCTION, name) for name in _HARMLESS),
+        *((sqlite3.SQLITE_FUNCTION, name.upper()) for name in _HARMLESS),
+        *((sqlite3.SQLITE_FUNCTION, name) for name in ("", "a", "like", "sumo", "total", "zeroblob", "group_concat")),
         (sqlite3.SQLITE_FUNCTION, "load_extension"),
         (sqlite3.SQLITE_FUNCTION, rng.choice(["readfile", "writefile", "randomblob"])),
         (sqlite3.SQLITE_DELETE, ""),
         (sqlite3.SQLITE_INSERT, ""),
         (sqlite3.SQLITE_UPDATE, "price"),
+        (sqlite3.SQLITE_UPDATE, "count"),  # columns may be called so
+        (sqlite3.SQLITE_DELETE, "max"),
         (sqlite3.SQLITE_DROP_TABLE, ""),
+        (sqlite3.SQLITE_DROP_VIEW, ""),
+        (sqlite3.SQLITE_CREATE_TRIGGER, ""),
         (sqlite3.SQLITE_ATTACH, ""),
+        (sqlite3.SQLITE_DETACH, ""),
+        (sqlite3.SQLITE_REINDEX, ""),
+        (sqlite3.SQLITE_ANALYZE, ""),
+        (sqlite3.SQLITE_SAVEPOINT, ""),
+        (sqlite3.SQLITE_RECURSIVE, ""),
+        (9999, ""),  # what a later SQLite may ask
         (sqlite3.SQLITE_PRAGMA, ""),
         (sqlite3.SQLITE_TRANSACTION, ""),
         (sqlite3.SQLITE_CREATE_VIEW, ""),
@@ -109,7 +147,6 @@ def _actions(rng: random.Random) -> Iterator[Arguments]:
 
 _READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
 _CHANGES = (sqlite3.SQLITE_DELETE, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DROP_TABLE)
-_HARMLESS = ("avg", "count", "max", "min", "sum")
 ACTIONS: Mistakes = {
     "a list of what is forbidden": (
         lambda action, name: action not in _CHANGES and name != "load_extension",
@@ -132,6 +169,16 @@ ACTIONS: Mistakes = {
         lambda action, name: action in _READS or (action == sqlite3.SQLITE_FUNCTION and name in _HARMLESS),
         "SQL does not distinguish AVG from avg: compare name.lower().",
     ),
+    "the name first": (
+        lambda action, name: action in _READS or name.lower() in _HARMLESS,
+        "a column may be called count, and an UPDATE of it has this name: look at the action first.",
+    ),
+    "a piece of a name": (
+        lambda action, name: (
+            action in _READS or (action == sqlite3.SQLITE_FUNCTION and name.lower() in "avg count max min sum")
+        ),
+        "in a text, `in` also finds pieces of a word, and the empty text: put the five names in a tuple or a list.",
+    ),
     "the name alone": (
         lambda action, name: action in _READS or name.lower() in (*_HARMLESS, ""),
         "an empty name belongs to many actions, such as DELETE and ATTACH: look at the action first.",
@@ -148,13 +195,17 @@ def questions_needed(share: float, points: float) -> int:
 
 
 def _shares(rng: random.Random) -> Iterator[Arguments]:
-    yield from ((0.5, 5), (0.9, 3), (rng.uniform(0.15, 0.45), 10), (rng.uniform(0.6, 0.85), 2))
+    yield from ((0.5, 5), (0.9, 3), (0.5, 2), (rng.uniform(0.15, 0.45), 10), (rng.uniform(0.6, 0.85), 2))
 
 
 NEEDED: Mistakes = {
     "rounded down": (
         lambda share, points: math.floor(share * (1 - share) * (1.96 / (points / 100)) ** 2),
         "rounded down, the interval is a little too wide: math.ceil rounds up.",
+    ),
+    "one more": (
+        lambda share, points: math.floor(share * (1 - share) * (1.96 / (points / 100)) ** 2) + 1,
+        "where the formula gives a whole number, as 2401, that many are enough: math.ceil leaves it.",
     ),
     "points as shares": (
         lambda share, points: math.ceil(share * (1 - share) * (1.96 / points) ** 2),
@@ -206,6 +257,12 @@ def _queries(rng: random.Random) -> Iterator[Arguments]:
     yield gold, gold.replace(">", "<"), False, ""
     yield gold, gold.replace("name", "stock"), False, ""
     yield red, gold, False, ""
+    two = red + " and size = 'small'"
+    yield two, two.replace(" and ", " or "), False, ""  # what stands between two texts is no text
+    yield two, two.replace("small", "New York"), False, ""
+    yield f"{gold} limit 5", f"{gold} limit 5".replace(f"> {n}", f"> {n + 1}"), False, ""
+    yield f"{gold} limit 5", f"{gold} limit 6", False, ""
+    yield gold.replace(name, "t1"), gold.replace(name, "t2"), False, ""  # a digit of a name is no number
 
 
 def _sorter(values: str = r"'[^']*'|\b\d+\b", names: str = "no such (table|column)", first: bool = True) -> Any:
@@ -224,6 +281,18 @@ ERRORS: Mistakes = {
     "numbers alone": (
         _sorter(r"\b\d+\b"),
         "you replace the numbers only: 'red' and 'blue' are values as well.",
+    ),
+    "greedy": (
+        _sorter(r"'.*'|\b\d+\b"),
+        "'.*' reaches from the first quotation mark to the last one, over what stands between two texts: '[^']*'.",
+    ),
+    "one word": (
+        _sorter(r"'\w+'|\b\d+\b"),
+        "a text may have several words, as 'New York': take all between two quotation marks, '[^']*'.",
+    ),
+    "digits of names": (
+        _sorter(r"'[^']*'|\d+"),
+        "the digit of the table t1 is no number, and t2 is another table: \\b\\d+\\b finds whole numbers only.",
     ),
     "texts alone": (
         _sorter(r"'[^']*'"),
@@ -266,7 +335,10 @@ def split_by_database(rows: list[tuple[str, str]], percent: int) -> tuple[list[A
 def _pool(rng: random.Random) -> Iterator[Arguments]:
     for percent in (30, 50):
         databases = [f"CREATE TABLE t{rng.randrange(10_000)} (id, name);" for _ in range(12)]
-        yield [(rng.choice(databases), f"How many {i}?") for i in range(40)], percent
+        names = (f"CREATE TABLE u{rng.randrange(10**6)} (id, name);" for _ in itertools.count())
+        databases.append(next(name for name in names if zlib.crc32(name.encode()) % 100 == percent))
+        asked = [databases[-1], *(rng.choice(databases) for _ in range(39))]
+        yield [(schema, f"How many {i}?") for i, schema in enumerate(asked)], percent
 
 
 def _split_by(key: Any, below: bool = True) -> Any:
@@ -295,6 +367,10 @@ SPLITS: Mistakes = {
         ),
         "you cut the list at a place, so that one database is on both sides: let the hash of the database decide.",
     ),
+    "one too many": (
+        lambda rows, percent: split_by_database(rows, percent + 1),
+        "the remainders go from 0 to 99: `< percent` is true for so many of them, `<= percent` for one more.",
+    ),
     "sides swapped": (
         lambda rows, percent: split_by_database(rows, percent)[::-1],
         "the sides are swapped: first the rows to train on, then the `percent` to test with.",
@@ -322,6 +398,8 @@ def _sides(rng: random.Random) -> Iterator[Arguments]:
             (d, "How many?"),  # a question that was trained, to another database
             (e, "What is the sum?"),
             (b, "Which price?"),
+            (a.replace("price", "stock"), "How many?"),  # a table of the same name with another column
+            (c.replace("id INTEGER, price INTEGER", "price INTEGER, id INTEGER"), "How many?"),
         ]
         yield train, rng.sample(test, len(test))
 
@@ -343,6 +421,14 @@ LEAKS: Mistakes = {
     "blanks only": (
         lambda train, test: _found(train, test, lambda row: " ".join(row[0].split())),
         "capitals still hide a database: SQL does not distinguish them, so lower() first.",
+    ),
+    "names of tables": (
+        lambda train, test: _found(train, test, lambda row: row[0].lower().split()[2]),
+        "you compare the names of the tables only: with other columns it is another schema.",
+    ),
+    "sorted letters": (
+        lambda train, test: _found(train, test, lambda row: "".join(sorted("".join(row[0].lower().split())))),
+        "sorted, two schemas with columns in another order look alike. Only blanks and capitals do not count.",
     ),
     "questions": (
         lambda train, test: _found(train, test, lambda row: row[1]),

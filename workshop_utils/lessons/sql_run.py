@@ -32,7 +32,7 @@ class Data:
         train: conversations to train on.
         sets: held-out examples by what is new in them.
         shots: examples to train on, to show in a prompt.
-        new_rows: other examples to the databases of the last set; the hub has no more than one for most of them.
+        new_rows: examples to the databases of the last set with other queries; the hub has one row for most of them.
         schemas: of the conversations to train on.
         compact: whether schema and query are written in the pocket form.
     """
@@ -60,13 +60,17 @@ def data_for(profile: Profile, n: int = 100) -> Data:
     if profile.name == "pocket":
         train = of_shops(shops.to_train(TOGETHER * needed, together=TOGETHER))
         sets = {of: of_shops(shops.to_test(n, of, seed=1)) for of in ("questions", "wordings", "databases")}
-        more = [one for one in of_shops(shops.to_test(4 * n, "databases", seed=2)) if one not in sets["databases"]]
+        asked = {(one.schema, one.query) for one in sets["databases"]}  # in whatever words
+        more = of_shops(shops.to_test(4 * n, "databases", seed=2))
+        more = [one for one in more if (one.schema, one.query) not in asked]
         shots, schemas = of_shops(shops.to_train(N_SHOTS, 0)), [one.schema for one in train]
         return Data(conversations(train, TOGETHER), sets, shots, more, schemas, True)
     with Sandbox() as sandbox:
         train = of_hub(needed, "train", sandbox)
         held_out = [one for one in of_hub(8 * n, "test", sandbox) if sandbox.run(one.databases[0], one.query).rows]
     test, more = held_out[:n], held_out[n : 4 * n]
+    asked = {(one.schema, one.query) for one in test}
+    more = [one for one in more if (one.schema, one.query) not in asked]
     sets = {"questions and databases": [replace(one, kind=kind_of(one.query)) for one in test]}
     schemas = [one.schema for one in train]
     return Data(conversations(train, compact=False), sets, train[:N_SHOTS], more, schemas, False)
