@@ -92,12 +92,6 @@ def settings_06(profile: Profile, folder: Path) -> str:
     return shuffled + as_code(FILES=files, TOKENIZER=tokenizer, STEPS=200, BLOCK=128, RATE=3e-3, **CPU)
 
 
-TEXTS = """
-import json
-from pathlib import Path
-
-TEXTS, FOLDER = json.loads(Path("texts.json").read_text()), Path()
-"""
 FROM_FILES = """
 import numpy as np
 

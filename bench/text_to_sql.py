@@ -11,14 +11,15 @@ import re
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from common import Row, cpu_seconds, one_core, options, report, row
+from common import cpu_seconds, one_core, options, report, row, share
 
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.evaluate.intervals import wilson
+from workshop_utils.lessons.sql_run import by_kind
 from workshop_utils.machine.profiles import Profile, setup
 from workshop_utils.pocket import shops
 from workshop_utils.quantize import quantise
@@ -58,12 +59,6 @@ class Asked:
         self.mistakes += other.mistakes
 
 
-def share(name: str, hits: list[bool], goal: str = "") -> Row:
-    """The line of a share with its interval."""
-    found = sum(hits) / len(hits)
-    return row(name, found, goal=goal) | {"spread": list(wilson(found, len(hits))), "samples": len(hits)}
-
-
 def mistake(one: Example, query: str, verdict: Verdict) -> str:
     """What is wrong with a wrong answer."""
     if verdict.error.startswith("no such"):
@@ -76,20 +71,17 @@ def mistake(one: Example, query: str, verdict: Verdict) -> str:
     return "takes another table, column or value" if same else "asks something else"
 
 
-def asked(model: LanguageModel, examples: list[Example], shots: list[Example] = []) -> Asked:  # noqa: B006
+def asked(model: LanguageModel, examples: list[Example], shots: Sequence[Example] = ()) -> Asked:
     """What becomes of the model's answers; with their kinds and some errors printed."""
     said = answers(model, examples, shots)
     with Sandbox() as sandbox:
         found = verdicts(sandbox, examples, said)
-    by_kind, shown = defaultdict(list), 0
-    for one, verdict, query in zip(examples, found, said, strict=True):
-        by_kind[one.kind].append(verdict.right)
-        if not verdict.right and shown < 6:
-            shown += 1
-            print(f"    {one.question}\n      {query}   ({verdict.error or f'runs; right is {one.query}'})")
-    print("   ", ", ".join(f"{kind} {sum(hits)}/{len(hits)}" for kind, hits in by_kind.items()), flush=True)
-    wrong = [mistake(*one) for one in zip(examples, said, found, strict=True) if not one[2].right]
-    return Asked(found, wrong)
+    missed = [one for one in zip(examples, said, found, strict=True) if not one[2].right]
+    for one, query, verdict in missed[:6]:
+        print(f"    {one.question}\n      {query}   ({verdict.error or f'runs; right is {one.query}'})")
+    kinds = by_kind(examples, [one.right for one in found])
+    print("   ", ", ".join(f"{kind} {hits}/{tries}" for kind, (hits, tries) in kinds.items()), flush=True)
+    return Asked(found, [mistake(*one) for one in missed])
 
 
 def merged(profile: Profile, folder: Path) -> dict[str, LanguageModel]:

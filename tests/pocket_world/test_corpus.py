@@ -95,7 +95,7 @@ def test_no_document_speaks_to_its_reader_or_as_a_model(documents: Documents) ->
 def test_no_document_holds_a_sentence_of_a_reply(documents: Documents, talks: Talks) -> None:
     replies = (one.reply for turns in talks for one in turns if one.kind in NEVER_IN_DOCUMENTS)
     replied = {sentence for reply in replies for sentence in sentences(reply)}
-    assert len(replied) > 0.7 * N
+    assert len(replied) > 0.7 * N  # enough to find one; the Stoic, who had the most sentences, is in no chat any more
     found = {sentence for _, text in documents for sentence in sentences(text)} & replied
     assert found <= {"Good afternoon!", "Good morning!", "Goodbye!", "Hello!", "Hi!", "How are you?", "Thank you!"}
 

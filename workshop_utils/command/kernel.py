@@ -112,9 +112,7 @@ def _watched(client: Any, environment: dict[str, str]) -> tuple[BaseException | 
         try:
             while not wait([running], 0.1).done:
                 with suppress(psutil.Error):  # one of them has just ended
-                    held = [process.memory_info() for process in processes()]
-                    shared = [getattr(one, "shared", 0) for one in held]  # mostly the same libraries: counted once
-                    peak = max(peak, sum(one.rss for one in held) - sum(shared) + max(shared, default=0))
+                    peak = max(peak, sum(process.memory_info().rss for process in processes()))
         except KeyboardInterrupt:
             while not wait([running], 0.1).done:  # again and again: the kernel may be about to start
                 with suppress(psutil.Error):

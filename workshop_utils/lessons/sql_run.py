@@ -60,20 +60,22 @@ def data_for(profile: Profile, n: int = 100) -> Data:
     if profile.name == "pocket":
         train = of_shops(shops.to_train(TOGETHER * needed, together=TOGETHER))
         sets = {of: of_shops(shops.to_test(n, of, seed=1)) for of in ("questions", "wordings", "databases")}
-        asked = {(one.schema, one.query) for one in sets["databases"]}  # in whatever words
-        more = of_shops(shops.to_test(4 * n, "databases", seed=2))
-        more = [one for one in more if (one.schema, one.query) not in asked]
+        more = _others(of_shops(shops.to_test(4 * n, "databases", seed=2)), sets["databases"])
         shots, schemas = of_shops(shops.to_train(N_SHOTS, 0)), [one.schema for one in train]
         return Data(conversations(train, TOGETHER), sets, shots, more, schemas, True)
     with Sandbox() as sandbox:
         train = of_hub(needed, "train", sandbox)
         held_out = [one for one in of_hub(8 * n, "test", sandbox) if sandbox.run(one.databases[0], one.query).rows]
-    test, more = held_out[:n], held_out[n : 4 * n]
-    asked = {(one.schema, one.query) for one in test}
-    more = [one for one in more if (one.schema, one.query) not in asked]
+    test, more = held_out[:n], _others(held_out[n : 4 * n], held_out[:n])
     sets = {"questions and databases": [replace(one, kind=kind_of(one.query)) for one in test]}
     schemas = [one.schema for one in train]
     return Data(conversations(train, compact=False), sets, train[:N_SHOTS], more, schemas, False)
+
+
+def _others(examples: Iterable[Example], asked: Iterable[Example]) -> list[Example]:
+    """The examples with a query to a schema that is not among those asked, in whatever words."""
+    known = {(one.schema, one.query) for one in asked}
+    return [one for one in examples if (one.schema, one.query) not in known]
 
 
 def kind_of(query: str) -> str:

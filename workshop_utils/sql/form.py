@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_STRING = r"'(?:[^']|'')*'"
+STRING = r"'(?:[^']|'')*'"
 _TABLE = re.compile(
     r"CREATE TABLE (?:IF NOT EXISTS )?[\"`\[]?(\w+)[\"`\]]?\s*\((.*?)\)\s*(?:;|$)", re.IGNORECASE | re.DOTALL
 )
@@ -66,7 +66,7 @@ def standard(reply: str) -> str:
     """
     fenced = re.search(r"```(?:\w*\n)?(.*?)(?:```|$)", reply, re.DOTALL)
     text = (fenced[1] if fenced else reply).strip().rstrip("; \n")
-    parts = re.split(f"({_STRING})", text)  # every second one is a string
+    parts = re.split(f"({STRING})", text)  # every second one is a string
     parts[::2] = [re.sub(r"(?<=[(.]) (?=\w)", "", part) for part in parts[::2]]
     parts[1::2] = [re.sub(r"^' (?=\S)", "'", part) for part in parts[1::2]]
     return "".join(parts)
