@@ -274,7 +274,7 @@ def is_allowed(action, name):
 questions_needed = lambda share, points: np.ceil((share - share**2) * 38416 / np.float64(points) ** 2)
 def kind_of_error(gold, said, right, error):
     def shape(query):
-        return re.sub("(?<![a-z])[0-9]+", "1", "x".join(query.split("'")[::2]))
+        return re.sub("(?<![a-z])[0-9]+", "1", "x".join(query.casefold().split("'")[::2]))
     if not right and not error:
         return np.str_("another value" if shape(gold) == shape(said) else "another query")
     return "right" if right else "unknown name" if "no such" in error else "does not run"
