@@ -1,7 +1,7 @@
 """Small shops' databases with questions to them and the SQL that answers each, for lesson 08.
 
 Databases: 16 that tools/pocket_world/shops.py made from real words, kept as texts/shops.jsonl, and any number of
-made-up ones, their names random words or mixtures of two. Questions: 17 kinds, in the wordings of texts/sql_wordings.txt.
+made-up ones, their names random words or mixtures of two. Questions: 17 kinds, in wordings of texts/sql_wordings.txt.
 """
 
 from __future__ import annotations
