@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-ARCHITECTURES = ("llama", "qwen2")
-KINDS = {"f32": "F32", "q8_0": "Q8_0", "q4_0": "Q4_0"}  # ours, and gguf's
+ARCHITECTURES = ("llama", "qwen2", "starcoder2")  # the last is what lesson 04's GPT is (hf.py)
+KINDS = {"f32": "F32", "f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}  # ours, and gguf's
 BLOCK = 32  # neighbours in a row that share a scale
 # How a byte-level tokenizer splits text before it merges, and what llama.cpp calls it. GPT-2's pattern is the one that
 # the tokenizers library has built in; SmolLM2 splits digits off first.
@@ -53,8 +53,7 @@ def lack_of(model: Any) -> str:
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type", "default") != "default":
         return f"its positions are scaled ({rope['rope_type']}): use llama.cpp's convert_hf_to_gguf.py"
-    odd = [size for size in (config.hidden_size, config.intermediate_size) if size % BLOCK]
-    return f"its size {odd[0]} does not make whole blocks of {BLOCK}" if odd else ""
+    return ""
 
 
 def _pre_tokenizer(tokenizer: Any) -> str:
@@ -91,11 +90,12 @@ def write_gguf(model: Any, tokenizer: Any | None, path: Path | str, kind: str = 
     """Write a model with its tokenizer and template into one file, whole or not at all.
 
     Args:
-        model: LlamaForCausalLM or Qwen2ForCausalLM of transformers, in floats.
+        model: LlamaForCausalLM, Qwen2ForCausalLM or Starcoder2ForCausalLM of transformers, in floats.
         tokenizer: its byte-level BPE tokenizer; None for a file that takes token ids and no text.
         path: of the file, which should end in .gguf.
-        kind: "f32", "q8_0" (8 bits and a scale of 16 for 32 weights: 8.5 bits a weight) or "q4_0" (4.5 bits; the
-            embedding table, which is often the head too, stays in Q8_0, as llama.cpp keeps it finer).
+        kind: "f32", "f16", "q8_0" (8 bits and a scale of 16 for 32 weights: 8.5 bits a weight) or "q4_0" (4.5 bits; the
+            embedding table, which is often the head too, stays in Q8_0, as llama.cpp keeps it finer). A matrix whose
+            rows are no multiple of 32 stays in F16, as llama.cpp's own tool leaves it.
         name: to be shown by programs that open it.
 
     Returns:
@@ -143,7 +143,10 @@ def _add_shape(writer: Any, config: Any, name: str) -> None:
     writer.add_value_length(width)
     writer.add_rope_dimension_count(width)
     writer.add_rope_freq_base(float((config.rope_parameters or {}).get("rope_theta", 10000.0)))
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    if config.model_type == "starcoder2":
+        writer.add_layer_norm_eps(config.norm_epsilon)
+    else:
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
 
 
@@ -209,7 +212,8 @@ def _add_weights(writer: Any, model: Any, kind: str) -> int:
         values = _as_llama_cpp(name, tensor, config)
         keep = values.ndim < 2  # norms and biases are few, and matter
         finer = kind == "q4_0" and target in ("token_embd.weight", "output.weight")
-        which = getattr(gguf.GGMLQuantizationType, "F32" if keep else "Q8_0" if finer else KINDS[kind])
+        rough = "F16" if values.shape[-1] % BLOCK and kind.startswith("q") else "Q8_0" if finer else KINDS[kind]
+        which = getattr(gguf.GGMLQuantizationType, "F32" if keep else rough)
         data = gguf.quants.quantize(values, which)
         writer.add_tensor(target, data, raw_dtype=which)
         written += data.nbytes
