@@ -1,6 +1,6 @@
-"""GGUF, the file that llama.cpp, Ollama and LM Studio read: written for Llama and Qwen2, read back, and run.
+"""GGUF, the file that llama.cpp, Ollama and LM Studio read: written for Llama, Qwen2 and Starcoder2, and read back.
 
-A transformers model and its tokenizer -> one file with everything in it -> llama.cpp's own server in this process.
+A transformers model and its tokenizer -> one file with everything in it, which llama_cpp.py runs.
 llama.cpp splits text by patterns that it knows by name. A tokenizer with another pattern is refused: with other tokens
 than in training a model quietly gets worse. Without a tokenizer a file computes with token ids alone.
 """
@@ -8,8 +8,6 @@ than in training a model quietly gets worse. Without a tokenizer a file computes
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import replace
 from io import StringIO
@@ -260,49 +258,3 @@ def table_and_rest(path: Path | str) -> tuple[int, int]:
     sizes = {tensor.name: int(tensor.n_bytes) for tensor in GGUFReader(path).tensors}
     table = sizes.pop("token_embd.weight")
     return table, sum(sizes.values())
-
-
-class LlamaCpp:
-    """llama.cpp's server in this process, with one file loaded."""
-
-    def __init__(self, path: Path | str, context: int = 512) -> None:
-        """Load a file, to compute with as many threads as torch.
-
-        Args:
-            path: a GGUF file.
-            context: tokens that prompt and answer may have together.
-
-        Raises:
-            ImportError: xllamacpp is not installed.
-        """
-        import torch
-        import xllamacpp
-
-        settings = xllamacpp.CommonParams()
-        settings.model.path = str(path)
-        settings.n_ctx = context
-        settings.n_parallel = 1
-        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = torch.get_num_threads()
-        settings.verbosity = -1  # errors only
-        self._server = xllamacpp.Server(settings)
-
-    def write(self, ids: Sequence[int], new_tokens: int) -> float:
-        """Go on from token ids, always with the likeliest token, and do not stop early.
-
-        Args:
-            ids: the prompt.
-            new_tokens: how many to add.
-
-        Returns:
-            seconds, including reading the prompt.
-
-        Raises:
-            RuntimeError: the server refused, or wrote fewer.
-        """
-        asked = {"prompt": list(ids), "n_predict": new_tokens, "temperature": 0.0}
-        began = time.perf_counter()
-        answer = self._server.handle_completions(asked | {"ignore_eos": True, "cache_prompt": False})
-        seconds = time.perf_counter() - began
-        if "choices" not in answer or answer["usage"]["completion_tokens"] != new_tokens:
-            raise RuntimeError(f"llama.cpp did not write {new_tokens} tokens after {len(ids)}: {answer}")
-        return seconds

@@ -11,7 +11,6 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from workshop_utils.chat.template import conversation
 from workshop_utils.pocket import words
 from workshop_utils.pocket.asked import asked
 from workshop_utils.pocket.scoring import sentences_of
@@ -49,7 +48,8 @@ class Request:
     @property
     def messages(self) -> list[dict[str, str]]:
         """The exchange, for a chat template."""
-        return conversation(self.prompt, self.reply)
+        said = {"user": self.prompt, "assistant": self.reply}
+        return [{"role": role, "content": text} for role, text in said.items()]
 
 
 def _one_in(text: str, every: int) -> bool:
