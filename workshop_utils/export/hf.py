@@ -13,7 +13,7 @@ from workshop_utils.gpt.model import GPT
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Where a weight lies in Starcoder2, that is in a transformer with rotary positions, LayerNorm and an MLP without a gate.
+# Where a weight lies in Starcoder2: a transformer with rotary positions, LayerNorm and an MLP without a gate.
 NAMES = {
     "ln_1": "input_layernorm",
     "ln_2": "post_attention_layernorm",

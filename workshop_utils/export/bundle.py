@@ -1,0 +1,180 @@
+"""A model to give away: its files, how to start it, its card and its hashes; the folder appears whole or not at all.
+
+A model in floats -> "hf" (safetensors, for transformers and vLLM), "gguf" (for llama.cpp) or "ollama" (a GGUF and its
+Modelfile). The card says where the model comes from, what it was trained on, and what it cannot do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workshop_utils.chat.language_model import LanguageModel
+from workshop_utils.chat.template import TURN_ENDS
+from workshop_utils.export import gguf
+from workshop_utils.machine.files import PARTIAL
+from workshop_utils.machine.hardware import short_path
+
+TARGETS = ("hf", "gguf", "ollama")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a card has to say beyond what the files themselves say.
+
+    Attributes:
+        base: the model that this one was made from, with its licence; or "nothing", and the script.
+        data: what it was trained on, with its licence.
+        figures: what was measured, and by which run.
+        energy: of the training, "" if it was not measured.
+        limits: what it cannot do.
+        licence: of the weights; that of the base, if it has one, comes first.
+    """
+
+    base: str
+    data: str
+    figures: str
+    limits: str
+    energy: str = ""
+    licence: str = "cc0-1.0"
+
+
+def export(
+    model: LanguageModel, origin: Origin, folder: Path | str, to: str = "gguf", quant: str = "q8_0", force: bool = False
+) -> Path:
+    """Write a model for other programs into a folder of its own.
+
+    Args:
+        model: in floats; an adapter has been merged.
+        origin: for the card.
+        folder: where to; it appears when everything in it is whole.
+        to: one of TARGETS.
+        quant: kind of a GGUF, one of gguf.KINDS.
+        force: put it in the place of what lies there.
+
+    Returns:
+        the folder.
+
+    Raises:
+        FileExistsError: something lies there already.
+        ValueError: there is no such target, or the model cannot be written so.
+    """
+    folder = Path(folder)
+    if to not in TARGETS:
+        raise ValueError(f"to is {to!r}: choose one of {', '.join(TARGETS)}")
+    if folder.exists() and not force:
+        raise FileExistsError(f"{short_path(folder)} is there already: name another folder, or ask to replace it")
+    partial = folder.with_name(f".{folder.name}{PARTIAL}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        _WRITERS[to](model, partial, folder.name, quant)
+        (partial / "README.md").write_text(_card(model, origin, partial, to), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def modelfile(model: LanguageModel, file: str) -> str:
+    """What `ollama create NAME -f Modelfile` reads: the file, how a conversation is written, and where a turn ends.
+
+    Args:
+        model: whose turns are marked as Gemma marks them, or as ChatML does.
+        file: name of the GGUF beside it.
+
+    Raises:
+        ValueError: the turns are marked in another way.
+
+    Source: Ollama's documentation of the Modelfile; its templates are Go's, and .Messages is the conversation.
+    """
+    known = model.tokenizer.get_vocab()
+    if "<start_of_turn>" in known:
+        # Gemma has no system role: its text goes in front of the first thing that the user says.
+        turns = (
+            "{{- $system := .System }}{{- range $i, $message := .Messages }}"
+            '<start_of_turn>{{ if eq .Role "assistant" }}model{{ else }}{{ .Role }}{{ end }}\n'
+            "{{ if and $system (eq $i 0) }}{{ $system }}\n\n{{ end }}{{ .Content }}<end_of_turn>\n"
+            "{{ end }}<start_of_turn>model\n"
+        )
+    elif "<|im_start|>" in known:
+        turns = (
+            "{{- if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}"
+            "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
+            "<|im_start|>assistant\n"
+        )
+    else:
+        raise ValueError("no Modelfile of this model: its turns are marked neither as Gemma's nor as in ChatML")
+    stops = "".join(f'PARAMETER stop "{end}"\n' for end in TURN_ENDS if end in known)
+    return f'FROM ./{file}\nTEMPLATE """{turns}"""\n{stops}PARAMETER num_ctx {model.context}\n'
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file in a folder but the card, by name."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "README.md")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _write_hf(model: LanguageModel, folder: Path, name: str, quant: str) -> None:
+    model.model.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+
+
+def _write_gguf(model: LanguageModel, folder: Path, name: str, quant: str) -> None:
+    gguf.write_gguf(model.model, model.tokenizer, folder / f"{name}-{quant}.gguf", quant, name)
+
+
+def _write_ollama(model: LanguageModel, folder: Path, name: str, quant: str) -> None:
+    text = modelfile(model, f"{name}-{quant}.gguf")
+    _write_gguf(model, folder, name, quant)
+    (folder / "Modelfile").write_text(text, encoding="utf-8")
+
+
+_WRITERS: dict[str, Callable[[LanguageModel, Path, str, str], None]] = {
+    "hf": _write_hf,
+    "gguf": _write_gguf,
+    "ollama": _write_ollama,
+}
+
+_START = {
+    "hf": "vllm serve ./{folder}",
+    "gguf": "llama-server -m {folder}/{file} --jinja",
+    "ollama": "ollama create {folder} -f {folder}/Modelfile && ollama run {folder}",
+}
+
+
+def _card(model: LanguageModel, origin: Origin, folder: Path, to: str) -> str:
+    """The model card, in the form that the hub reads."""
+    made = hashes(folder)
+    file = next((name for name in made if name.endswith(".gguf")), "")
+    name = folder.name.removeprefix(".").removesuffix(PARTIAL)
+    lines = "\n".join(f"{digest}  {path}" for path, digest in made.items())
+    return f"""---
+license: {origin.licence}
+language: en
+pipeline_tag: text-generation
+---
+
+# {name}
+
+- **Made from**: {origin.base}
+- **Size**: {model.n_parameters:,} parameters, {sum(p.stat().st_size for p in folder.iterdir()) / 1e6:.1f} MB here
+- **Data**: {origin.data}
+- **Measured**: {origin.figures}
+- **Energy of the training**: {origin.energy or "not measured"}
+- **Limits**: {origin.limits}
+
+Start it: `{_START[to].format(folder=name, file=file)}`
+
+SHA-256:
+
+```text
+{lines}
+```
+"""
