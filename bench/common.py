@@ -14,7 +14,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -116,6 +116,22 @@ def rounds_row(what: str, ours: Sequence[float], peer: Sequence[float], better: 
     line = row(what, statistics.median(ours), statistics.median(peer), better, goal)
     ratios = [a / b if better == "higher" else b / a for a, b in zip(ours, peer, strict=True)]
     return line | {"spread": [min(ratios), max(ratios)], "rounds": len(ratios)}
+
+
+def share(name: str, found: Iterable[bool], goal: str = "") -> Row:
+    """The line of a share with its 95% interval (Wilson)."""
+    from workshop_utils.evaluate.intervals import wilson
+
+    seen = list(found)
+    value = sum(seen) / len(seen)
+    return row(name, value, goal=goal) | {"spread": list(wilson(value, len(seen))), "samples": len(seen)}
+
+
+def mean(name: str, values: Sequence[float], goal: str = "") -> Row:
+    """The line of a mean with its bootstrap interval."""
+    from workshop_utils.evaluate.intervals import bootstrap
+
+    return row(name, sum(values) / len(values), goal=goal) | {"spread": list(bootstrap(values)), "samples": len(values)}
 
 
 def machine() -> dict[str, Any]:

@@ -152,6 +152,7 @@ def make_hub(job: Job) -> None:
                 tiny_hub.save_pair(job.hub, names, **changes)
         tiny_hub.save_gpt2(job.hub / tiny_hub.GPT2, **({} if job.tiny else REAL["gpt2"]))
         told.result()
+        tiny_hub.save_text_to_sql(job.hub / tiny_hub.HUB_SET)
     made.write_text(json.dumps(settings))
     job.found(row("the hub's copy: seconds to make it", time.perf_counter() - began))
 

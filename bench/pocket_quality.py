@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
-from common import OUT, Row, machine, one_core, options, report, row
+from common import OUT, Row, machine, one_core, options, report, row, share
 
 from workshop_utils.chat import models
 from workshop_utils.chat.language_model import Generated, LanguageModel
@@ -31,13 +30,6 @@ TEMPERATURE = 0.6
 SAMPLES = 210  # of each figure and seed
 Answered = list[tuple[Chat, Generated]]
 ORDINARY = ("advice", "question", "story", "list", "rewrite", "refusal", "greeting", "styled")  # nobody asks a Stoic
-
-
-def share(name: str, found: Iterable[bool], goal: str = "") -> Row:
-    """The line of a share, with its 95% interval."""
-    seen = list(found)
-    value = sum(seen) / len(seen)
-    return row(name, value, goal=goal) | {"spread": list(wilson(value, len(seen))), "samples": len(seen)}
 
 
 def base_rows(base: LanguageModel, samples: int) -> list[Row]:

@@ -2,6 +2,7 @@
 
 The pocket profile's run of 60 steps, once for each seed, and what its model then says to complaints about things that
 it was never trained on: at a temperature, both with and without the adapter, and asked in formats that are not its own.
+Beside the tuned model stands the untuned one, asked for a Stoic in words (prompted) and by four examples (few-shot).
 """
 
 from __future__ import annotations
@@ -14,22 +15,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from common import Row, options, report, row
+from common import Row, mean, options, report, row
 
-from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.evaluate.intervals import bootstrap, paired, wilson
+from workshop_utils.evaluate.intervals import paired, wilson
 from workshop_utils.lessons import stoic_run, stoic_set
-from workshop_utils.lessons.stoic_scoring import stoic_score
+from workshop_utils.lessons.stoic_scoring import commonest_frame, names_topic, stoic_score
 from workshop_utils.machine.profiles import Profile, setup
 from workshop_utils.pocket import quality
 from workshop_utils.tuning import finetune, lora
 
 TEMPERATURE = 0.6
-ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (0, 1, 2)
+LESS_REPLAY = 12  # ordinary chats among the pairs, where the lesson has 60
+FRAMES = 8  # replies among which repeated sentences are counted
 # Plain peft in a fresh process, without anything of ours but the path of the base.
 RELOAD = """
 import json, sys, torch
@@ -42,19 +42,52 @@ with torch.no_grad():
 """
 
 
-def mean(name: str, values: Sequence[float], goal: str = "") -> Row:
-    """The line of a mean with its bootstrap interval."""
-    return row(name, sum(values) / len(values), goal=goal) | {"spread": list(bootstrap(values)), "samples": len(values)}
+def difference(name: str, before: Sequence[float], after: Sequence[float], n: int) -> Row:
+    """The line of a paired difference between n prompts, each with its mean over the seeds."""
+    found = paired(by_prompt(before, n), by_prompt(after, n))
+    return row(name, found.mean) | {"spread": [found.low, found.high], "samples": n}
 
 
-def tuned_with(seed: int, profile: Profile, folder: Path, steps: int | None) -> finetune.Tuned:
-    """The lesson's run with another seed."""
+def tuned_with(
+    seed: int, profile: Profile, folder: Path, steps: int | None, replayed: int | None = None
+) -> finetune.Tuned:
+    """The lesson's run with another seed, and perhaps with another number of ordinary chats."""
     config = replace(stoic_run.stoic_config(profile), seed=seed)
     config = replace(config, steps=steps or config.steps)
     train, _ = stoic_run.pairs_for(profile)
-    rows = [stoic_set.messages(pair) for pair in train + stoic_run.ordinary_for(profile)]
+    rows = [stoic_set.messages(pair) for pair in train + stoic_run.ordinary_for(profile, replayed)]
     model = lora.attach(lora.load_base(profile.models[1], profile), seed=seed)
     return finetune.tune(model, rows, config, folder, profile, quiet=True)
+
+
+def asked_for(model: LanguageModel, pairs: Sequence[stoic_set.Pair], seed: int) -> dict[str, list[float]]:
+    """Scores of the untuned model, asked for a Stoic in the lesson's two ways, and without the chat template."""
+    shots = stoic_run.pairs_for(setup("pocket"))[0][:4]
+    ways = {
+        "prompted": [stoic_set.prompted(pair.prompt) for pair in pairs],
+        "few_shot": [stoic_set.few_shot(pair.prompt, shots) for pair in pairs],
+    }
+    found = {}
+    beginning = stoic_run.FOREIGN["plain text"][1]
+    with model.model.disable_adapter():  # type: ignore[operator]
+        for name, talks in ways.items():
+            rows = [model.chat_ids(talk) for talk in talks]
+            made = model.generate(rows, 80, temperature=TEMPERATURE, seed=seed)
+            found[name] = [stoic_score(one.text) for one in made]
+        rows = [stoic_run.asked_in(model.tokenizer, pair.prompt, beginning) for pair in pairs]
+        made = model.generate(rows, 80, temperature=TEMPERATURE, seed=seed)
+    return found | {"untuned_in_plain_text": [stoic_score(one.text) for one in made]}
+
+
+def shared(pairs: Sequence[stoic_set.Pair], texts: Sequence[str]) -> list[int]:
+    """How many of each eight replies hold their commonest sentence, the topic blanked out."""
+    both = [(pair.topic, text) for pair, text in zip(pairs, texts, strict=True)]
+    return [commonest_frame(both[at : at + FRAMES])[1] for at in range(0, len(both) - FRAMES + 1, FRAMES)]
+
+
+def by_prompt(values: Sequence[float], n: int) -> list[float]:
+    """The mean of each of n prompts over the seeds, whose values lie one seed after the other."""
+    return [sum(values[at::n]) / len(values[at::n]) for at in range(n)]
 
 
 def reload_difference(model: LanguageModel, base_source: str, adapter: Path, profile: Profile) -> float:
@@ -71,36 +104,19 @@ def reload_difference(model: LanguageModel, base_source: str, adapter: Path, pro
         return float((ours.model(torch.tensor([ids])).logits[0] - theirs).abs().max())
 
 
-def by_portable_cells(profile: Profile, folder: Path, steps: int | None) -> LanguageModel:
-    """The lesson's run by its portable cells, as a learner would paste them, with the lesson's settings."""
-    cells = json.loads((ROOT / "notebooks" / "07_fine_tune_with_qlora.ipynb").read_text(encoding="utf-8"))["cells"]
-    pasted = ["".join(cell["source"]) for cell in cells if "portable" in cell["metadata"].get("tags", [])]
-    config, (train, held_out), data = stoic_run.stoic_config(profile), stoic_run.pairs_for(profile), {}
-    for name, pairs in (("train", train + stoic_run.ordinary_for(profile)), ("held_out", held_out)):
-        data[name] = str(folder / f"{name}.jsonl")
-        lines = (json.dumps({"messages": stoic_set.messages(pair)}) for pair in pairs)
-        Path(data[name]).write_text("\n".join(lines), encoding="utf-8")
-    space: dict[str, Any] = {
-        **{"MODEL": models.source_of(profile.models[1]), "DEVICE": "cpu", "DTYPE": "float32", "ATTENTION": "sdpa"},
-        **{"BACKEND": "transformers", "COUNTRY": profile.country, "END": "<end_of_turn>", "FOLDER": folder},
-        **{"DATA": data, "MAX_LENGTH": config.max_length, "PAD": None, "BATCH": config.batch_size},
-        **{"STEPS": steps or config.steps, "RATE": config.learning_rate},
-        "TARGETS": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-    }
-    exec("\n\n".join(pasted), space)
-    return LanguageModel(profile.models[1], space["model"], space["tokenizer"], space["MODEL"])
-
-
 def main() -> None:
     """Measure and report."""
     args = options(__doc__).parse_args()
     profile = setup("pocket")
-    n = 4 if args.quick else None
+    n = FRAMES if args.quick else None
     held_out = stoic_run.pairs_for(profile)[1][:n]
     by_hand = stoic_set.split(stoic_set.load())[1][:n]
+    n_held = len(held_out)
     asked = quality.prompts("question", n or 200)
     known = quality.known_words()
-    seconds, scores, named, texts, right, formats = [], {}, [], [], [], {}
+    seconds, scores, named, texts, right, formats, asked_ways = [], {}, [], [], [], {}, {}
+    frames: dict[str, list[int]] = {"greedy": [], "sampled": []}
+    less_replay: list[float] = []
     for seed in SEEDS[: 1 if args.quick else None]:
         folder = Path(tempfile.mkdtemp())
         began = time.perf_counter()
@@ -112,8 +128,13 @@ def main() -> None:
             found = [[stoic_score(text) for text in side] for side in (before, after)]
             scores.setdefault(name, []).extend(zip(*found, strict=True))
             if not name:
-                named += [pair.topic in text.lower() for pair, text in zip(pairs, after, strict=True)]
+                named += [names_topic(pair.topic, text) for pair, text in zip(pairs, after, strict=True)]
                 texts += after
+                greedy = tuned.model.generate([tuned.model.chat_ids(prompt) for prompt in prompts], 80)
+                frames["greedy"] += shared(pairs, [one.text for one in greedy])
+                frames["sampled"] += shared(pairs, after)
+                for way, found_there in asked_for(tuned.model, pairs, seed).items():
+                    asked_ways.setdefault(way, []).extend(found_there)
         answers = stoic_run.before_after(
             tuned.model, [one.prompt for one in asked], 40, temperature=TEMPERATURE, seed=seed
         )
@@ -122,13 +143,10 @@ def main() -> None:
             rows = [stoic_run.asked_in(tuned.model.tokenizer, pair.prompt, beginning) for pair in held_out]
             made = tuned.model.generate(rows, 80, temperature=TEMPERATURE, seed=seed)
             formats.setdefault(name, []).extend(stoic_score(one.text) for one in made)
-        if seed == 0:
-            package = [score for _, score in scores[""]]
+        less = tuned_with(seed, profile, Path(tempfile.mkdtemp()), 2 if args.quick else None, LESS_REPLAY).model
+        made = less.generate([less.chat_ids(one.prompt) for one in asked], 40, temperature=TEMPERATURE, seed=seed)
+        less_replay += [float(quality.answers(one, reply.text)) for one, reply in zip(asked, made, strict=True)]
         print(f"seed {seed}: {tuned}\n  {held_out[0].prompt} -> {texts[-len(held_out)]}", flush=True)
-    portable = by_portable_cells(profile, Path(tempfile.mkdtemp()), 2 if args.quick else None)
-    asked_again = [portable.chat_ids(pair.prompt) for pair in held_out]
-    own = [stoic_score(one.text) for one in portable.generate(asked_again, 80, temperature=TEMPERATURE, seed=0)]
-    apart = paired(package, own)
     unknown, words = quality.unknown_share(texts, known)
     kept = sum(after for _, after in right) / max(1, sum(before for before, _ in right))
     rows = [
@@ -137,11 +155,18 @@ def main() -> None:
         mean("more_stoic_by_hand", [float(after > before) for before, after in scores["_by_hand"]]),
         mean("score_before", [before for before, _ in scores[""]]),
         mean("score_after", [after for _, after in scores[""]]),
-        row("portable_cells_minus_package", apart.mean) | {"spread": [apart.low, apart.high], "samples": len(own)},
+        *[mean(f"score_{way}", found) for way, found in asked_ways.items()],
+        *[
+            difference(f"tuned_minus_{way}", found, [after for _, after in scores[""]], n_held)
+            for way, found in asked_ways.items()
+            if way != "untuned_in_plain_text"
+        ],
         mean("topic_named", list(map(float, named)), "ours >= 0.5"),
         row("out_of_vocabulary", unknown, goal="ours <= 0.02") | {"spread": list(wilson(unknown, words))},
+        *[row(f"largest_frame_of_eight_{how}", max(found), goal="ours <= 2") for how, found in frames.items() if found],
         mean("questions_before", [float(before) for before, _ in right]),
         mean("questions_after", [float(after) for _, after in right]),
+        mean(f"questions_after_with_{LESS_REPLAY}_chats", less_replay),
         row("questions_kept", kept, goal="ours >= 0.9"),
         *[mean(f"score_asked_in_{name.replace(' ', '_')}", found) for name, found in formats.items()],
         row("adapter_megabytes", tuned.adapter_bytes / 1e6, tuned.base_bytes / 1e6, "lower"),
@@ -155,9 +180,13 @@ def main() -> None:
         f"{len(held_out)} held-out prompts in small words (by_hand: {len(by_hand)} written by people) with each of the "
         f"seeds {', '.join(map(str, SEEDS))} of tuning and sampling, temperature {TEMPERATURE}; scores are "
         "stoic_score, 0 to 100; intervals are of the bootstrap, 95%, of out_of_vocabulary Wilson's. questions: "
-        f"{len(asked)} simple ones, kept is after / before. adapter_megabytes: the peer is the base in NF4. "
-        "minutes: loading, 60 steps and saving. portable_cells_minus_package: score_after by the portable cells of "
-        "lesson 07, seed 0, paired. reload_difference: of logits, plain peft in a fresh process, float32."
+        f"{len(asked)} simple ones, kept is after / before; with_{LESS_REPLAY}_chats: so many are replayed, "
+        "and not 60. adapter_megabytes: the peer is the base in NF4. "
+        "prompted and few_shot: the untuned model, asked in the lesson's words or after four examples, on the same "
+        "prompts; tuned_minus: paired, of each prompt's mean over the seeds. largest_frame_of_eight: in each eight "
+        "replies in a row, those that share their commonest sentence, its topic blanked out; the largest of all eights "
+        "and seeds. untuned_in_plain_text: the base of the run, asked without its chat template. "
+        "minutes: loading, 60 steps and saving. reload_difference: of logits, plain peft in a fresh process, float32."
     )
     report("stoic_tuning", rows, args, notes)
 

@@ -1,4 +1,4 @@
-"""The pictures of the decks 02, 03, 04, 07 and 09: the lessons' own figures, drawn again in the size of a slide.
+"""The pictures of the decks 02, 03, 04, 07, 08 and 09: the lessons' own figures, drawn again in the size of a slide.
 
 python slides/make_figures.py 02_story            draw it (without a name: all of all decks)
 python slides/figures_lessons.py --record 04 07   play these lessons, and keep what their pictures need
@@ -419,25 +419,25 @@ def figure_07_lora() -> Figure:
     middle = 0
     boxes = (
         (220, middle, n_in, n_out, "#C9C9C9", f"W\n\nfrozen,\n4 bits\n\n{n_out} x {n_in}", 0.5),
-        (600, middle, n_in, rank, PALETTE[1], f"A: {rank} x {n_in}\nlearns; random at first", 1.0),
-        (1030, middle, rank, n_out, PALETTE[1], f"B: {n_out} x {rank}\nlearns; 0 at first", 0.0),
+        (660, middle, n_in, rank, PALETTE[1], f"A: {rank} x {n_in}\nlearns; random at first", 1.0),
+        (1100, middle, rank, n_out, PALETTE[1], f"B: {n_out} x {rank}\nlearns; 0 at first", 0.0),
     )
     for x, y, width, height, colour, _, _ in boxes:
         ax.add_patch(Rectangle((x, y - height / 2), width, height, color=colour, linewidth=0))
     ax.text(220 + n_in / 2, middle, boxes[0][5], ha="center", va="center", fontsize=14)
-    ax.text(600 + n_in / 2, 26, boxes[1][5], ha="center", va="bottom", fontsize=14)
-    ax.text(1030 + rank + 22, 150, boxes[2][5], ha="left", va="center", fontsize=14)
+    ax.text(660 + n_in / 2, 26, boxes[1][5], ha="center", va="bottom", fontsize=14)
+    ax.text(1100 + rank + 22, 150, boxes[2][5], ha="left", va="center", fontsize=14)
     frozen, learnt = "#555555", PALETTE[5]
     over, under = n_out / 2 + 70, -n_out / 2 - 60
     _way(ax, [(40, 0), (215, 0)], frozen)
-    _way(ax, [(220 + n_in / 2, n_out / 2), (220 + n_in / 2, over), (1480, over), (1480, 32)], frozen)
-    _way(ax, [(20, -34), (20, under), (600 + n_in / 2, under), (600 + n_in / 2, -rank)], learnt)
-    _way(ax, [(600 + n_in, 0), (1025, 0)], learnt)
-    _way(ax, [(1030 + rank, 0), (1448, 0)], learnt)
-    _way(ax, [(1512, 0), (1590, 0)], frozen)
-    for x, letter in ((20, "x"), (1480, "+"), (1615, "y")):
+    _way(ax, [(220 + n_in / 2, n_out / 2), (220 + n_in / 2, over), (1560, over), (1560, 32)], frozen)
+    _way(ax, [(20, -34), (20, under), (660 + n_in / 2, under), (660 + n_in / 2, -rank)], learnt)
+    _way(ax, [(660 + n_in, 0), (1095, 0)], learnt)
+    _way(ax, [(1100 + rank, 0), (1528, 0)], learnt)
+    _way(ax, [(1592, 0), (1670, 0)], frozen)
+    for x, letter in ((20, "x"), (1560, "+"), (1695, "y")):
         ax.text(x, 0, letter, ha="center", va="center", fontsize=20, weight="bold")
-    ax.set(xlim=(-10, 1650), ylim=(under - 20, over + 20), aspect="equal")
+    ax.set(xlim=(-10, 1730), ylim=(under - 20, over + 20), aspect="equal")
     ax.axis("off")
     return figure
 
@@ -475,6 +475,59 @@ def figure_07_six() -> Figure:
         return sized(plots.training(values("07 six"), ""), 4.0)
 
 
+# --- 08: text to SQL
+
+
+@drawing
+def figure_08_mask() -> Figure:
+    """A conversation of the training data: a schema, two questions, and what is learnt from."""
+    from workshop_utils.pocket import shops
+    from workshop_utils.sql import conversations, of_shops
+
+    talk = conversations(of_shops(shops.to_train(2, 0, together=2, seed=6)), 2)[0]
+    marks = {"user": "<start_of_turn>user⏎{}<end_of_turn>⏎", "assistant": "<start_of_turn>model⏎«{}<end_of_turn>»⏎"}
+    text = "".join(marks[turn["role"]].format(turn["content"].replace("\n", "⏎")) for turn in talk)
+    return masked(text, 14)
+
+
+def bench_08() -> dict[str, tuple[float, float, float]]:
+    """Shares and their intervals, as bench/text_to_sql.py has written them."""
+    page = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8").partition("## text_to_sql")[2]
+    line = re.compile(r"^\| ([^|]+?) \| (\S+) \|  \|  \| (?:(\S+) to (\S+))? ", re.MULTILINE)
+    found = line.findall(page.partition("\n## ")[0])
+    return {what: (float(share), float(low or share), float(high or share)) for what, share, low, high in found}
+
+
+@drawing
+def figure_08_accuracy() -> Figure:
+    """Right answers before, with examples in the prompt, and after, by what is held out."""
+    titles = {
+        "before": "before",
+        "few_shot": "few-shot, before",
+        "held_out_questions": "new questions",
+        "held_out_wordings": "new wordings",
+        "held_out_databases": "new databases",
+        "held_out_joins": "joins, new databases",
+    }
+    shares = {titles[what]: [100 * value for value in values] for what, values in bench_08().items() if what in titles}
+    rows = {
+        title: Bar(shares[title][0], f"{shares[title][0]:.0f}%", (shares[title][1], shares[title][2]))
+        for title in titles.values()
+    }
+    with rc_context(STYLE):
+        return sized(plots.bars(rows, "", "right answers (%)"), 4.0)
+
+
+@drawing
+def figure_08_errors() -> Figure:
+    """What the wrong answers to held-out databases are."""
+    before = "databases, wrong: "
+    kinds = {what.removeprefix(before): 100 * found[0] for what, found in bench_08().items() if what.startswith(before)}
+    rows = {kind: Bar(value, f"{value:.1f}%") for kind, value in kinds.items()}
+    with rc_context(STYLE):
+        return sized(plots.bars(rows, "", "share of all answers to held-out databases (%)"), 3.2)
+
+
 # --- 09: quantised evaluation
 
 
@@ -508,7 +561,7 @@ def figure_09_errors() -> Figure:
 def table_09() -> list[dict[str, Any]]:
     """The table of precisions, as lesson 09 has printed it in two parts, a dictionary a row."""
     rows: dict[str, dict[str, Any]] = {}
-    for code in ("table = quantize.table(", 'printed(table, "error", "loss")'):
+    for code in ("table = quantize.table(", 'printed(table, "error", "ordinary")'):
         head, *lines = printed("09", code).split("\n\n")[0].splitlines()
         columns = re.split(r"  +", head.strip())
         for line in lines:
@@ -523,7 +576,7 @@ def table_09() -> list[dict[str, Any]]:
 @drawing
 def figure_09_front() -> Figure:
     """How far the logits are from those of float32, against the size."""
-    rows = [row for row in table_09() if row["name"] not in ("float32", "GGUF F32")]
+    rows = [row for row in table_09() if row["name"] not in ("float32", "GGUF F32", "NF4, double")]
     with rc_context(STYLE | {"font.size": 12.5}):
         labels = {"title": "", "xlabel": "all weights", "ylabel": "error of the logits"}
         figure = plots.pareto(rows, "error", **labels, lower_is_better=True)

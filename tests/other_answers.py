@@ -257,6 +257,37 @@ def rows_to_keep(rows):
         kept[i] = rows[i][2] and all(prompt != p and answer != a for p, a in before)
     return np.flatnonzero(kept)
 """,
+    "08": """
+def same_result(expected, found, ordered):
+    left = list(found)
+    for row in expected:
+        place = 0 if ordered else next((i for i, one in enumerate(left) if one == row), None)
+        if place is None or not left or left[place] != row:
+            return np.bool_(False)
+        del left[place]
+    return np.bool_(not left)
+
+def is_allowed(action, name):
+    verdict = {20: 1, 21: 1, 31: name.upper() in "AVG COUNT MAX MIN SUM".split()}
+    return np.bool_(verdict.get(action, False))
+
+questions_needed = lambda share, points: np.ceil((share - share**2) * 38416 / np.float64(points) ** 2)
+def kind_of_error(gold, said, right, error):
+    def shape(query):
+        return re.sub("(?<![a-z])[0-9]+", "1", "x".join(query.split("'")[::2]))
+    if not right and not error:
+        return np.str_("another value" if shape(gold) == shape(said) else "another query")
+    return "right" if right else "unknown name" if "no such" in error else "does not run"
+
+def split_by_database(rows, percent):
+    side = {name: zlib.crc32(name.encode("utf-8")) % 100 >= percent for name, _ in rows}
+    return [[row for row in rows if side[row[0]]], [row for row in rows if not side[row[0]]]]
+
+def leaked(train, test):
+    plain = lambda schema: re.sub(r"\\s+", " ", schema.casefold()).strip()
+    seen = [plain(row[0]) for row in train]
+    return np.flatnonzero([plain(row[0]) in seen for row in test])
+""",
     "09": """
 def stem_score(text, stems):
     words = re.sub("[^a-z]+", " ", text.lower()).split()

@@ -1,4 +1,4 @@
-"""A small copy of the hub for WORKSHOP_HUB: models of the real architectures, TinyStories with its real files.
+"""A small copy of the hub for WORKSHOP_HUB: models of the real architectures, data sets with their real files.
 
 Names, files, columns and special tokens are the real ones, weights are random, texts are the package's own stories. So
 a lesson takes the path of a GPU's profile without a GPU and without a network; what its models say is noise.
@@ -15,7 +15,8 @@ import torch
 
 from workshop_utils.chat import template
 from workshop_utils.machine import profiles
-from workshop_utils.pocket import stories
+from workshop_utils.pocket import shops, stories
+from workshop_utils.sql.examples import HUB_SET
 from workshop_utils.text import train_bpe
 from workshop_utils.text.tokenizer import to_characters
 
@@ -26,7 +27,7 @@ GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s
 
 
 def build(hub: Path, *pairs: tuple[str, str]) -> Path:
-    """Fill a folder with TinyStories, GPT-2, and pairs of models.
+    """Fill a folder with TinyStories, text to SQL, GPT-2, and pairs of models.
 
     Args:
         hub: the folder, for WORKSHOP_HUB.
@@ -35,6 +36,7 @@ def build(hub: Path, *pairs: tuple[str, str]) -> Path:
     for pair in pairs:
         save_pair(hub, pair)
     save_tiny_stories(hub / TINY_STORIES)
+    save_text_to_sql(hub / HUB_SET)
     save_gpt2(hub / GPT2)
     return hub
 
@@ -89,6 +91,20 @@ def save_tiny_stories(folder: Path, n: int = N_STORIES) -> None:
         _write(rows, folder / "data" / f"train-0000{part}-of-00004-2d5a1467fff1081b.parquet")
     held = [{"text": f"HELD OUT. {text}"} for text in stories.texts(50, seed=12)]
     _write(held, folder / "data" / "validation-00000-of-00001-869c898b519ad725.parquet")
+
+
+def save_text_to_sql(folder: Path, n: int = 300) -> None:
+    """A file to train on, n rows, and one to test with, in the columns of gretelai/synthetic_text_to_sql."""
+    drawn = {"train": shops.to_train(n, n // 2), "test": shops.to_test(n // 2, "databases")}
+    for split, asked in drawn.items():
+        rows: list[dict[str, Any]] = [
+            {"sql_context": a.database.filled(), "sql_prompt": a.question, "sql": f"{a.query};"} for a in asked
+        ]
+        rows.insert(1, rows[0] | {"sql": f"DELETE FROM {asked[0].database.tables[0].name};"})
+        table = asked[0].database.tables[0].name
+        rows.insert(2, rows[0] | {"sql": f"SELECT COUNT(*) FROM {table} WHERE name LIKE '%a%';"})
+        rows = [{"id": i} | row for i, row in enumerate(rows)]
+        _write(rows, folder / f"synthetic_text_to_sql_{split}.snappy.parquet")
 
 
 def _write(rows: list[dict[str, Any]], path: Path) -> None:

@@ -42,13 +42,30 @@ def test_tables_of_many_rows_are_cut_and_null_is_named() -> None:
     assert ask_database.as_table(Result(error="no such column: x")) == "The query does not run: no such column: x"
 
 
-def test_no_schema_and_no_adapter_are_said_in_a_sentence(
-    schema: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+@pytest.mark.parametrize(
+    ("question", "script", "words"),
+    [
+        ("How many?", b"select 1;", "makes no table"),
+        ("How many?", b"", "makes no table"),
+        ("How many?", b"SQLite format 3\0\xff", "is no text in UTF-8: of a database, write the statements"),
+        ("How many?", b"create table t(x); insert into t values (1, 2);", "cannot be used, the schema fails: table t"),
+        (" ", b"create table t(x);", "the question is empty"),
+        ("How many?", b"create table t(x);", "holds no adapter: run lesson 08"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_a_sentence(
+    question: str,
+    script: bytes,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setenv("WORKSHOP_PROFILE", "pocket")
-    empty = tmp_path / "empty.sql"
-    empty.write_text("select 1;")
-    assert cli.execute(["sql", "How many?", "--schema", str(empty)]) == 2
-    assert "makes no table" in capsys.readouterr().err
-    assert cli.execute(["sql", "How many?", "--schema", str(schema), "--adapter", str(tmp_path)]) == 2
-    assert "holds no adapter" in capsys.readouterr().err
+    path = tmp_path / "shop.sql"
+    path.write_bytes(script)
+    assert cli.execute(["sql", question, "--schema", str(path), "--adapter", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert cli.execute(["sql", question, "--schema", str(tmp_path / "none.sql")]) == 2

@@ -148,6 +148,16 @@ def decoded_from_the_front(ids, pairs):
     return found.decode("utf-8", "replace")
 
 
+def removes_in_place(expected, found, ordered):
+    if ordered:
+        return int(expected == found)
+    for row in expected:
+        if row not in found:
+            return 0
+        found.remove(row)
+    return int(not found)
+
+
 # What people really answered, and what was once refused.
 RIGHT = [
     *((id, defined_by(source)) for id, source in OTHER.items()),
@@ -157,6 +167,7 @@ RIGHT = [
     ("02.4", decoded_from_the_front),
     ("04.3", lambda losses, tokens: sum(Decimal(x) * n for x, n in zip(losses, tokens, strict=True)) / sum(tokens)),
     ("07.1", lambda prompt, reply, width: (*[-100] * len(prompt), *reply, *[-100] * (width - len(prompt + reply)))),
+    ("08.1", removes_in_place),
     ("09.3", lambda log_probabilities: complex(math.exp(-sum(log_probabilities) / len(log_probabilities)))),
 ]
 
@@ -244,6 +255,12 @@ NOT_RIGHT = [
     ),
     ("06.2", packed_up_to(lambda n, size: n - size - 1), "or your range stops one too early"),
     ("06.2", packed_up_to(lambda n, size: n // size * size), "none is left for the end of its y"),
+    (
+        "08.1",
+        lambda expected, found, ordered: sorted(expected, key=str) == sorted(found, key=str),
+        "the order of the rows is part of the answer",
+    ),
+    ("08.6", lambda train, test: [i for i, row in enumerate(test) if row not in train], "for the input "),
 ]
 
 
@@ -281,6 +298,8 @@ def test_nothing_that_looks_like_an_answer_passes(exercise: Exercise):
         ("04.4", ([torch.zeros(3)], 1.0), [torch.zeros(3)]),
         ("05.6", ([], [1]), 0),
         ("06.2", ([], 4, 0), []),
+        ("08.1", ([], [], True), True),
+        ("08.6", ([], [("a", "b")]), []),
     ],
 )
 def test_the_printed_solutions_hold_at_the_edges(id, args, expected):

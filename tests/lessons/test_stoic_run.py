@@ -12,7 +12,7 @@ from pocket_world.quality import is_stoic
 from workshop_utils.chat import models
 from workshop_utils.chat.template import encode
 from workshop_utils.lessons import stoic_run, stoic_set
-from workshop_utils.lessons.stoic_scoring import stoic_score
+from workshop_utils.lessons.stoic_scoring import names_topic, stoic_score
 from workshop_utils.machine.profiles import choose
 from workshop_utils.tuning import lora
 
@@ -62,12 +62,11 @@ def test_the_stoic_is_that_of_the_package_of_lesson_07_or_of_a_new_run(tmp_path,
     monkeypatch.setenv("WORKSHOP_HURRY", "1")
     tuned = stoic_run.load_tuned(POCKET)
     assert next(tuned.model.parameters()).dtype == torch.float32
-    held_out = stoic_run.pairs_for(POCKET)[1][:10]
+    held_out = stoic_run.pairs_for(POCKET)[1]
     made = tuned.generate([tuned.chat_ids(pair.prompt) for pair in held_out], 60)
-    # The complaints are by hand now and told like nothing that was trained on: it was 9 and 8 of 10 where one
-    # generator wrote both sides. In bench/RESULTS.md about .55 name what was complained about.
-    assert sum(stoic_score(one.text) > 30 for one in made) >= 7, made
-    assert sum(pair.topic in one.text for pair, one in zip(held_out, made, strict=True)) >= 2, made
+    # 28 and 19 of 36; these are the lower ends of their 95% intervals.
+    assert sum(stoic_score(one.text) > 30 for one in made) >= 22, made
+    assert sum(names_topic(pair.topic, one.text) for pair, one in zip(held_out, made, strict=True)) >= 13, made
 
     shutil.copytree(stoic_run.SHIPPED, tmp_path / "runs" / "lesson07")
     stoic_run.load_tuned(POCKET)

@@ -1,7 +1,14 @@
 """The Stoic score: ideas and not letters, for the length, and not for a list of keywords."""
 
 from workshop_utils.lessons import stoic_run, stoic_set
-from workshop_utils.lessons.stoic_scoring import KEYWORDS, ideas_in, keyword_score, stoic_score
+from workshop_utils.lessons.stoic_scoring import (
+    KEYWORDS,
+    commonest_frame,
+    ideas_in,
+    keyword_score,
+    names_topic,
+    stoic_score,
+)
 
 SAYING = "Your kettle is outside your power, but your judgement of it is not. Bear it with courage, as nature asks."
 
@@ -28,3 +35,15 @@ def test_it_tells_the_answers_of_the_sets_from_ordinary_ones():
     assert sum(by_hand) / len(by_hand) > 40
     assert sum(small) / len(small) > 60
     assert min(by_hand + small) > 0
+
+
+def test_a_topic_is_named_by_a_whole_word_and_a_frame_is_counted_once_a_reply():
+    assert names_topic("cat", "Cats obey nature.")
+    assert not names_topic("cat", "Education is all.")
+    replies = [
+        ("cat", "A cat obeys. A cat obeys. Bear it."),
+        ("bus", "A bus obeys!"),
+        ("hat", "a hat obeys."),
+        ("cup", ""),
+    ]
+    assert commonest_frame(replies) == ("a _ obeys.", 2)

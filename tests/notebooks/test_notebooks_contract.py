@@ -103,7 +103,8 @@ def test_its_colab_cell_installs_only_on_colab_and_leaves_torch_alone(lesson):
     listed = ", ".join(f'"{extra}"' for extra in extras)
     switched = UNSLOTH in cell.source
     expected = COLAB_CELL.format(home=HOME, extras=f"{listed}, unsloth=UNSLOTH" if switched else listed)
-    assert cell.source == expected.replace("\nif", f"\n{UNSLOTH}if" if switched else "\nif")
+    in_one_line = re.sub(r"\\\n +", "", cell.source)
+    assert in_one_line == expected.replace("\nif", f"\n{UNSLOTH}if" if switched else "\nif")
     assert set(extras) <= set(PYPROJECT["project"]["optional-dependencies"])
 
 

@@ -2,21 +2,17 @@
 
 import ast
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from pasted import BLOCKED, alone, portable, program
 
 from workshop_utils.chat.models import POCKET
 from workshop_utils.gpt import GPT, GPTConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 120  # a lesson's cells take at most 20 s on a quiet machine
 
 # What the cell before them sets, here with a small text and few steps: by the lesson's number.
 SETTINGS: dict[str, str] = {
@@ -59,12 +55,27 @@ from pathlib import Path
 MODEL = {str(POCKET["pocket-instruct"])!r}
 DEVICE, DTYPE, ATTENTION, COUNTRY, END = "cpu", "float32", "sdpa", "GBR", "<end_of_turn>"
 TARGETS, MAX_LENGTH, PAD, FOLDER, DATA = ["q_proj", "up_proj"], 128, None, "out", {{}}
-STEPS, RATE, BATCH, BACKEND = 3, 2e-3, 4, "transformers"
+STEPS, RATE, BATCH, BACKEND = 3, 1e-3, 4, "transformers"
 for name, n in (("train", 16), ("held_out", 4)):
     talk = [("user", f"My {{name}} broke."), ("assistant", f"Your {{name}} is not in your power.")]
     line = json.dumps({{"messages": [{{"role": role, "content": text}} for role, text in talk]}})
     Path(name).write_text("\\n".join([line] * n))
     DATA[name] = name
+""",
+    "08": f"""
+import json
+from pathlib import Path
+
+MODEL = {str(POCKET["pocket-instruct"])!r}
+DEVICE, DTYPE, ATTENTION, COUNTRY, END = "cpu", "float32", "sdpa", "GBR", "<end_of_turn>"
+TARGETS, RANK, NEW, NLL = ["q_proj", "v_proj"], 4, [59], {{"loss_type": "nll"}}  # 59 is the semicolon
+STEPS, RATE, BATCH, ACCUMULATE, BETA2, MAX_LENGTH, PAD = 3, 2e-3, 4, 1, 0.98, 128, 16
+AS_SQL, FOLDER, DATA, TEST = str.strip, "out", "train", "test"
+talk = [{{"role": "user", "content": "toys: id. How many?"}}, {{"role": "assistant", "content": "select 1;"}}]
+Path(DATA).write_text("\\n".join([json.dumps({{"messages": talk * 2}})] * 16))
+row = {{"messages": talk[:1], "database": "create table toys (id);", "gold": "select count(*) from toys"}}
+golds = ["select count(*) from toys", "select id from toys where id like 'a%'", "select none from toys"]  # one fails
+Path(TEST).write_text("\\n".join(json.dumps(row | {{"gold": gold}}) for gold in golds))
 """,
     "09": """
 import json
@@ -78,39 +89,6 @@ JUDGED = str(Path(PACKAGE) / "data_files" / "labelled_pairs.jsonl")
 DEVICE, DTYPE, ATTENTION = "cpu", "float32", "sdpa"
 """,
 }
-BEFORE = {"04": "03"}  # whose portable cells are pasted before those of a lesson
-
-BLOCKED = """
-import sys
-
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "workshop_utils":
-            raise ModuleNotFoundError("portable cells use nothing of workshop_utils")
-
-
-sys.meta_path.insert(0, Blocked())
-"""
-
-
-def portable(number: str) -> list[str]:
-    """The sources of a lesson's portable cells, in order."""
-    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
-    cells = nbformat.read(path, as_version=4).cells
-    return [cell.source for cell in cells if "portable" in cell.metadata.get("tags", [])]
-
-
-def alone(
-    code: str, folder: Path, python: str | Path = sys.executable, **options: str
-) -> subprocess.CompletedProcess[str]:
-    """Run code in a new process, in an empty folder, without workshop_utils and without a network."""
-    (folder / "code.py").write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "offline"), **options}
-    command = [python, "code.py"]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
 
 
 def test_the_package_cannot_be_had_in_there(tmp_path):
@@ -121,9 +99,8 @@ def test_the_package_cannot_be_had_in_there(tmp_path):
 def test_portable_cells_run_alone(number, tmp_path):
     cells = portable(number)
     assert cells, "no cell is tagged portable"
-    earlier = portable(BEFORE[number]) if number in BEFORE else []
-    package = f"PACKAGE = {str(ROOT / 'workshop_utils')!r}"  # its files, which nothing imports
-    done = alone("\n\n".join([BLOCKED, package, *earlier, SETTINGS[number], *cells]), tmp_path)
+    package = f"PACKAGE = {str(ROOT / 'workshop_utils')!r}\n"  # its files, which nothing imports
+    done = alone(program(number, package + SETTINGS[number]), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not any(re.search(r"\bprofile\b", cell) for cell in cells)
 
@@ -163,8 +140,7 @@ UNSLOTH = ROOT / ".venv-unsloth" / "bin" / "python"
 def test_the_portable_cells_of_lesson_07_run_in_unsloth(tmp_path):
     settings = SETTINGS["07"].replace('"transformers"', '"unsloth"')
     options = ("UNSLOTH_FORCE_CPU", "UNSLOTH_COMPILE_DISABLE", "UNSLOTH_DISABLE_STATISTICS")
-    code = "\n\n".join([BLOCKED, settings, *portable("07")])
-    done = alone(code, tmp_path, UNSLOTH, **dict.fromkeys(options, "1"))
+    done = alone(program("07", settings), tmp_path, UNSLOTH, **dict.fromkeys(options, "1"))
     assert done.returncode == 0, done.stderr[-3000:]
     assert "loaded again, the same answer: True" in done.stdout
 

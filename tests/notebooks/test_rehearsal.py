@@ -43,6 +43,12 @@ SIGNS = {
         "loaded again, the same answer: True",
         "refused: the adapter in .* was trained on google/gemma-2-2b-it with other weights",
     ],
+    "08": [
+        r"held out: {'questions and databases': 8}",
+        r"steps of 2 x 4 conversations, learning rate 0\.0002",
+        r"tokens of our queries among them: \[\]",
+        r"queries are the same as before merging",
+    ],
     "09": [
         "adapter from lesson 07's run on this machine|its run comes first",
         "written by hand: 0 pairs of rows",

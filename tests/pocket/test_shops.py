@@ -25,7 +25,7 @@ def test_there_are_enough_schemas_kinds_and_wordings() -> None:
 
 def test_no_name_of_a_held_out_database_is_in_any_that_is_trained_on() -> None:
     names = set().union(*(shop.names for shop in shops.unseen())) - {"name"}
-    for database in [*shops.known(), *shops.made_up(2000)]:
+    for database in [*shops.known(), *shops.made_up(4000)]:
         assert not names & database.names
 
 

@@ -100,7 +100,12 @@ def test_the_symbols_are_found_and_trained_beside_the_adapter_and_come_back_with
     base = lora.load_base("pocket-instruct", profile)
     unknown = set(base.tokenizer.convert_ids_to_tokens(sorted(never_trained(base))))
     assert not unknown & {"Ġthe", "Ġname", "a", ".", "1"}
-    tuned = tune(attach(base, rows), rows, config(profile), tmp_path, profile, quiet=True).model
+    assert ";" in unknown
+    assert rows[0][-1]["content"].endswith(";")
+    ready = attach(base, rows)
+    semicolon = base.tokenizer.convert_tokens_to_ids(";")
+    assert ready.model.active_peft_config.trainable_token_indices == {"embed_tokens": [semicolon]}
+    tuned = tune(ready, rows, config(profile), tmp_path, profile, quiet=True).model
     said = answers(tuned, examples)
     again = lora.load(lora.load_base("pocket-instruct", profile), tmp_path)
     assert answers(again, examples) == said

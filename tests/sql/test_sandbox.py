@@ -124,6 +124,7 @@ def test_the_corpus_is_large_enough() -> None:
     "schema",
     [
         "attach 'NEW' as other; create table other.t(id)",
+        "attach 'foreign_keys' as other; create table other.t(id)",
         "pragma writable_schema = on",
         "vacuum into 'NEW'",
         f"create table t(id); {FOREVER} insert into t select i from n",
@@ -136,6 +137,11 @@ def test_a_schema_that_comes_from_a_stranger_does_no_harm_either(schema: str, sa
     assert sandbox.run(schema.replace("NEW", str(tmp_path / "new.db")), "select 1").error
     assert time.perf_counter() - began < 3
     assert not os.listdir(tmp_path)
+
+
+def test_what_sqlite3_dumps_is_a_schema(sandbox: Sandbox) -> None:
+    dump = f"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n{SCHEMA}\nCOMMIT;"
+    assert sandbox.run(dump, COUNT).rows == ((24,),)
 
 
 def test_ordinary_queries_run_each_in_a_fresh_database(sandbox: Sandbox) -> None:

@@ -21,15 +21,28 @@ def ask(question: str, schema: Path, adapter: Path, profile: Profile) -> tuple[s
         profile: says where to compute.
 
     Raises:
-        ValueError: the file makes no table.
-        AdapterError: there is no adapter for this model.
+        ValueError: the question is empty, the file is no text, makes no table or does not run, or there is no adapter.
+        AdapterError: the adapter is not for this model.
     """
     from workshop_utils.sql import form
     from workshop_utils.tuning import lora
 
-    script = schema.read_text(encoding="utf-8")
+    if not question.strip():
+        raise ValueError('the question is empty: ask something, such as "How many toys are there?"')
+    where = short_path(schema)
+    try:
+        script = schema.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        cure = "of a database, write the statements into a file first, sqlite3 shop.db .dump > shop.sql"
+        raise ValueError(f"{where} is no text in UTF-8: {cure}") from error
     if not form.tables(script):
-        raise ValueError(f"{short_path(schema)} makes no table: write CREATE TABLE statements, and INSERTs for rows")
+        raise ValueError(f"{where} makes no table: write CREATE TABLE statements, and INSERTs for rows")
+    with Sandbox() as sandbox:
+        if problem := sandbox.run(script, "select 1").error:
+            raise ValueError(f"{where} cannot be used, {problem}: correct its statements, in SQLite's dialect")
+    if not (adapter / lora.BELONGS).is_file():
+        cure = "run lesson 08, which tunes one, or name its folder with --adapter"
+        raise ValueError(f"{short_path(adapter)} holds no adapter: {cure}")
     model = lora.load(lora.load_base(profile.models[1], profile), adapter)
     example = Example(question, "", form.statements(script), (script,))
     (query,) = answers(model, [example], compact=profile.name == "pocket")

@@ -67,6 +67,7 @@ LESSONS = (
     Needs("05", "failure lab", "finetune", (2, 8, 8), (0.1, 6, 16)),
     Needs("06", "scale up", "hub", (2, 3, 3), (0.1, 0.2, 0.2)),
     Needs("07", "fine-tune with QLoRA", "finetune", (2, 8, 8), (0.1, 11, 31)),
+    Needs("08", "text to SQL", "finetune", (2, 8, 8), (0.1, 11, 31)),
     Needs("09", "quantised evaluation", "evaluate", (2, 12, 32), (0.2, 11, 31)),
 )
 

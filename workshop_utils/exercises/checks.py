@@ -48,6 +48,8 @@ class Exercise:
         apply: how the answer is used on the arguments; answer(*args) unless told.
         compare: None if the learner's result is right, else a sentence that says what differs.
         wrong: more wrong answers, of which `compare` says what differs.
+        detail: a better sentence about a wrong result than that of `compare`: gets the arguments, the result and the
+            right one, and returns "" where it has nothing to say.
         trained: the lesson trains through the answer, so that gradients must flow through it, too.
         praise: what to say when it is right: one sentence worth keeping.
     """
@@ -60,12 +62,14 @@ class Exercise:
     apply: Callable[..., Any] | None = None
     compare: Callable[[Any, Any], str | None] = same
     wrong: dict[str, Any] = field(default_factory=dict, repr=False)
+    detail: Callable[[Arguments, Any, Any], str] | None = None
     trained: bool = False
     praise: str = field(kw_only=True)
 
     def inputs(self, seed: str) -> Iterator[tuple[Any, ...]]:
         """Yield the tuples of arguments of one try; the same seed gives the same ones, in fresh objects."""
-        yield from [()] if self.cases is None else self.cases(random.Random(seed))
+        # Copies: `cases` may use one list in several inputs, and an answer may change it in place.
+        yield from map(copied, [()] if self.cases is None else self.cases(random.Random(seed)))
 
     def result(self, answer: Any, args: tuple[Any, ...]) -> Any:
         """Use an answer on one tuple of arguments."""
@@ -216,6 +220,8 @@ def _difference(exercise: Exercise, answer: Any, one: _Try) -> str | None:
         return "your function returned nothing (None). Is a `return` missing?"
     try:
         problem = exercise.compare(one.got, one.expected)
+        if problem and exercise.detail and (sentence := exercise.detail(one.args, one.got, one.expected)):
+            return sentence
     except Exception as error:  # a result of an unforeseen kind is the learner's mistake, not a crash
         return f"your result is {short(one.got)}, it should be {short(one.expected)} ({type(error).__name__}: {error})."
     if problem is None:

@@ -50,6 +50,34 @@ FEW_SHOT: Mistakes = {
         lambda examples, question: few_shot(examples, question).replace("\n", ""),
         "the pairs run into each other. Put each on a line of its own.",
     ),
+    "blank lines": (
+        lambda examples, question: few_shot(examples, question).replace("\n", "\n\n"),
+        "there is an empty line between the pairs. End each pair with one line break.",
+    ),
+    "a new line in front": (
+        lambda examples, question: "\n" + few_shot(examples, question),
+        "your prompt begins with an empty line. Begin with the first pair.",
+    ),
+    "no space after the colon": (
+        lambda examples, question: few_shot(examples, question).replace(": ", ":"),
+        "a space is missing after the colon of each example. The model repeats the form that it sees: `cow: calf`.",
+    ),
+    "separated by commas": (
+        lambda examples, question: few_shot(examples, question).replace("\n", ", "),
+        "the pairs stand on one line, with commas between them. Put each on a line of its own.",
+    ),
+    "the pairs turned round": (
+        lambda examples, question: few_shot({right: left for left, right in examples.items()}, question),
+        "your examples have the two words of a pair in the wrong order. It is `cow: calf`, the animal first.",
+    ),
+    "the last pair only": (
+        lambda examples, question: few_shot(dict([*examples.items()][-1:]), question),
+        "only the last of the examples is left. Add each pair to the text, instead of writing over it.",
+    ),
+    "no question": (
+        lambda examples, question: few_shot(examples, question).removesuffix(f"{question}:"),
+        "the last line is missing: the question and a colon.",
+    ),
     "no examples": (
         lambda examples, question: f"{question}:",
         "the examples are missing, and they are what tells the model which kind of answer you want.",
@@ -79,6 +107,13 @@ def _conversations(rng: random.Random) -> Iterator[Arguments]:
         yield ([{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)],)
 
 
+def _respaced(messages: list[dict[str, str]], after_role: str, end: str) -> str:
+    """The template with something else behind each role, and at the end of each turn."""
+    role = {"user": "user", "assistant": "model"}
+    turns = [f"<start_of_turn>{role[m['role']]}{after_role}{m['content']}{end}" for m in messages]
+    return f"<bos>{''.join(turns)}<start_of_turn>model\n"
+
+
 RENDERED: Mistakes = {
     "assistant instead of model": (
         lambda messages: render(messages).replace("model\n", "assistant\n"),
@@ -94,7 +129,7 @@ RENDERED: Mistakes = {
     ),
     "roles by turns": (
         lambda messages: render([m | {"role": ("user", "assistant")[i % 2]} for i, m in enumerate(messages)]),
-        'you alternate the roles. A user may write twice in a row: read the role of each message, message["role"].',
+        'you alternate the roles. Read the role of each message, message["role"]: a user may write twice here.',
     ),
     "a turn for the model only after the user's": (
         lambda messages: (
@@ -129,6 +164,34 @@ RENDERED: Mistakes = {
         lambda messages: render(messages).replace("\n", ""),
         "only the line breaks are missing: one after each role, and one after each <end_of_turn>.",
     ),
+    "no line break after a role": (
+        lambda messages: _respaced(messages, "", "<end_of_turn>\n"),
+        "the line break after the role of each message is missing.",
+    ),
+    "no line break after a turn": (
+        lambda messages: _respaced(messages, "\n", "<end_of_turn>"),
+        "the line break after each <end_of_turn> is missing.",
+    ),
+    "a space after a role": (
+        lambda messages: _respaced(messages, " ", "<end_of_turn>\n"),
+        "there is a space after the role of each message, where a line break should be.",
+    ),
+    "a line break before the end of a turn": (
+        lambda messages: _respaced(messages, "\n", "\n<end_of_turn>\n"),
+        "there is a line break in front of each <end_of_turn>. It follows the content directly.",
+    ),
+    "a line break after <bos>": (
+        lambda messages: render(messages).replace("<bos>", "<bos>\n"),
+        "there is a line break after <bos>. The first turn follows it directly.",
+    ),
+    "the last message only": (
+        lambda messages: render(messages[-1:]),
+        "only the last message is left. Add each turn to the text, instead of writing over it.",
+    ),
+    "the model's turn after every message": (
+        lambda messages: "<bos>" + "".join(render([message]).removeprefix("<bos>") for message in messages),
+        "you open the model's turn after each message. Open it once, behind the last one.",
+    ),
     "ends the turn that is to come": (
         lambda messages: render(messages) + "<end_of_turn>",
         "you closed the turn that the model is still to write: the text breaks off after its role and the line break.",
@@ -161,6 +224,14 @@ TEMPERATURE: Mistakes = {
     "no softmax": (
         lambda logits, temperature: logits / temperature,
         "these are still scores. Softmax turns them into probabilities that sum to 1.",
+    ),
+    "logarithms": (
+        lambda logits, temperature: (logits / temperature).log_softmax(dim=-1),
+        "these are the logarithms of the probabilities. Use softmax, without the log.",
+    ),
+    "no sum": (
+        lambda logits, temperature: (logits / temperature).exp(),
+        "you took e to the power of each, but they do not sum to 1 yet: divide by their sum, as softmax does.",
     ),
     "ignored": (
         lambda logits, temperature: logits.softmax(dim=-1),
@@ -205,6 +276,25 @@ def _size(probabilities: list[float], p: float) -> int:
     return sum(q > 0 for q in nucleus(probabilities, p))
 
 
+def _past(probabilities: list[float], p: float) -> list[float]:
+    order = sorted(probabilities, reverse=True)
+    return _top(probabilities, 1 + sum(total <= p for total in accumulate(order)))
+
+
+def _up_to(probabilities: list[float], p: float) -> list[float]:
+    order = sorted(probabilities, reverse=True)
+    n = sum(total <= p for total in accumulate(order))
+    return _top(probabilities, n) if n else [0.0 for _ in probabilities]
+
+
+def _least(probabilities: list[float], p: float) -> list[float]:
+    order = sorted(range(len(probabilities)), key=lambda token: probabilities[token])
+    sums = list(accumulate(probabilities[token] for token in order))
+    kept = order[: 1 + sum(total < p for total in sums)]
+    total = sum(probabilities[token] for token in kept)
+    return [q / total if token in kept else 0.0 for token, q in enumerate(probabilities)]
+
+
 def _by_id(probabilities: list[float], n: int) -> list[float]:
     total = sum(probabilities[:n])
     return [q / total if token < n else 0.0 for token, q in enumerate(probabilities)]
@@ -223,6 +313,27 @@ NUCLEUS: Mistakes = {
         lambda q, p: _top(q, _size(q, p) - 1),
         "you stopped one token too early: those left have less than p together. The one that reaches p stays.",
     ),
+    "> for >=": (
+        _past,
+        "where the sum is p to the last bit, you go on and keep one token more. At least p is asked for: >=, not >.",
+    ),
+    "the sum at most p": (
+        _up_to,
+        "you keep tokens while the sum is p at most. The token that takes the sum to p or above it stays, too: at "
+        "least one is always kept.",
+    ),
+    "the least probable": (
+        _least,
+        "you begin with the least probable tokens, or keep them all. Begin with the most probable, and stop at p.",
+    ),
+    "sorted": (
+        lambda q, p: sorted(nucleus(q, p), reverse=True),
+        "the probabilities are right, but in the order of your sorting. Give each token's in the order that came in.",
+    ),
+    "divided by p": (
+        lambda q, p: [x / p if y > 0 else 0.0 for x, y in zip(q, nucleus(q, p), strict=True)],
+        "you divided by p. The tokens that are left have p or more together: divide by their own sum.",
+    ),
     "one too many": (
         lambda q, p: _top(q, _size(q, p) + 1),
         "you kept one token more than are needed to reach p.",
@@ -230,6 +341,10 @@ NUCLEUS: Mistakes = {
     "in the order of the ids": (
         lambda q, p: _by_id(q, _size(q, p)),
         "you kept the right number of tokens, but the first ones, not the most probable: sort them first.",
+    ),
+    "unchanged": (
+        lambda q, p: list(q),
+        "you begin with the least probable tokens, or keep them all. Begin with the most probable, and stop at p.",
     ),
 }
 
@@ -258,6 +373,10 @@ GAINED: Mistakes = {
         lambda before, after: sum(after) - sum(before),
         "this is the difference of the two totals. It hides that some questions are gained and others lost: return "
         "both counts.",
+    ),
+    "both together": (
+        lambda before, after: sum(a != b for a, b in zip(before, after, strict=True)),
+        "this is the number of questions on which the two ways differ. Split it: those gained, and those lost.",
     ),
     "the totals": (
         lambda before, after: (sum(after), sum(before)),
@@ -300,7 +419,7 @@ EXERCISES = [
         render,
         RENDERED,
         _conversations,
-        praise="letter for letter what the tokenizer's own template writes.",
+        praise="for these messages, letter for letter what the tokenizer's own template writes.",
     ),
     Exercise(
         "01.3",

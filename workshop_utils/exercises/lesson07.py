@@ -80,6 +80,14 @@ ADAPTERS: Mistakes = {
         lambda x, W, A, B, alpha: x @ W.T + x @ A.T @ B.T * alpha,
         "you multiplied by alpha, but did not divide by the rank, A.shape[0].",
     ),
+    "divided by the width": (
+        lambda x, W, A, B, alpha: x @ W.T + x @ A.T @ B.T * alpha / A.shape[1],
+        "you divided by A.shape[1], the width of x: the rank is A.shape[0].",
+    ),
+    "scale upside down": (
+        lambda x, W, A, B, alpha: x @ W.T + x @ A.T @ B.T * A.shape[0] / alpha,
+        "your scale is upside down: it is alpha / r, and you have r / alpha.",
+    ),
     "adapter alone": (
         lambda x, W, A, B, alpha: x @ A.T @ B.T * alpha / A.shape[0],
         "this is the adapter alone: the frozen layer still does its work, and the adapter's part is added.",
@@ -114,7 +122,7 @@ def lora_parameters(shapes: list[tuple[int, int]], rank: int) -> int:
 def _shapes(rng: random.Random) -> Iterator[Arguments]:
     for rank in (2, 3, 8):
         yield [(64 * rng.randrange(1, 6), 64 * rng.randrange(6, 12)) for _ in range(4)], rank
-    yield [(64, 128), (64, 128), (192, 256)], 4  # two layers of the same shape count twice
+    yield [(64, 128), (64, 128), (256, 192)], 4  # two layers of the same shape count twice, and one gets narrower
 
 
 NUMBERS: Mistakes = {
@@ -170,18 +178,18 @@ def half_the_memory(batch_size: int, grad_accum_steps: int) -> tuple[int, int]:
 
 
 def _batches(rng: random.Random) -> Iterator[Arguments]:
-    for batch in rng.sample((4, 8, 16, 32, 64), 3):
-        yield batch, rng.randrange(1, 6)
+    steps = rng.sample((4, 6, 8, 10, 12), 3)  # even, so that a half is a whole number however it is written
+    yield from zip(rng.sample((8, 16, 32, 64), 3), steps, strict=True)
 
 
 HALVED: Mistakes = {
     "the batch alone": (
         lambda batch, accumulate: (batch // 2, accumulate),
-        "one update would see half as many conversations: what you take from batch_size, give to grad_accum_steps.",
+        "one update would see half as many conversations: halve batch_size and double grad_accum_steps.",
     ),
     "both halved": (
         lambda batch, accumulate: (batch // 2, accumulate / 2),
-        "one update would see a quarter of the conversations: what you take from one, give to the other.",
+        "one update would see a quarter of the conversations: as batch_size is halved, grad_accum_steps is doubled.",
     ),
     "the wrong way round": (
         lambda batch, accumulate: (batch * 2, accumulate / 2),
@@ -194,6 +202,24 @@ HALVED: Mistakes = {
     "nothing changed": (
         lambda batch, accumulate: (batch, accumulate),
         "that is what you were given: it needs as much memory as before.",
+    ),
+    "accumulation halved": (
+        lambda batch, accumulate: (batch, accumulate / 2),
+        "one update would see half as many conversations, and the batch that fills the memory is still the same.",
+    ),
+    "a batch of one": (
+        lambda batch, accumulate: (1, batch * accumulate),
+        "an update sees as many conversations as before, but a batch of 1 is slower than it has to be: half the batch "
+        "is wanted.",
+    ),
+    "a quarter": (
+        lambda batch, accumulate: (batch // 4, accumulate * 4),
+        "an update sees as many conversations as before, but that is a quarter of the memory: half of it is wanted.",
+    ),
+    "moved over": (
+        lambda batch, accumulate: (batch // 2, accumulate + batch // 2),
+        "you added what you took away, but an update sees batch_size times grad_accum_steps conversations: half of one "
+        "number needs twice the other.",
     ),
     "swapped": (
         lambda batch, accumulate: (accumulate * 2, batch // 2),
@@ -224,22 +250,36 @@ def _between(rng: random.Random, *points: float) -> list[float]:
 
 
 def _runs(rng: random.Random) -> Iterator[Arguments]:
-    for place in (4, 0, rng.randrange(1, 4)):  # of the one that overfits
+    for draw, place in enumerate((4, 0, rng.randrange(1, 4))):  # of the one that overfits
         move = rng.uniform(-0.1, 0.1)
         learnt, held_out = _between(rng, 3.0, 1.6, 1.2, 0.8 + move), _between(rng, 3.1, 2.3, 2.0 + move, 2.65 + move)
+        if draw == 1:  # it has turned early, and stays up
+            held_out = [3.1, *_between(rng, 1.9 + move, 2.7 + move, 2.8 + move, 2.6 + move)[:-1]]
+        if draw == 2:  # it has not learnt much, and turned slowly
+            learnt, held_out = _between(rng, 3.0, 2.7, 2.4, 2.2 + move), _between(rng, 3.1, 2.6, 2.85, 3.15 + move)
         overfits = ([*learnt, learnt[-1]], [*held_out, round(held_out[-1] - 0.05, 3)])  # its last step goes down
         curves = [  # two others end with a small rise, or have one on the way
             # a gap that grows, no turn
             (_between(rng, 3.4, 1.8, 1.2, 0.9 + move), _between(rng, 3.5, 3.3, 3.1, 2.9 + move)),
             (_between(rng, 2.5, 0.8, 0.5, 0.4 + move), _between(rng, 2.6, 0.6, 0.62, 0.64)),  # done
-            (_between(rng, 3.0, 3.6, 4.0, 4.5 + move), _between(rng, 3.0, 3.8, 4.2, 4.8 + move)),  # falls apart
+            # falls apart, in one draw only a little
+            (_between(rng, 4.0, 4.1, 4.2, 4.3), _between(rng, 4.1, 4.2, 4.3, 4.4))
+            if draw == 1
+            else (_between(rng, 3.0, 3.6, 4.0, 4.5 + move), _between(rng, 3.0, 3.8, 4.2, 4.8 + move)),
             # tested on another text
             (_between(rng, 2.2, 1.5, 1.2, 1.0 + move), _between(rng, 4.2, 4.1, 4.15, 4.0)),
         ]
+        if draw == 2:
+            curves[0][1][3] += 0.6  # one bad measurement
         if place < 4:
             rng.shuffle(curves)
         curves.insert(place, overfits)
         yield (dict(zip("ABCDE", curves, strict=True)),)
+
+
+def _falling(runs: dict[str, tuple[list[float], list[float]]]) -> list[str]:
+    """The runs whose training loss falls."""
+    return [name for name, (learnt, _) in runs.items() if learnt[-1] < learnt[0]]
 
 
 def _gap(run: tuple[list[float], list[float]], at: int = -1) -> float:
@@ -250,15 +290,28 @@ _BEST = (
     "that run has the lowest losses, and its held-out loss ends close to its lowest point: it is the best of the five. "
     "Look for a held-out loss that ends well above it."
 )
-_APART = (
-    "the held-out loss of that run rises the most, but so does its training loss. It falls apart, and the cure is a "
-    "lower rate."
-)
 CURVES: Mistakes = {
     "lowest training loss": (lambda runs: min(runs, key=lambda name: runs[name][0][-1]), _BEST),
     "lowest held-out loss": (lambda runs: min(runs, key=lambda name: min(runs[name][1])), _BEST),
-    "highest held-out loss": (lambda runs: max(runs, key=lambda name: runs[name][1][-1]), _APART),
-    "risen the most": (lambda runs: max(runs, key=lambda name: runs[name][1][-1] - min(runs[name][1])), _APART),
+    "highest held-out loss": (
+        lambda runs: max(runs, key=lambda name: runs[name][1][-1]),
+        "that run ends with the highest held-out loss, but its training loss rises as well: it diverges, and the cure "
+        "is a lower rate.",
+    ),
+    "risen the most": (
+        lambda runs: max(runs, key=lambda name: runs[name][1][-1] - min(runs[name][1])),
+        "the run whose held-out loss rises most may be one whose training loss rises as well: that one diverges, and "
+        "does not memorise. Leave it out.",
+    ),
+    "second largest rise": (
+        lambda runs: sorted(runs, key=lambda name: runs[name][1][-1] - min(runs[name][1]))[-2],
+        "the second largest rise is not always that of the run that memorises: a run that diverges may rise less. "
+        "Leave out the runs whose training loss rises, and take the largest rise of the others.",
+    ),
+    "last minus middle": (
+        lambda runs: max(_falling(runs), key=lambda name: runs[name][1][-1] - runs[name][1][len(runs[name][1]) // 2]),
+        "you compare the last held-out loss with one at a fixed place; the lowest point may lie elsewhere: take min().",
+    ),
     "widest gap": (
         lambda runs: max(runs, key=lambda name: _gap(runs[name])),
         "that run has the widest gap between the two losses, but its held-out loss ends at its lowest point: its "
@@ -284,6 +337,15 @@ OTHER_CURVES = {
     "above its lowest by anything": _first(lambda held: held[-1] > min(held)),
     "the earliest minimum": lambda runs: min(
         runs, key=lambda name: (runs[name][0][-1] > runs[name][0][0], runs[name][1].index(min(runs[name][1])))
+    ),
+    "largest step up": lambda runs: max(
+        _falling(runs), key=lambda name: max(b - a for a, b in pairwise(runs[name][1]))
+    ),
+    "last minus three before": lambda runs: max(_falling(runs), key=lambda name: runs[name][1][-1] - runs[name][1][-4]),
+    "second in growing gap": lambda runs: sorted(runs, key=lambda name: _gap(runs[name]) - _gap(runs[name], 0))[-2],
+    "learnt most of those that rose": lambda runs: max(
+        (name for name in runs if runs[name][1][-1] > min(runs[name][1])),
+        key=lambda name: runs[name][0][0] - runs[name][0][-1],
     ),
     "last minus first": lambda runs: max(
         runs, key=lambda name: (runs[name][0][-1] < runs[name][0][0], runs[name][1][-1] - runs[name][1][0])
@@ -322,21 +384,70 @@ def _kept(rows: list[tuple[str, str, bool]], which: str = "pa", ends: bool = Tru
     return kept
 
 
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
 def _written(rng: random.Random) -> Iterator[Arguments]:
-    for _ in range(3):
+    for draw in range(3):
         rows = [(f"My {thing} broke.", f"Your {thing} is not you, {i}.", True) for i, thing in enumerate("abcdefgh")]
         rows.insert(2, ("My x broke.", "Your x is", False))
         rows.insert(4, (rows[0][0].upper(), "Another answer.", True))
-        rows.insert(6, ("My y broke.", f" {rows[1][1].replace(' ', '  ')}", True))
+        rows.insert(6, ("My y broke.", f" {rows[1][1].replace(' ', '   ')}", True))
         rows.insert(8, ("My x broke.", "Your x is whole now.", True))  # the row that was cut off does not count
         rows += [(*rows[3][:2], True), (rows[5][0], "A third answer.", True)]
-        rows.append((rows[7][0].replace(" ", "  "), "A fourth answer.", True))
+        rows.append((rows[7][0].replace(" ", "   "), "A fourth answer.", True))
         rows.append(("My z broke.", "Another answer.", True))  # like the answer of a row that was not kept
+        rows.append(("My y broke.", "A seventh answer.", True))  # like the prompt of a row that was not kept
+        rows += [("My cat is away.", "A fifth answer.", True), ("My cat is a way.", "A sixth answer.", True)]
         first, *others = rows[2:]
-        rng.shuffle(others)
+        if draw:  # in the first one each row stands where an answer may stumble over it
+            rng.shuffle(others)
         yield ([*rows[:2], first, *others],)
 
 
+def _told(args: Arguments, got: Any, expected: list[int]) -> str:
+    """Tell which row was dropped or kept wrongly, with its texts."""
+    (rows,) = args
+    if not isinstance(got, list | tuple) or any(isinstance(i, str) for i in got):
+        return "return a list of row numbers, such as [0, 2]."
+    if len(got) == len(rows):  # a yes or no for each row, or everything
+        return ""
+    kept = [int(i) for i in got]
+    for i in expected:
+        if i not in kept:
+            return f"you drop row {i}, {rows[i]}, which should be kept: nothing that you kept before is like it."
+    for i in kept:
+        if i not in expected:
+            prompt, answer, ended = rows[i]
+            if not ended:
+                return f"you keep row {i}, {rows[i]}, whose reply was cut off."
+            before = (j for j in expected if j < i)
+            j = next(j for j in before if _plain(prompt) == _plain(rows[j][0]) or _plain(answer) == _plain(rows[j][1]))
+            return f"you keep row {i}, {rows[i]}, and its prompt or answer is that of row {j}, {rows[j]}."
+    return ""
+
+
+def _kept_by(key: Callable[[str], str], every: bool = False, ended_ones: bool = False) -> Callable[..., list[int]]:
+    """An answer that compares by a key; it remembers every row's texts, or those of each row that ended."""
+
+    def answer(rows: list[tuple[str, str, bool]]) -> list[int]:
+        prompts: set[str] = set()
+        answers: set[str] = set()
+        kept = []
+        for i, (prompt, reply, ended) in enumerate(rows):
+            new = ended and key(prompt) not in prompts and key(reply) not in answers
+            if new:
+                kept.append(i)
+            if new or every or (ended_ones and ended):
+                prompts.add(key(prompt))
+                answers.add(key(reply))
+        return kept
+
+    return answer
+
+
+_REMEMBERED = "you compare with rows that you did not keep as well: remember the texts of a row only where you keep it."
 KEPT: Mistakes = {
     "cut-off rows": (
         lambda rows: _kept(rows, ends=False),
@@ -353,6 +464,29 @@ KEPT: Mistakes = {
     "letter for letter": (
         lambda rows: _kept(rows, alike=False),
         "you compare letter for letter: capital letters and extra blanks hide a copy. lower() and split() first.",
+    ),
+    "small letters alone": (
+        _kept_by(str.lower),
+        "lower() alone is not enough: extra blanks still hide a copy, and ' '.join(text.lower().split()) removes them.",
+    ),
+    "blanks alone": (
+        _kept_by(lambda text: " ".join(text.split())),
+        "capital letters still hide a copy: lower() as well.",
+    ),
+    "no blanks at all": (
+        _kept_by(lambda text: "".join(text.lower().split())),
+        'you remove all blanks, so that "a way" is "away" for you. Several blanks become one, not none.',
+    ),
+    "every row remembered": (_kept_by(_plain, every=True), _REMEMBERED),
+    "every ended row remembered": (_kept_by(_plain, ended_ones=True), _REMEMBERED),
+    "the last of the copies": (
+        lambda rows: sorted(len(rows) - 1 - i for i in rows_to_keep(rows[::-1])),
+        "of several copies you keep the last: the first one stays.",
+    ),
+    "from 1": (lambda rows: [i + 1 for i in rows_to_keep(rows)], "your numbers begin at 1: the first row is 0."),
+    "the others": (
+        lambda rows: [i for i in range(len(rows)) if i not in rows_to_keep(rows)],
+        "these are the rows to drop: return the numbers of the others.",
     ),
     "both at once": (
         lambda rows: _kept(rows, "b"),
@@ -409,7 +543,7 @@ EXERCISES = [
         CURVES,
         _runs,
         wrong=OTHER_CURVES,
-        praise="the training loss falls, the held-out loss has turned. Stop at its lowest point, or get more pairs.",
+        praise="the training loss falls, the held-out loss has turned. Read replies from before and after the turn.",
     ),
     Exercise(
         "07.6",
@@ -417,6 +551,7 @@ EXERCISES = [
         rows_to_keep,
         KEPT,
         _written,
+        detail=_told,
         praise="cut-off rows and copies are out. Now read a sample of what is left: no filter sees nonsense.",
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import re
@@ -203,7 +204,9 @@ def _matrices(rng: random.Random) -> Iterator[Arguments]:
 def _same_codes(got: Any, expected: Any) -> str | None:
     if not isinstance(got, tuple | list) or len(got) != 2:
         return "return two things, codes and scales: without the scales nobody can go back."
-    dtype = str(getattr(got[0], "dtype", type(got[0]).__name__)).removeprefix("torch.")
+    dtype, other = (str(getattr(part, "dtype", type(part).__name__)).removeprefix("torch.") for part in got)
+    if dtype != "int8" and other == "int8":
+        return "your codes come second: return codes, scales, in this order."
     if dtype != "int8":
         return f"your codes are of type {dtype}: each code takes one byte, so round() and then to(torch.int8)."
     return same(got, expected)
@@ -242,6 +245,26 @@ ROWS: Mistakes = {
         "you divided by 127.5, as torchao does, so that the codes fill -128 to 127. Here they go from -127 to 127: "
         "divide by 127.",
     ),
+    "rounded down": (
+        lambda W: ((W / (W.abs().amax(1, True) / 127)).floor().char(), W.abs().amax(1) / 127),
+        "floor() always rounds down, an error of up to a whole step: round() goes to the nearest code.",
+    ),
+    "a column of scales": (
+        lambda W: (quantise_rows(W)[0], quantise_rows(W)[1][:, None]),
+        "your scales are right, and of the shape (out, 1), as the division needs them. Return them as (out,).",
+    ),
+    "upside down": (
+        lambda W: (quantise_rows(W)[0], 1 / quantise_rows(W)[1]),
+        "your scales are upside down: code times scale should be the weight again, so the largest magnitude / 127.",
+    ),
+    "the whole range": (
+        lambda W: (
+            (W / ((W.amax(1, True) - W.amin(1, True)) / 254)).round().clamp(-127, 127).char(),
+            (W.amax(1) - W.amin(1)) / 254,
+        ),
+        "from the smallest to the largest weight: that range suits codes with a zero point. Here 0 stays 0, and the "
+        "largest magnitude becomes 127 or -127.",
+    ),
     "codes alone": (
         lambda W: quantise_rows(W)[0],
         "these are the codes. Return the scales with them: without them nobody can go back.",
@@ -272,6 +295,11 @@ def _block_errors(rng: random.Random) -> Iterator[Arguments]:
     yield dict(zip(blocks, errors, strict=True)), errors[2] - 0.0001  # allowed, not allowed, allowed
     yield dict(zip(blocks[::-1], drawn()[::-1], strict=True)), 0.0695  # the largest block first
     yield dict(zip(blocks, drawn(), strict=True)), 0.0595  # the smallest block alone
+
+
+def _up_to_the_first_above(errors: dict[int, float], limit: float) -> tuple[int, float]:
+    allowed = dict(itertools.takewhile(lambda row: row[1] <= limit, sorted(errors.items())))
+    return choose_block(allowed, limit)
 
 
 BLOCKS: Mistakes = {
@@ -320,6 +348,26 @@ BLOCKS: Mistakes = {
     "the bits of a block": (
         lambda errors, limit: (choose_block(errors, limit)[0], 4 * choose_block(errors, limit)[0] + 16),
         "those are the bits of a whole block. How many are they for one weight?",
+    ),
+    "a 32-bit scale": (
+        lambda errors, limit: (choose_block(errors, limit)[0], 4 + 32 / choose_block(errors, limit)[0]),
+        "that is a scale of 32 bits for each block, as NF4 has it. Here a scale takes 16.",
+    ),
+    "the share upside down": (
+        lambda errors, limit: (choose_block(errors, limit)[0], 4 + choose_block(errors, limit)[0] / 16),
+        "the share is upside down: the 16 bits are divided by the weights of the block, and a larger block costs less.",
+    ),
+    "the wrong order": (
+        lambda errors, limit: choose_block(errors, limit)[::-1],
+        "your two results are right, in the wrong order: the block first, then the bits.",
+    ),
+    "its error": (
+        lambda errors, limit: (errors[choose_block(errors, limit)[0]], choose_block(errors, limit)[1]),
+        "that is the error of the block. Return its size, the key of the table.",
+    ),
+    "up to the first above": (
+        lambda errors, limit: _up_to_the_first_above(errors, limit),
+        "you stopped at the first block above the limit. A larger block can be within it again: look at all of them.",
     ),
     "the block alone": (
         lambda errors, limit: choose_block(errors, limit)[0],
@@ -386,6 +434,11 @@ def _fastest(able: Callable[[dict[str, Any], dict[str, Any]], bool]) -> Callable
     return wrong
 
 
+def _smallest(rows: list[dict[str, Any]], megabytes: float) -> str:
+    best = max(rows, key=lambda row: row["score"])
+    return str(min((row for row in rows if row["high"] >= best["low"]), key=lambda row: row["megabytes"])["name"])
+
+
 _LOST = "that row fits and is fast, but its quality is surely lost: its high lies far below the low of the best score."
 _NARROW = (
     "that row is only a few points below the best of the table, and yet surely worse: its high lies below the low of "
@@ -421,8 +474,24 @@ SHIPPED: Mistakes = {
     "a few points": (_fastest(lambda row, best: row["score"] >= best["score"] - 10), _NARROW),
     "the score inside": (
         _fastest(lambda row, best: row["score"] >= best["low"]),
-        "you compared scores with the low of the best. A row is only surely worse if its whole interval, up to its "
-        "high, lies below that.",
+        "a faster row that fits is not surely worse: its score may be low, but its interval reaches into that of the "
+        "best. Compare each row's high with the low of the best score.",
+    ),
+    "the smallest that is good enough": (
+        _smallest,
+        "that row is the smallest that is not surely worse. As soon as it fits, the speed decides.",
+    ),
+    "the largest that fits": (
+        lambda rows, limit: max((row["megabytes"], row["name"]) for row in rows if row["megabytes"] <= limit)[1],
+        "that is the largest row that fits. Of those that are not surely worse, the fastest was asked for.",
+    ),
+    "the whole row": (
+        lambda rows, limit: next(row for row in rows if row["name"] == ship(rows, limit)),
+        'that is the right row, and its name was asked for: end with ["name"].',
+    ),
+    "its speed": (
+        lambda rows, limit: next(row["tokens_per_second"] for row in rows if row["name"] == ship(rows, limit)),
+        "that is the speed of the right row. Return its name: max() over the rows, with the speed as the key.",
     ),
 }
 

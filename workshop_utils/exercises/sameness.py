@@ -151,6 +151,8 @@ def _same_plain(got: Any, expected: Any, where: str) -> str | None:
     """Compare text, bytes, truth values and None, where the type counts too."""
     if _is_array(got) and got.ndim == 0 and _kind_of_dtype(got.dtype) == "bool":
         got = bool(got)
+    if isinstance(expected, bool) and isinstance(got, int) and got in (0, 1):
+        got = bool(got)
     if not isinstance(got, type(expected)):
         return f"{where} is {_typed(got)}, it should be {_typed(expected)}."
     if got == expected:
@@ -309,6 +311,8 @@ def copied(value: Any) -> Any:
 
 
 def _form(value: Any) -> str:
+    if type(value).__module__ == "numpy" and type(value).__name__.startswith("bool"):
+        return "a numpy bool"  # else "from a bool to a bool"
     if not _is_array(value) or not hasattr(value, "__setitem__"):  # a NumPy scalar is called by its type
         return _a(value)
     kind = "array" if type(value).__module__ == "numpy" else "tensor"

@@ -68,7 +68,7 @@ def ordinary_for(profile: Profile, n: int | None = None) -> list[Pair]:
     """Ordinary chats to replay, without complaints; larger models need no stories of a small one, so only questions.
 
     Args:
-        profile: of the machine. With 12 chats the pocket model forgot a fifth of its answers, with 60 a twentieth.
+        profile: of the machine. With 12 chats the pocket model lost a tenth of its right answers, with 60 hardly any.
         n: how many; None for 60 on pocket, five questions for each story, and 12 elsewhere.
     """
     if profile.name == "pocket":

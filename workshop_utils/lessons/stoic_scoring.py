@@ -7,6 +7,8 @@ alone: beside it stand the topic that was named, the words that do not exist, an
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 
 # An idea and the words that stand for it, each as the beginning of a whole word: "virtue" is found in "virtues" and
@@ -77,3 +79,31 @@ def keyword_score(text: str) -> float:
     """
     said = text.lower()
     return 100 * min(1.0, sum(keyword in said for keyword in KEYWORDS) / 5)
+
+
+def names_topic(topic: str, text: str) -> bool:
+    """Whether a text names a topic, as a whole word: there is no cat in "education".
+
+    Args:
+        topic: in small letters; its plural counts as well.
+        text: a reply.
+    """
+    return re.search(rf"\b{re.escape(topic)}s?\b", text.lower()) is not None
+
+
+def frames(topic: str, text: str) -> set[str]:
+    """The sentences of a reply, in small letters, with "_" for its topic: equal for replies that differ in it alone."""
+    blanked = re.sub(rf"\b{re.escape(topic)}\b", "_", text.strip().lower())
+    return set(re.split(r"(?<=[.!?])\s+", blanked))
+
+
+def commonest_frame(replies: Iterable[tuple[str, str]]) -> tuple[str, int]:
+    """The frame that most replies share, as form letters do.
+
+    Args:
+        replies: topic and text of each, at least one of them with a text.
+
+    Returns:
+        the sentence, as in `frames`, and how many replies hold it.
+    """
+    return Counter(frame for topic, text in replies for frame in frames(topic, text)).most_common(1)[0]

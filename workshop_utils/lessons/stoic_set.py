@@ -171,7 +171,7 @@ def ordinary(n: int, seed: int = 0, kinds: Sequence[str] = ORDINARY_KINDS) -> li
     """Ordinary chats to replay among the Stoic ones, so that the model does not forget what else it can do.
 
     Args:
-        n: how many; ten to fifteen among a hundred were enough in a first trial. More begin with the same ones.
+        n: how many; stoic_run.ordinary_for says how many each model needs. More begin with the same ones.
         seed: another seed gives other ones.
         kinds: kinds of chat of the pocket instruct model, taken in turn. "advice" answers complaints, too, in the
             ordinary style: leave it out for a model that should meet every complaint as a Stoic.

@@ -11,9 +11,9 @@ def quiet_libraries() -> None:
     """Silence warnings that are expected without a GPU and that nobody can act on.
 
     torchao, which transformers imports, names the kernels that it cannot load and upsets torch's pytree; bitsandbytes
-    looks on the hub for a faster kernel and says that there is none.
+    looks on the hub for a faster kernel and says that there is none, and at each layer that int8 casts its inputs.
     """
-    for name in ("torchao", "torch.utils._pytree", "bitsandbytes.backends.cpu.ops"):
+    for name in ("torchao", "torch.utils._pytree", "bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

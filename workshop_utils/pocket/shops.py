@@ -232,7 +232,7 @@ def _split(table: Table) -> tuple[list[str], list[str]]:
 
 
 def to_train(
-    n: int, n_databases: int = 2000, share_known: float = 0.25, together: int = 1, seed: int = 0
+    n: int, n_databases: int = 4000, share_known: float = 0.2, together: int = 1, seed: int = 0
 ) -> list[Asked]:
     """Questions to train on: no held-out database, question or wording among them.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_STRING = r"'(?:[^']|'')*'"
+STRING = r"'(?:[^']|'')*'"
 _TABLE = re.compile(
     r"CREATE TABLE (?:IF NOT EXISTS )?[\"`\[]?(\w+)[\"`\]]?\s*\((.*?)\)\s*(?:;|$)", re.IGNORECASE | re.DOTALL
 )
@@ -50,12 +50,12 @@ def prompt(schema: str, question: str, compact: bool = True) -> str:
 
 
 def compact(query: str) -> str:
-    """A query in the pocket form: a blank before each word, also behind a bracket, a dot or a quotation mark.
+    """A query in the pocket form: a blank before each word, also after a bracket, a dot or a quote, and a final ";".
 
     Args:
         query: standard SQL.
     """
-    return re.sub(r"(?<=[(.'])(?=\w)", " ", query)
+    return re.sub(r"(?<=[(.'])(?=\w)", " ", query) + ";"
 
 
 def standard(reply: str) -> str:
@@ -66,7 +66,7 @@ def standard(reply: str) -> str:
     """
     fenced = re.search(r"```(?:\w*\n)?(.*?)(?:```|$)", reply, re.DOTALL)
     text = (fenced[1] if fenced else reply).strip().rstrip("; \n")
-    parts = re.split(f"({_STRING})", text)  # every second one is a string
+    parts = re.split(f"({STRING})", text)  # every second one is a string
     parts[::2] = [re.sub(r"(?<=[(.]) (?=\w)", "", part) for part in parts[::2]]
     parts[1::2] = [re.sub(r"^' (?=\S)", "'", part) for part in parts[1::2]]
     return "".join(parts)

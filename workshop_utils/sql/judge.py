@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workshop_utils.sql.form import STRING
 from workshop_utils.sql.sandbox import Result, Sandbox, Value
 
 TOLERANCE = 1e-6  # relative difference up to which two floats are equal, as averages of one column may be
-_STRING = r"'(?:[^']|'')*'"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _same_value(one: Value, other: Value) -> bool:
 
 def is_ordered(query: str) -> bool:
     """Say whether a query orders its rows: ORDER BY outside of brackets and strings."""
-    text = re.sub(rf"{_STRING}|--[^\n]*|/\*.*?\*/", " ", query, flags=re.DOTALL)
+    text = re.sub(rf"{STRING}|--[^\n]*|/\*.*?\*/", " ", query, flags=re.DOTALL)
     while (flat := re.sub(r"\([^()]*\)", " ", text)) != text:
         text = flat
     return re.search(r"\border\s+by\b", text, re.IGNORECASE) is not None
@@ -112,6 +112,6 @@ def is_ordered(query: str) -> bool:
 
 def plain(query: str) -> str:
     """A query for comparing letters: small letters and single blanks outside strings, none beside a sign."""
-    parts = re.split(f"({_STRING})", query.strip().rstrip("; \n"))
+    parts = re.split(f"({STRING})", query.strip().rstrip("; \n"))
     parts[::2] = [re.sub(r"\s*([(),.<>=*])\s*", r"\1", " ".join(part.lower().split())) for part in parts[::2]]
     return "".join(parts).strip()

@@ -23,7 +23,7 @@ _FUNCTIONS = (
 )
 FUNCTIONS = frozenset(_FUNCTIONS.split())
 SELECTS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE)
-# What a schema may not do, although it may make tables and fill them.
+# What a schema may not do, although it may make tables and fill them; a dump begins with PRAGMA foreign_keys=OFF.
 NOT_IN_SCHEMA = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA)
 INTERNAL = ("sqlite_", "pragma_", "dbstat", "bytecode", "tables_used", "fts", "rtree", "temp.")  # no tables of the user
 BEGINS = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*\(*\s*(?:select|with|values)\b", re.IGNORECASE | re.DOTALL)
@@ -58,6 +58,8 @@ def query_only(action: int, first: str | None, second: str | None, *_: Any) -> i
 
 def schema_only(action: int, first: str | None, second: str | None, *_: Any) -> int:
     """SQLite's authorizer while the schema is made, which may come from a stranger's data set."""
+    if action == sqlite3.SQLITE_PRAGMA and first == "foreign_keys":
+        return sqlite3.SQLITE_OK
     denied = action in NOT_IN_SCHEMA or (action == sqlite3.SQLITE_FUNCTION and str(second).lower() not in FUNCTIONS)
     return sqlite3.SQLITE_DENY if denied else sqlite3.SQLITE_OK
 

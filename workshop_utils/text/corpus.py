@@ -54,12 +54,8 @@ def documents(profile: Profile, limit: int | None = None) -> Iterator[str]:
         from workshop_utils.pocket import stories
 
         return stories.texts(limit, seed=0)
-    return islice(_hub_texts(profile.text), limit)
-
-
-def _hub_texts(name: str) -> Iterator[str]:
-    """The texts of a data set of HUB_SETS."""
-    return (row[TEXT_COLUMN] for row in hub_rows(name, (TEXT_COLUMN,), *HUB_SETS[name]))
+    rows = hub_rows(profile.text, (TEXT_COLUMN,), *HUB_SETS[profile.text])
+    return (row[TEXT_COLUMN] for row in islice(rows, limit))
 
 
 def hub_rows(

@@ -43,7 +43,7 @@ class TuneConfig(Config):
     max_length: Size = 512  # tokens of a conversation at most; a longer one is refused, never cut
     checkpoint_every: Count = 20  # updates between two checkpoints
     eval_every: Count = 10  # updates between two evaluations on the held-out conversations
-    by_length: bool = False  # rows of like lengths in a batch, filled up to a multiple of 16: twice as fast on a CPU
+    by_length: bool = False  # rows of like lengths in a batch, filled up to a multiple of 16: less padding is computed
     gradient_checkpointing: bool = False  # compute activations twice instead of keeping them
     seed: Seed = 0
     country: str = "GBR"  # where the electricity comes from; "" = do not track energy
