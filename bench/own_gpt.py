@@ -35,7 +35,9 @@ TIE = 0.01  # nats between torch's two likeliest tokens below which another choi
 FIRST = 24  # tokens of each reply that are compared
 
 
-def judged(name: str, requests: list[story_chats.Request], replies: list[tuple[str, bool]], goal: str = "") -> list[Row]:
+def judged(
+    name: str, requests: list[story_chats.Request], replies: list[tuple[str, bool]], goal: str = ""
+) -> list[Row]:
     """Shares of replies that keep what was asked for, end, and are coherent."""
     both = list(zip(requests, replies, strict=True))
     goals = (goal, "ours >= 0.98", "ours >= 0.9") if goal else ("", "", "")

@@ -101,7 +101,8 @@ class LlamaCpp:
         """
         asked = {"prompt": list(ids), "n_predict": max_new_tokens, "temperature": 0.0, "return_tokens": True}
         answer = self._ask("completion", **asked, cache_prompt=False)
-        return str(answer["content"]), list(answer["tokens"]), answer["stop_type"] == "eos"
+        tokens, ended = list(answer["tokens"]), answer["stop_type"] == "eos"
+        return str(answer["content"]), tokens[: len(tokens) - ended], ended
 
     def ids(self, text: str) -> list[int]:
         """The tokens that llama.cpp makes of a text; special tokens are found in it, none is put in front."""

@@ -213,7 +213,9 @@ def _of_run(folder: Path, tuned: bool) -> Origin:
     loss, done = run.get("best_val_loss"), run.get("steps_done")
     figures = f"{done:,} updates" if done else "not known here"
     figures += f", validation loss {loss:.3f} nats per token" if loss else ""
-    data = "requests for stories with their stories, small talk and plain stories, all of the package's seeded generators"
+    data = (
+        "requests for stories with their stories, small talk and plain stories, all of the package's seeded generators"
+    )
     return Origin(
         base="a GPT that was trained from nothing" + (", and then tuned to answer" if tuned else ""),
         data=f"{data} (CC0)" if tuned else "a text of the person who trained it, under that text's licence",
