@@ -17,7 +17,6 @@ import torch
 from common import Row, cpu_seconds, one_core, options, report, row, share
 
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.chat.template import conversation
 from workshop_utils.export import LlamaCpp, as_transformers, write_gguf
 from workshop_utils.gpt import load_shipped
 from workshop_utils.gpt.model import GPT

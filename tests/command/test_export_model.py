@@ -1,4 +1,4 @@
-"""`workshop export` and `workshop chat` with runs, adapters and GGUF files: what they do, and one line for each mistake."""
+"""`workshop export` and `workshop chat` with runs, adapters and files: what they do, and one line for a mistake."""
 
 import random
 import shutil
@@ -15,7 +15,7 @@ from workshop_utils.machine.profiles import choose
 from workshop_utils.text.tokenizer import pocket_tokenizer
 from workshop_utils.tuning import teach_to_answer
 
-WORDS = "the cat sat on a mat and a dog ran far away from the house over hills with sun moon star tree river".split()
+WORDS = "the cat sat on a mat and a dog ran far away from the house over hills with sun moon star tree".split()
 
 
 def run(*arguments):

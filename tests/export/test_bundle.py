@@ -1,4 +1,4 @@
-"""What is given away: a folder with card and hashes, whole or not at all; and the template that Ollama would fill in."""
+"""What is given away: a folder with card and hashes, whole or not at all; and the template for Ollama."""
 
 import hashlib
 import json

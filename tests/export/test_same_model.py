@@ -77,8 +77,7 @@ def test_200_awkward_texts_have_the_same_tokens(name, known, tmp_path):
     assert server.context == model.context
     assert server.answers
     said = conversation("Hi.", "Hello!", "Tell me\n\n  a story.")
-    bos = model.tokenizer.bos_token
-    assert [model.tokenizer.bos_token_id, *server.ids(server.rendered(said).removeprefix(bos))] == model.chat_ids(said)
+    assert server.chat_ids(said) == model.chat_ids(said)  # with the token that begins every text
 
 
 @pytest.mark.parametrize("kind", ["f32", "f16"])

@@ -115,7 +115,8 @@ class LlamaCpp:
     def chat_ids(self, messages: Messages | str) -> list[int]:
         """The tokens of a conversation, with the beginning of the model's turn; or those of its last text."""
         said = conversation(messages) if isinstance(messages, str) else messages
-        return self.ids(self.rendered(said) if self.answers else said[-1]["content"])
+        text = self.rendered(said) if self.answers else said[-1]["content"]
+        return list(self._ask("tokenize", content=text, add_special=True, parse_special=True)["tokens"])
 
     def stream(
         self,

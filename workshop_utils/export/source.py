@@ -67,7 +67,8 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
     if adapter is not None:
         return _adapted(what, Path(adapter).expanduser(), profile)
     if known or not path.is_dir():
-        if not known and (path.is_absolute() or what.startswith((".", "~")) or os.sep in what and path.parent.is_dir()):
+        meant = path.is_absolute() or what.startswith((".", "~")) or (os.sep in what and path.parent.is_dir())
+        if not known and meant:
             raise FileNotFoundError(f"there is no folder at {short_path(path)}: check the path")
         return _answering(models.load(what, profile))
     if (path / ADAPTER).is_file():
