@@ -161,8 +161,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows += files(loaded, n // 2, Path(folder))
     notes = (
-        f"{n} requests a set on seeds of their own, half as many before, without rehearsal and for the files, greedy; one thread; {steps:,} updates of 8 "
-        f"rows. {energy.kind} energy: {energy.note}. A greedy token counts as equal, too, where torch's two likeliest "
+        f"{n} requests a set on seeds of their own, half as many before, without rehearsal and for the files, "
+        f"greedy; one thread; {steps:,} updates of 8 rows. {energy.kind} energy: {energy.note}. A greedy token counts as equal, too, where torch's two likeliest "
         f"are less than {TIE} nats apart; a mood that was asked for counts as a known word of a coherent story."
     )
     report("own_gpt", rows, args, notes)

@@ -15,7 +15,30 @@ from workshop_utils.machine.profiles import choose
 from workshop_utils.text.tokenizer import pocket_tokenizer
 from workshop_utils.tuning import teach_to_answer
 
-WORDS = "the cat sat on a mat and a dog ran far away from the house over hills with sun moon star tree".split()
+WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "and",
+    "a",
+    "dog",
+    "ran",
+    "far",
+    "away",
+    "from",
+    "the",
+    "house",
+    "over",
+    "hills",
+    "with",
+    "sun",
+    "moon",
+    "star",
+    "tree",
+]
 
 
 def run(*arguments):
