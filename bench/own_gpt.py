@@ -162,7 +162,8 @@ def main() -> None:
         rows += files(loaded, n // 2, Path(folder))
     notes = (
         f"{n} requests a set on seeds of their own, half as many before, without rehearsal and for the files, "
-        f"greedy; one thread; {steps:,} updates of 8 rows. {energy.kind} energy: {energy.note}. A greedy token counts as equal, too, where torch's two likeliest "
+        f"greedy; one thread; {steps:,} updates of 8 rows. {energy.kind} energy: {energy.note}. "
+        f"A greedy token counts as equal, too, where torch's two likeliest "
         f"are less than {TIE} nats apart; a mood that was asked for counts as a known word of a coherent story."
     )
     report("own_gpt", rows, args, notes)
