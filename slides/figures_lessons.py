@@ -1,4 +1,4 @@
-"""The pictures of the decks 02, 03, 04, 07, 08, 09 and 10: the lessons' own figures, drawn again in the size of a slide.
+"""The pictures of the decks 02 to 04 and 07 to 10: the lessons' own figures, drawn again in the size of a slide.
 
 python slides/make_figures.py 02_story            draw it (without a name: all of all decks)
 python slides/figures_lessons.py --record 04 07   play these lessons, and keep what their pictures need
