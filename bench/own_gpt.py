@@ -17,7 +17,6 @@ import torch
 from common import Row, cpu_seconds, one_core, options, report, row, share
 
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.chat.template import conversation
 from workshop_utils.export import LlamaCpp, as_transformers, write_gguf
 from workshop_utils.gpt import load_shipped
 from workshop_utils.gpt.model import GPT
@@ -35,7 +34,9 @@ TIE = 0.01  # nats between torch's two likeliest tokens below which another choi
 FIRST = 24  # tokens of each reply that are compared
 
 
-def judged(name: str, requests: list[story_chats.Request], replies: list[tuple[str, bool]], goal: str = "") -> list[Row]:
+def judged(
+    name: str, requests: list[story_chats.Request], replies: list[tuple[str, bool]], goal: str = ""
+) -> list[Row]:
     """Shares of replies that keep what was asked for, end, and are coherent."""
     both = list(zip(requests, replies, strict=True))
     goals = (goal, "ours >= 0.98", "ours >= 0.9") if goal else ("", "", "")
@@ -160,8 +161,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows += files(loaded, n // 2, Path(folder))
     notes = (
-        f"{n} requests a set on seeds of their own, half as many before, without rehearsal and for the files, greedy; one thread; {steps:,} updates of 8 "
-        f"rows. {energy.kind} energy: {energy.note}. A greedy token counts as equal, too, where torch's two likeliest "
+        f"{n} requests a set on seeds of their own, half as many before, without rehearsal and for the files, "
+        f"greedy; one thread; {steps:,} updates of 8 rows. {energy.kind} energy: {energy.note}. A greedy token counts as equal, too, where torch's two likeliest "
         f"are less than {TIE} nats apart; a mood that was asked for counts as a known word of a coherent story."
     )
     report("own_gpt", rows, args, notes)

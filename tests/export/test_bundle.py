@@ -1,4 +1,4 @@
-"""What is given away: a folder with card and hashes, whole or not at all; and the template that Ollama would fill in."""
+"""What is given away: a folder with card and hashes, whole or not at all; and the template for Ollama."""
 
 import hashlib
 import json
@@ -15,7 +15,9 @@ from workshop_utils.chat.template import conversation
 from workshop_utils.export import Origin, bundle, export, gguf, hashes, modelfile
 from workshop_utils.machine.profiles import choose
 
-ORIGIN = Origin("a base (mit)", "some data (cc-by-4.0)", "92 of 100 right", "small words", "3 Wh estimated (GBR)", "mit")
+ORIGIN = Origin(
+    "a base (mit)", "some data (cc-by-4.0)", "92 of 100 right", "small words", "3 Wh estimated (GBR)", "mit"
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`workshop export`: a run, an adapter or a model of the package -> a folder for another program, with card and hash."""
+"""`workshop export`: a run, an adapter or a named model -> a folder for another program, with card and hash."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Talk:
         name, _, value = line.strip().partition(" ")
         if name == "/new":
             self.said, self.forgotten = [], 0
-            return "(a new conversation)"
+            return ""
         try:
             if name == "/temperature" and 0 <= float(value) < math.inf:
                 self.sampling["temperature"] = float(value)
@@ -111,7 +111,7 @@ def converse(talk: Talk) -> None:
         if not line or line.strip() == "/bye":
             return
         if line.startswith("/"):
-            print(talk.obey(line))
+            print(talk.obey(line) or "(a new conversation)", file=sys.stdout if typing else sys.stderr)
         elif line.strip():
             print("model  " if typing else "", end="")
             before = talk.forgotten

@@ -126,7 +126,7 @@ def modelfile(model: LanguageModel, file: str) -> str:
     known, end, system = model.tokenizer.get_vocab(), "<|im_end|>", ""
     if "<start_of_turn>" in known:
         end = "<end_of_turn>"  # Gemma has no system role: its text goes in front of the first thing that the user says
-        user = "<start_of_turn>user\n{{ if $system }}{{ $system }}\n\n{{ $system = \"\" }}{{ end }}"
+        user = '<start_of_turn>user\n{{ if $system }}{{ $system }}\n\n{{ $system = "" }}{{ end }}'
         first, reply = "{{ $system := .System }}", "<start_of_turn>model\n"
     elif "<|im_start|>" in known:
         first = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}"

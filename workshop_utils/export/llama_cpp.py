@@ -101,7 +101,8 @@ class LlamaCpp:
         """
         asked = {"prompt": list(ids), "n_predict": max_new_tokens, "temperature": 0.0, "return_tokens": True}
         answer = self._ask("completion", **asked, cache_prompt=False)
-        return str(answer["content"]), list(answer["tokens"]), answer["stop_type"] == "eos"
+        tokens, ended = list(answer["tokens"]), answer["stop_type"] == "eos"
+        return str(answer["content"]), tokens[: len(tokens) - ended], ended
 
     def ids(self, text: str) -> list[int]:
         """The tokens that llama.cpp makes of a text; special tokens are found in it, none is put in front."""
@@ -114,7 +115,8 @@ class LlamaCpp:
     def chat_ids(self, messages: Messages | str) -> list[int]:
         """The tokens of a conversation, with the beginning of the model's turn; or those of its last text."""
         said = conversation(messages) if isinstance(messages, str) else messages
-        return self.ids(self.rendered(said) if self.answers else said[-1]["content"])
+        text = self.rendered(said) if self.answers else said[-1]["content"]
+        return list(self._ask("tokenize", content=text, add_special=True, parse_special=True)["tokens"])
 
     def stream(
         self,

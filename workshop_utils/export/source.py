@@ -67,7 +67,8 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
     if adapter is not None:
         return _adapted(what, Path(adapter).expanduser(), profile)
     if known or not path.is_dir():
-        if not known and (path.is_absolute() or what.startswith((".", "~")) or os.sep in what and path.parent.is_dir()):
+        meant = path.is_absolute() or what.startswith((".", "~")) or (os.sep in what and path.parent.is_dir())
+        if not known and meant:
             raise FileNotFoundError(f"there is no folder at {short_path(path)}: check the path")
         return _answering(models.load(what, profile))
     if (path / ADAPTER).is_file():
@@ -213,7 +214,9 @@ def _of_run(folder: Path, tuned: bool) -> Origin:
     loss, done = run.get("best_val_loss"), run.get("steps_done")
     figures = f"{done:,} updates" if done else "not known here"
     figures += f", validation loss {loss:.3f} nats per token" if loss else ""
-    data = "requests for stories with their stories, small talk and plain stories, all of the package's seeded generators"
+    data = (
+        "requests for stories with their stories, small talk and plain stories, all of the package's seeded generators"
+    )
     return Origin(
         base="a GPT that was trained from nothing" + (", and then tuned to answer" if tuned else ""),
         data=f"{data} (CC0)" if tuned else "a text of the person who trained it, under that text's licence",
