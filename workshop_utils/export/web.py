@@ -1,0 +1,209 @@
+"""A web page that talks to a GGUF file: llama.cpp, compiled to WebAssembly (wllama), in the reader's own browser.
+
+A folder with a GGUF and its card -> the same folder with a page in it, which any web server can hand out, and a phone can
+open. The engine is put beside it where npm can fetch it; else the page loads it from a CDN when it is opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workshop_utils.machine import hardware
+
+VERSION = "3.13.0"  # of wllama, whose files have these hashes
+PACKAGES = (f"@wllama/wllama@{VERSION}", f"@wllama/wllama-compat@{VERSION}")
+CDN = "https://cdn.jsdelivr.net/npm/"
+# What the page calls a file -> where it lies in the packages, its name beside the page, SHA-384. compat is for Safari and
+# for browsers before 2025, which lack two features of WebAssembly.
+FILES = {
+    "main": ("wllama/esm/index.js", "wllama.js", "1IXHURZyRAYx2LmPev5lR2vQNJLbFjSGx7HKPHjrVdpGqgPnkJm6bhGWztq7dNBU"),
+    "wasm": (
+        "wllama/esm/wasm/wllama.wasm",
+        "wllama.wasm",
+        "WKrRNgBRwQ97MWPBIuel3xEbflWmkojJdd4jKCpNISH26ujPRdF5Iqtw9QRPqSzl",
+    ),
+    "compat_main": (
+        "wllama-compat/wasm/wllama.js",
+        "compat.js",
+        "qj77lXYFodEfG6vuW5WRFmVSKtWQepYXFKXhIbVxLRSdmgQm0Oj07Kfgv5J440nk",
+    ),
+    "compat_wasm": (
+        "wllama-compat/wasm/wllama.wasm",
+        "compat.wasm",
+        "fQ0Go4eBGGO3i0VroQZYL5Cx1Mzk7RE8iUF+YNSf8sr/uvmtGJtpAvRIuqiwlG1Q",
+    ),
+    "licence": ("wllama/LICENCE", "LICENCE", "gTPBtuBWriuqRePlbeC5Lk/+5r+SIsOFKmOII9TlFpIdVqxNThwVPAXrS7tgHIxo"),
+}
+PAGE = Path(__file__).parent / "web_page"
+EXAMPLES = ("Tell me a story about a brave fox called Mia.",)
+CONTEXT = 4096  # tokens at most, for a phone's memory
+TOKENS = 200  # of a reply at most
+
+
+def add_page(folder: Path, examples: Sequence[str] = EXAMPLES, packages: Path | None = None) -> str:
+    """Write a page beside a GGUF that chats with it in the browser.
+
+    Args:
+        folder: holds one GGUF, and its card as README.md.
+        examples: things to say, offered on the empty page.
+        packages: a folder with wllama's packages, as npm leaves it in node_modules/@wllama; by npm if None.
+
+    Returns:
+        where the engine comes from, as a sentence: from beside the page, or from the network, and why.
+
+    Raises:
+        ValueError: the folder holds no GGUF, or several.
+        OSError: no space is left, or the folder cannot be written.
+    """
+    files = sorted(folder.glob("*.gguf"))
+    if len(files) != 1:
+        raise ValueError(f"{hardware.short_path(folder)} holds {len(files)} GGUF files: a page talks to one")
+    why = put_engine(folder / "wllama", packages)
+    card, name = _card(folder / "README.md", files[0].stem)
+    settings = {
+        "file": files[0].name,
+        "bytes": files[0].stat().st_size,
+        "sha256": _digest(files[0], "sha256").hex(),
+        "context": min(CONTEXT, _context(files[0])),
+        "examples": list(examples),
+        "engine": {
+            key: {"url": f"{CDN}@wllama/{there.replace('/', f'@{VERSION}/', 1)}" if why else f"wllama/{here}"}
+            | {"integrity": f"sha384-{digest}"}
+            for key, (there, here, digest) in FILES.items()
+            if key != "licence"
+        },
+    }
+    settings["tokens"] = min(TOKENS, settings["context"] // 2)
+    said = (
+        "They stay in this browser. The program that runs the model, llama.cpp as WebAssembly (wllama, MIT licence), "
+    ) + (
+        "is loaded from cdn.jsdelivr.net when the page is opened, and must have the hash that the export knows; "
+        "nothing is sent there but the request."
+        if why
+        else "lies beside this page; nothing is loaded from elsewhere."
+    )
+    filled = {
+        "policy": policy(cdn=bool(why)),
+        "name": html.escape(name),
+        "settings": json.dumps(settings).replace("<", "\\u003c"),
+        "file": html.escape(files[0].name),
+        "sha256": settings["sha256"],
+        "engine": said,
+        "card": card,
+    }
+    page = (PAGE / "index.html").read_text(encoding="utf-8")
+    page = re.sub(r"\{(\w+)\}", lambda found: str(filled[found[1]]), page)
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    for other in ("chat.mjs", "style.css"):
+        shutil.copyfile(PAGE / other, folder / other)
+    if why:
+        return f"The page loads its engine from {CDN} when it is opened, and needs a network for it: {why}"
+    return "The page's engine lies beside it: it needs no network but its own server."
+
+
+def policy(cdn: bool) -> str:
+    """The Content-Security-Policy: the page's own files, its engine's, and nothing else.
+
+    The engine's files are checked by their hash and started from memory, which is what blob: allows.
+    """
+    rules = {
+        "default-src": "'none'",
+        "script-src": "'self' blob: 'wasm-unsafe-eval'",
+        "worker-src": "blob:",
+        "connect-src": f"'self' blob:{f' {CDN}@wllama/' if cdn else ''}",
+        "style-src": "'self'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def put_engine(folder: Path, packages: Path | None = None) -> str:
+    """Copy wllama's files into a folder, as npm has them or as they were kept from the last time.
+
+    Args:
+        folder: where to; made if need be, left away if the files cannot be had.
+        packages: as in add_page.
+
+    Returns:
+        why they cannot be had, "" if they are there, with the hashes that they should have.
+    """
+    kept = hardware.home() / f"wllama-{VERSION}"
+    if packages is None and all(_whole(kept / here, digest) for _, here, digest in FILES.values()):
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        return ""
+    if packages is not None:
+        return _chosen(packages, folder)
+    npm = shutil.which("npm")
+    if npm is None:
+        return "npm is not installed (https://nodejs.org has it)"
+    with tempfile.TemporaryDirectory(dir=hardware.make_home()) as made:
+        order = [npm, "install", "--prefix", made, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
+        order += ["--fetch-retries=1", "--loglevel=error", *PACKAGES]
+        try:
+            done = subprocess.run(order, capture_output=True, text=True, timeout=300)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"npm did not end ({type(error).__name__})"
+        if done.returncode:
+            said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            return f"npm could not fetch {' and '.join(PACKAGES)} ({said[0].strip() if said else 'it said nothing'})"
+        if why := _chosen(Path(made, "node_modules", "@wllama"), kept):
+            return why
+    shutil.copytree(kept, folder, dirs_exist_ok=True)
+    return ""
+
+
+def _chosen(packages: Path, folder: Path) -> str:
+    """Copy what the page needs of the packages, if all of it has its hash; else say what has not."""
+    for there, _, digest in FILES.values():
+        if not _whole(packages / there, digest):
+            return f"{there} in {hardware.short_path(packages)} is missing, or not that of wllama {VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for there, here, _ in FILES.values():
+        shutil.copyfile(packages / there, folder / here)
+    return ""
+
+
+def _whole(path: Path, digest: str) -> bool:
+    return path.is_file() and base64.b64encode(_digest(path, "sha384")).decode() == digest
+
+
+def _digest(path: Path, kind: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, kind).digest()
+
+
+def _context(path: Path) -> int:
+    """Tokens that the model of a file sees, as the file says."""
+    from gguf import GGUFReader
+
+    fields: dict[str, Any] = GGUFReader(path).fields
+    return int(fields[f"{fields['general.architecture'].contents()}.context_length"].contents())
+
+
+def _card(path: Path, name: str) -> tuple[str, str]:
+    """A model card as HTML, without its hashes, which the page has anyway; and the name of the model."""
+    from markdown_it import MarkdownIt
+
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    _, _, body = text.partition("\n---\n") if text.startswith("---\n") else ("", "", text)
+    title = re.search(r"^# (.+)$", body, re.MULTILINE)
+    if title:
+        name, body = title[1].strip(), body.replace(title[0], "", 1)
+    body = re.sub(r"^SHA-256:?\n.*?^```.*?^```$", "", body, flags=re.MULTILINE | re.DOTALL)
+    licence = re.search(r"^license: *(.+)$", text, re.MULTILINE)
+    if licence and "**Licence**" not in body:
+        body += f"\n- **Licence of the weights**: {licence[1]}\n"
+    shown = MarkdownIt("commonmark", {"html": False}).render(body.strip())
+    return shown or "<p>It has no model card.</p>", name
