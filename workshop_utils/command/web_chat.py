@@ -74,13 +74,15 @@ def page(talk: Talk) -> Any:
     ]
     return gradio.ChatInterface(
         answering(talk),
-        chatbot=gradio.Chatbot(label=talk.model.name, placeholder=f"Say something to {talk.model.name}.", height="60vh"),
+        chatbot=gradio.Chatbot(  # without the button that uploads a conversation
+            label=talk.model.name, placeholder="Say something.", height="62vh", show_label=False, buttons=["copy"]
+        ),
         textbox=gradio.Textbox(placeholder=EXAMPLE, label="Your message", show_label=False, submit_btn="Send", stop_btn="Stop"),
         title=talk.model.name,
         description=f"{talk.model.n_parameters:,} parameters, on this computer. It remembers nothing: "
         "the whole conversation is sent again at each turn.",
         additional_inputs=settings,
-        additional_inputs_accordion=gradio.Accordion("Settings", open=True),
+        additional_inputs_accordion=gradio.Accordion("Settings", open=False),
         flagging_mode="never",
         analytics_enabled=False,
         cache_examples=False,
@@ -104,6 +106,8 @@ def launch(interface: Any, port: int | None = None, wait: bool = True) -> str:
     import gradio
     from fastapi.middleware import Middleware
 
+    soft = {"body_text_color_subdued": "*neutral_600", "body_text_color_subdued_dark": "*neutral_300"}  # readable
+    soft |= {"block_info_text_color": "*neutral_600", "block_info_text_color_dark": "*neutral_300"}
     fonts = [gradio.themes.Font(name) for name in ("system-ui", "sans-serif")]
     mono = [gradio.themes.Font("ui-monospace"), gradio.themes.Font("monospace")]
     _, address, _ = interface.launch(
@@ -115,7 +119,7 @@ def launch(interface: Any, port: int | None = None, wait: bool = True) -> str:
         footer_links=[],
         ssr_mode=False,
         prevent_thread_lock=True,
-        theme=gradio.themes.Base(primary_hue="blue", font=fonts, font_mono=mono),
+        theme=gradio.themes.Base(primary_hue="blue", font=fonts, font_mono=mono).set(**soft),
         app_kwargs={"middleware": [Middleware(_Policy)]},
     )
     if wait:

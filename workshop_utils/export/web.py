@@ -205,5 +205,5 @@ def _card(path: Path, name: str) -> tuple[str, str]:
     licence = re.search(r"^license: *(.+)$", text, re.MULTILINE)
     if licence and "**Licence**" not in body:
         body += f"\n- **Licence of the weights**: {licence[1]}\n"
-    shown = MarkdownIt("commonmark", {"html": False}).render(body.strip())
+    shown = MarkdownIt("commonmark", {"html": False}).render(body.strip()).replace("</strong>: ", "</strong> ")
     return shown or "<p>It has no model card.</p>", name
