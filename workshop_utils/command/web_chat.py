@@ -25,7 +25,7 @@ def said_in(history: list[dict[str, Any]]) -> list[str]:
     for message in history:
         content = message["content"]
         text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-        said = said[: len(said) // 2 * 2]  if message["role"] == "user" else said
+        said = said[: len(said) // 2 * 2] if message["role"] == "user" else said
         if len(said) % 2 == (message["role"] == "assistant"):
             said = [*said, text.strip()]
     return said[: len(said) // 2 * 2]
@@ -34,7 +34,9 @@ def said_in(history: list[dict[str, Any]]) -> list[str]:
 def answering(talk: Talk) -> Callable[..., Iterator[str]]:
     """What Gradio calls for each turn, with a talk whose model and limits it takes over."""
 
-    def answer(text: str, history: list[dict[str, Any]], temperature: float, top_k: float, system: str) -> Iterator[str]:
+    def answer(
+        text: str, history: list[dict[str, Any]], temperature: float, top_k: float, system: str
+    ) -> Iterator[str]:
         import gradio
 
         sampling = talk.sampling | {"temperature": temperature, "top_k": int(top_k or 0) or None}
@@ -68,8 +70,21 @@ def page(talk: Talk) -> Any:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{error.name} is not installed: pip install 'slm-workshop[web]'") from error
     settings = [
-        gradio.Slider(0, 1.5, talk.sampling.get("temperature", 0.7), step=0.1, label="Temperature", info="0: always the likeliest token"),
-        gradio.Number(talk.sampling.get("top_k") or 0, precision=0, minimum=0, label="Top-k", info="draw among the k likeliest tokens; 0: among all"),
+        gradio.Slider(
+            0,
+            1.5,
+            talk.sampling.get("temperature", 0.7),
+            step=0.1,
+            label="Temperature",
+            info="0: always the likeliest token",
+        ),
+        gradio.Number(
+            talk.sampling.get("top_k") or 0,
+            precision=0,
+            minimum=0,
+            label="Top-k",
+            info="draw among the k likeliest tokens; 0: among all",
+        ),
         gradio.Textbox(talk.system, label="Instruction", info='for all replies, such as "Talk like a pirate."'),
     ]
     return gradio.ChatInterface(
@@ -77,7 +92,9 @@ def page(talk: Talk) -> Any:
         chatbot=gradio.Chatbot(  # without the button that uploads a conversation
             label=talk.model.name, placeholder="Say something.", height="62vh", show_label=False, buttons=["copy"]
         ),
-        textbox=gradio.Textbox(placeholder=EXAMPLE, label="Your message", show_label=False, submit_btn="Send", stop_btn="Stop"),
+        textbox=gradio.Textbox(
+            placeholder=EXAMPLE, label="Your message", show_label=False, submit_btn="Send", stop_btn="Stop"
+        ),
         title=talk.model.name,
         description=f"{talk.model.n_parameters:,} parameters, on this computer. It remembers nothing: "
         "the whole conversation is sent again at each turn.",

@@ -1,25 +1,28 @@
 """A model to give away: its files, how to start it, its card and its hashes; the folder appears whole or not at all.
 
-A model in floats -> "hf" (safetensors, for transformers and vLLM), "gguf" (for llama.cpp) or "ollama" (a GGUF and its
-Modelfile). The card says where the model comes from, what it was trained on, and what it cannot do.
+A model in floats -> "hf" (safetensors, for transformers and vLLM), "gguf" (for llama.cpp), "ollama" (a GGUF and its
+Modelfile) or "web" (a GGUF and a page that chats with it). The card says where the model comes from, what it was trained on, and what it cannot do.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import TURN_ENDS
-from workshop_utils.export import gguf
+from workshop_utils.export import gguf, web
 from workshop_utils.machine.files import PARTIAL
 from workshop_utils.machine.hardware import short_path
 
-TARGETS = ("hf", "gguf", "ollama")
+TARGETS = ("hf", "gguf", "ollama", "web")
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,46 @@ def export(
     folder = Path(folder)
     if to not in TARGETS:
         raise ValueError(f"to is {to!r}: choose one of {', '.join(TARGETS)}")
-    if folder.exists() and not force:
-        raise FileExistsError(f"{short_path(folder)} is there already: name another folder, or ask to replace it")
-    partial = folder.with_name(f".{folder.name}{PARTIAL}")
-    shutil.rmtree(partial, ignore_errors=True)
+    need_free(folder, force)
+    partial, before = (folder.with_name(f".{folder.name}{end}{PARTIAL}") for end in ("", ".before"))
+    for left in (partial, before):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        _WRITERS[to](model, partial, folder.name, quant)
-        (partial / "README.md").write_text(_card(model, origin, partial, to), encoding="utf-8")
+        _WRITERS[to](model, partial, quant)
+        (partial / "README.md").write_text(_card(model, origin, partial, folder.name, to), encoding="utf-8")
+        if to == "web":  # the page shows the card, and the card lists the page's hash
+            web.add_page(partial)
+            (partial / "README.md").write_text(_card(model, origin, partial, folder.name, to), encoding="utf-8")
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, before)
         os.replace(partial, folder)
+    except SafetensorError as error:
+        raise OSError(f"the weights could not be written to {short_path(folder.parent)}: {error}") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        for left in (partial, before):
+            shutil.rmtree(left, ignore_errors=True)
     return folder
+
+
+def need_free(folder: Path, force: bool = False) -> None:
+    """Make sure that nothing is written over.
+
+    Raises:
+        FileExistsError: something lies there already, and it is no export, or not to be replaced.
+    """
+    if folder.exists() and not (force and is_export(folder)):
+        cure = "name another folder, or replace it with --force" if is_export(folder) else "name another folder"
+        raise FileExistsError(f"{short_path(folder)} is there already: {cure}")
+
+
+def is_export(folder: Path) -> bool:
+    """Whether all that lies in a folder was written by export: its card names every file."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return False
+    listed = card.read_text(encoding="utf-8", errors="replace")
+    return all(path.is_file() and (path == card or f"  {path.name}\n" in listed) for path in folder.iterdir())
 
 
 def modelfile(model: LanguageModel, file: str) -> str:
@@ -121,40 +150,60 @@ def hashes(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _write_hf(model: LanguageModel, folder: Path, name: str, quant: str) -> None:
+def name_of(model: LanguageModel) -> str:
+    """The model's name as programs take it: small letters, digits, dots and hyphens, without its owner."""
+    return re.sub(r"[^a-z0-9.]+", "-", model.name.rpartition("/")[2].lower()).strip("-.") or "model"
+
+
+def _write_hf(model: LanguageModel, folder: Path, quant: str) -> None:
     model.model.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
 
 
-def _write_gguf(model: LanguageModel, folder: Path, name: str, quant: str) -> None:
+def _write_gguf(model: LanguageModel, folder: Path, quant: str) -> None:
+    name = name_of(model)
     gguf.write_gguf(model.model, model.tokenizer, folder / f"{name}-{quant}.gguf", quant, name)
 
 
-def _write_ollama(model: LanguageModel, folder: Path, name: str, quant: str) -> None:
-    text = modelfile(model, f"{name}-{quant}.gguf")
-    _write_gguf(model, folder, name, quant)
+def _write_ollama(model: LanguageModel, folder: Path, quant: str) -> None:
+    text = modelfile(model, f"{name_of(model)}-{quant}.gguf")
+    _write_gguf(model, folder, quant)
     (folder / "Modelfile").write_text(text, encoding="utf-8")
 
 
-_WRITERS: dict[str, Callable[[LanguageModel, Path, str, str], None]] = {
+def _write_web(model: LanguageModel, folder: Path, quant: str) -> None:
+    if not model.tokenizer.chat_template:
+        raise ValueError(f"no page for {model.name}: it is a base model, and a page chats; --to gguf writes its file")
+    _write_gguf(model, folder, quant)
+    print(web.add_engine(folder))
+
+
+_WRITERS: dict[str, Callable[[LanguageModel, Path, str], None]] = {
     "hf": _write_hf,
     "gguf": _write_gguf,
     "ollama": _write_ollama,
+    "web": _write_web,
 }
 
+# How the model in a folder is started; {file} is the GGUF in it.
 _START = {
-    "hf": "vllm serve ./{folder}",
-    "gguf": "llama-server -m {folder}/{file} --jinja",
-    "ollama": "ollama create {folder} -f {folder}/Modelfile && ollama run {folder}",
+    "hf": ("vllm serve ./{folder}",),
+    "gguf": ("workshop chat --model {folder}/{file}", "llama-server -m {folder}/{file} --jinja"),
+    "ollama": ("ollama create {name} -f {folder}/Modelfile", "ollama run {name}"),
+    "web": ("workshop serve {folder}",),
 }
+# K-quants are made by llama.cpp's own tool alone, from a file in 16 bits.
+_K_QUANTS = "llama-quantize {folder}/{file} {name}-q4_k_m.gguf Q4_K_M"
 
 
-def _card(model: LanguageModel, origin: Origin, folder: Path, to: str) -> str:
+def _card(model: LanguageModel, origin: Origin, made: Path, folder: str, to: str) -> str:
     """The model card, in the form that the hub reads."""
-    made = hashes(folder)
-    file = next((name for name in made if name.endswith(".gguf")), "")
-    name = folder.name.removeprefix(".").removesuffix(PARTIAL)
-    lines = "\n".join(f"{digest}  {path}" for path, digest in made.items())
+    digests, name = hashes(made), name_of(model)
+    file = next((one for one in digests if one.endswith(".gguf")), "")
+    lines = _START[to] + ((_K_QUANTS,) if file.endswith(("-f16.gguf", "-f32.gguf")) else ())
+    commands = "\n".join(line.format(folder=folder, file=file, name=name) for line in lines)
+    listed = "\n".join(f"{digest}  {path}" for path, digest in digests.items())
+    turns = "" if model.tokenizer.chat_template else " It is a base model: it continues text, and knows no turns."
     return f"""---
 license: {origin.licence}
 language: en
@@ -164,17 +213,20 @@ pipeline_tag: text-generation
 # {name}
 
 - **Made from**: {origin.base}
-- **Size**: {model.n_parameters:,} parameters, {sum(p.stat().st_size for p in folder.iterdir()) / 1e6:.1f} MB here
+- **Licence**: {origin.licence}
+- **Size**: {model.n_parameters:,} parameters, {sum(p.stat().st_size for p in made.iterdir()) / 1e6:.1f} MB here
 - **Data**: {origin.data}
 - **Measured**: {origin.figures}
 - **Energy of the training**: {origin.energy or "not measured"}
-- **Limits**: {origin.limits}
+- **Limits**: {origin.limits}{turns}
 
-Start it: `{_START[to].format(folder=name, file=file)}`
+```bash
+{commands}
+```
 
-SHA-256:
+SHA-256, to be compared with `sha256sum`:
 
 ```text
-{lines}
+{listed}
 ```
 """

@@ -26,7 +26,11 @@ CDN = "https://cdn.jsdelivr.net/npm/"
 # What the page calls a file -> where it lies in the packages, its name beside the page, SHA-384. compat is for Safari and
 # for browsers before 2025, which lack two features of WebAssembly.
 FILES = {
-    "main": ("wllama/esm/index.js", "wllama.js", "1IXHURZyRAYx2LmPev5lR2vQNJLbFjSGx7HKPHjrVdpGqgPnkJm6bhGWztq7dNBU"),
+    "main": (
+        "wllama/esm/index.js",
+        "wllama.js",
+        "1IXHURZyRAYx2LmPev5lR2vQNJLbFjSGx7HKPHjrVdpGqgPnkJm6bhGWztq7dNBU",
+    ),
     "wasm": (
         "wllama/esm/wasm/wllama.wasm",
         "wllama.wasm",
@@ -34,32 +38,55 @@ FILES = {
     ),
     "compat_main": (
         "wllama-compat/wasm/wllama.js",
-        "compat.js",
+        "wllama-compat.js",
         "qj77lXYFodEfG6vuW5WRFmVSKtWQepYXFKXhIbVxLRSdmgQm0Oj07Kfgv5J440nk",
     ),
     "compat_wasm": (
         "wllama-compat/wasm/wllama.wasm",
-        "compat.wasm",
+        "wllama-compat.wasm",
         "fQ0Go4eBGGO3i0VroQZYL5Cx1Mzk7RE8iUF+YNSf8sr/uvmtGJtpAvRIuqiwlG1Q",
     ),
-    "licence": ("wllama/LICENCE", "LICENCE", "gTPBtuBWriuqRePlbeC5Lk/+5r+SIsOFKmOII9TlFpIdVqxNThwVPAXrS7tgHIxo"),
+    "licence": (
+        "wllama/LICENCE",
+        "wllama-LICENCE",
+        "gTPBtuBWriuqRePlbeC5Lk/+5r+SIsOFKmOII9TlFpIdVqxNThwVPAXrS7tgHIxo",
+    ),
 }
 PAGE = Path(__file__).parent / "web_page"
 EXAMPLES = ("Tell me a story about a brave fox called Mia.",)
 CONTEXT = 4096  # tokens at most, for a phone's memory
 TOKENS = 200  # of a reply at most
+ENGINE = "They stay in this browser. What runs the model, llama.cpp as WebAssembly (wllama, MIT licence), "
+BESIDE = f"{ENGINE}lies beside this page; nothing is loaded from elsewhere."
+FROM_CDN = (
+    f"{ENGINE}is loaded from cdn.jsdelivr.net when the page is opened, and must have the hash that the export knows; "
+    "nothing else is asked for there."
+)
 
 
-def add_page(folder: Path, examples: Sequence[str] = EXAMPLES, packages: Path | None = None) -> str:
-    """Write a page beside a GGUF that chats with it in the browser.
+def add_engine(folder: Path, packages: Path | None = None) -> str:
+    """Put what a page consists of beside a GGUF: its script and style, and llama.cpp as WebAssembly where npm has it.
 
     Args:
-        folder: holds one GGUF, and its card as README.md.
-        examples: things to say, offered on the empty page.
-        packages: a folder with wllama's packages, as npm leaves it in node_modules/@wllama; by npm if None.
+        folder: of the GGUF.
+        packages: a folder with wllama's packages, as npm leaves them in node_modules/@wllama; by npm if None.
 
     Returns:
         where the engine comes from, as a sentence: from beside the page, or from the network, and why.
+    """
+    for name in ("chat.mjs", "style.css"):
+        shutil.copyfile(PAGE / name, folder / name)
+    if why := _from_npm(folder) if packages is None else _chosen(packages, folder):
+        return f"The page loads its engine from {CDN} when it is opened, and needs a network for it: {why}."
+    return "The page's engine lies beside it: nothing is loaded from elsewhere."
+
+
+def add_page(folder: Path, examples: Sequence[str] = EXAMPLES) -> None:
+    """Write the page itself, index.html, after add_engine.
+
+    Args:
+        folder: holds one GGUF, and its card as README.md, which the page shows.
+        examples: things to say, offered on the empty page.
 
     Raises:
         ValueError: the folder holds no GGUF, or several.
@@ -68,50 +95,42 @@ def add_page(folder: Path, examples: Sequence[str] = EXAMPLES, packages: Path | 
     files = sorted(folder.glob("*.gguf"))
     if len(files) != 1:
         raise ValueError(f"{hardware.short_path(folder)} holds {len(files)} GGUF files: a page talks to one")
-    why = put_engine(folder / "wllama", packages)
+    beside = (folder / FILES["main"][1]).is_file()
     card, name = _card(folder / "README.md", files[0].stem)
+    context = min(CONTEXT, _context(files[0]))
     settings = {
         "file": files[0].name,
         "bytes": files[0].stat().st_size,
         "sha256": _digest(files[0], "sha256").hex(),
-        "context": min(CONTEXT, _context(files[0])),
+        "context": context,
+        "tokens": min(TOKENS, context // 2),
         "examples": list(examples),
         "engine": {
-            key: {"url": f"{CDN}@wllama/{there.replace('/', f'@{VERSION}/', 1)}" if why else f"wllama/{here}"}
-            | {"integrity": f"sha384-{digest}"}
+            key: {"url": here if beside else _at_cdn(there), "integrity": f"sha384-{digest}"}
             for key, (there, here, digest) in FILES.items()
             if key != "licence"
         },
     }
-    settings["tokens"] = min(TOKENS, settings["context"] // 2)
-    said = (
-        "They stay in this browser. The program that runs the model, llama.cpp as WebAssembly (wllama, MIT licence), "
-    ) + (
-        "is loaded from cdn.jsdelivr.net when the page is opened, and must have the hash that the export knows; "
-        "nothing is sent there but the request."
-        if why
-        else "lies beside this page; nothing is loaded from elsewhere."
-    )
     filled = {
-        "policy": policy(cdn=bool(why)),
+        "policy": policy(beside),
         "name": html.escape(name),
         "settings": json.dumps(settings).replace("<", "\\u003c"),
         "file": html.escape(files[0].name),
         "sha256": settings["sha256"],
-        "engine": said,
+        "engine": BESIDE if beside else FROM_CDN,
         "card": card,
     }
     page = (PAGE / "index.html").read_text(encoding="utf-8")
     page = re.sub(r"\{(\w+)\}", lambda found: str(filled[found[1]]), page)
     (folder / "index.html").write_text(page, encoding="utf-8")
-    for other in ("chat.mjs", "style.css"):
-        shutil.copyfile(PAGE / other, folder / other)
-    if why:
-        return f"The page loads its engine from {CDN} when it is opened, and needs a network for it: {why}"
-    return "The page's engine lies beside it: it needs no network but its own server."
 
 
-def policy(cdn: bool) -> str:
+def _at_cdn(there: str) -> str:
+    package, _, path = there.partition("/")
+    return f"{CDN}@wllama/{package}@{VERSION}/{path}"
+
+
+def policy(beside: bool) -> str:
     """The Content-Security-Policy: the page's own files, its engine's, and nothing else.
 
     The engine's files are checked by their hash and started from memory, which is what blob: allows.
@@ -120,7 +139,7 @@ def policy(cdn: bool) -> str:
         "default-src": "'none'",
         "script-src": "'self' blob: 'wasm-unsafe-eval'",
         "worker-src": "blob:",
-        "connect-src": f"'self' blob:{f' {CDN}@wllama/' if cdn else ''}",
+        "connect-src": f"'self' blob:{'' if beside else f' {CDN}@wllama/'}",
         "style-src": "'self'",
         "img-src": "data:",
         "base-uri": "'none'",
@@ -129,37 +148,25 @@ def policy(cdn: bool) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
-def put_engine(folder: Path, packages: Path | None = None) -> str:
-    """Copy wllama's files into a folder, as npm has them or as they were kept from the last time.
-
-    Args:
-        folder: where to; made if need be, left away if the files cannot be had.
-        packages: as in add_page.
-
-    Returns:
-        why they cannot be had, "" if they are there, with the hashes that they should have.
-    """
-    kept = hardware.home() / f"wllama-{VERSION}"
-    if packages is None and all(_whole(kept / here, digest) for _, here, digest in FILES.values()):
-        shutil.copytree(kept, folder, dirs_exist_ok=True)
-        return ""
-    if packages is not None:
-        return _chosen(packages, folder)
-    npm = shutil.which("npm")
-    if npm is None:
-        return "npm is not installed (https://nodejs.org has it)"
-    with tempfile.TemporaryDirectory(dir=hardware.make_home()) as made:
-        order = [npm, "install", "--prefix", made, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
-        order += ["--fetch-retries=1", "--loglevel=error", *PACKAGES]
-        try:
-            done = subprocess.run(order, capture_output=True, text=True, timeout=300)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"npm did not end ({type(error).__name__})"
-        if done.returncode:
-            said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            return f"npm could not fetch {' and '.join(PACKAGES)} ({said[0].strip() if said else 'it said nothing'})"
-        if why := _chosen(Path(made, "node_modules", "@wllama"), kept):
-            return why
+def _from_npm(folder: Path) -> str:
+    """Copy the engine into a folder, as it was kept from the last time or as npm has it; else say why it cannot be had."""
+    kept = hardware.make_home() / f"wllama-{VERSION}"
+    if not all(_whole(kept / here, digest) for _, here, digest in FILES.values()):
+        npm = shutil.which("npm")
+        if npm is None:
+            return "npm is not installed (https://nodejs.org has it)"
+        with tempfile.TemporaryDirectory(dir=kept.parent) as made:
+            order = [npm, "install", "--prefix", made, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
+            order += ["--fetch-retries=1", "--loglevel=error", *PACKAGES]
+            try:
+                done = subprocess.run(order, capture_output=True, text=True, timeout=300)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                return f"npm did not end ({type(error).__name__})"
+            if done.returncode:
+                said = [*filter(str.strip, (done.stderr or done.stdout).splitlines()), "it does not say why"]
+                return f"npm could not fetch {' and '.join(PACKAGES)} ({said[0].strip()})"
+            if why := _chosen(Path(made, "node_modules", "@wllama"), kept):
+                return why
     shutil.copytree(kept, folder, dirs_exist_ok=True)
     return ""
 

@@ -2,12 +2,15 @@
 
 A base model and its tokenizer -> two more tokens, which begin and end a turn -> conversations in the pocket models'
 chat template, of which only the replies count -> training.train, all weights -> a model that answers and stops.
+teach_to_answer does all of it, with the conversations of pocket.story_chats.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +19,23 @@ import torch
 from torch import Tensor
 
 from workshop_utils.chat import models, template
+from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
-from workshop_utils.text.tokenizer import END_OF_TEXT, fingerprint, to_transformers
+from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.profiles import Profile, hurried
+from workshop_utils.pocket import stories, story_chats
+from workshop_utils.text.tokenizer import END_OF_TEXT, TOKENIZER, fingerprint, save_tokenizer, to_transformers
+from workshop_utils.training.run import Run
+from workshop_utils.training.train import train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TURNS = (template.START_OF_TURN, template.END_OF_TURN)
 PADDED_TO = 64  # rows of an embedding table
+STEPS, CHATS, REHEARSED = 1_000, 8_000, 1_400  # updates; rows to draw from: conversations, and plain stories
+SETTINGS: dict[str, Any] = {"batch_size": 8, "grad_accum_steps": 1, "rows": "rows", "milestones": (), "keep": 1}
+SETTINGS |= {"optimizer": "muon", "muon_lr": 5e-3, "learning_rate": 1e-3, "weight_decay": 0.0}
 
 
 def with_turns(encoding: tiktoken.Encoding) -> tiktoken.Encoding:
@@ -44,8 +56,8 @@ def with_turns(encoding: tiktoken.Encoding) -> tiktoken.Encoding:
 
 
 def chat_tokenizer(encoding: tiktoken.Encoding) -> PreTrainedTokenizerBase:
-    """The tokenizer of with_turns for transformers, with the pocket models' chat template."""
-    tokenizer = to_transformers(encoding)
+    """The tokenizer of with_turns for transformers, with the pocket models' chat template; it begins as rows do."""
+    tokenizer = to_transformers(encoding, begin=END_OF_TEXT)
     tokenizer.chat_template = (models.POCKET["pocket-instruct"] / "chat_template.jinja").read_text(encoding="utf-8")
     return tokenizer
 
@@ -125,6 +137,60 @@ class ChatRows:
             x[row, :n] = torch.from_numpy(ids[:n])
             y[row, :n] = torch.from_numpy(np.where(trained[1 : n + 1], ids[1 : n + 1], -1))
         return x, y
+
+
+def answering(profile: Profile, steps: int = STEPS, seed: int = 0) -> TrainConfig:
+    """How the GPT is tuned: rates a third of those of its first training and less, and no weight decay.
+
+    Args:
+        profile: says where to compute, and in which precision.
+        steps: updates; a few only where WORKSHOP_HURRY=1 is set.
+        seed: of the order of the rows.
+    """
+    usual = profile.training
+    return replace(usual, **SETTINGS, steps=min(steps, usual.steps) if hurried() else steps, seed=seed)
+
+
+def teach_to_answer(
+    model: GPT,
+    encoding: tiktoken.Encoding,
+    profile: Profile,
+    steps: int = STEPS,
+    chats: int = CHATS,
+    rehearsed: int = REHEARSED,
+    folder: Path | str | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Run:
+    """Tune all weights of a GPT on requests for stories and small talk.
+
+    Args:
+        model: that writes stories; it stays as it is.
+        encoding: the one that it was trained with. The tuned model's is with_turns(encoding).
+        profile: says where to compute.
+        steps: updates of 8 rows.
+        chats: how many conversations to draw from.
+        rehearsed: how many plain stories are among them, so that the model does not forget what it wrote before.
+        folder: to keep it in, as `workshop train` keeps a run: settings, tokenizer and checkpoints. A run that was
+            begun there goes on, and one that is done is only loaded.
+        seed: of the conversations, of the new rows of the embedding table, and of the order.
+        quiet: print nothing.
+
+    Returns:
+        the Run; its model is the one that answers.
+
+    Raises:
+        ValueError, CheckpointError, TrainingStopped: as for training.train.
+    """
+    wider, config = with_turns(encoding), answering(profile, steps, seed)
+    larger = with_rows(model, wider.n_vocab, seed)
+    said = [request.messages for request in story_chats.to_train(chats, seed)]
+    rows = ChatRows(wider, said, list(stories.texts(rehearsed, seed=seed + 5)))
+    if folder is not None:
+        settings = {"gpt": larger.config.to_dict(), "training": config.to_dict(), "text_sha256": ""}
+        save_tokenizer(wider, Path(folder) / TOKENIZER)
+        write_text_atomically(json.dumps(settings, indent=2) + "\n", Path(folder) / "config.json")
+    return train(larger, rows, None, config, folder, resume=folder is not None, quiet=quiet)
 
 
 def reply(model: GPT, encoding: tiktoken.Encoding, prompts: Sequence[str], **options: Any) -> list[tuple[str, bool]]:
