@@ -1,9 +1,10 @@
 // Look at a page that chats, with a browser, as a person would: node tools/web_page.mjs MODULES < plan.json
-// MODULES holds playwright-core, CHROME_PATH names the browser. The plan: {url, colour, width, height, init, steps}, of which
-// each step is [name, ...arguments] below. Prints one JSON object: what the steps found, what was requested, what went wrong.
+// MODULES holds playwright-core, CHROME_PATH names the browser. The plan: {url, colour, width, height, instead, steps}, of which
+// each step is [name, ...arguments] below, and instead = {prefix: folder} stands in for a server elsewhere. Prints one JSON
+// object: what the steps found, what was requested, what went wrong.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 
 const { chromium } = createRequire(resolve(process.argv[2], 'package.json'))('playwright-core')
 const plan = JSON.parse(readFileSync(0, 'utf8'))
@@ -45,15 +46,17 @@ const browser = await chromium.launch({ executablePath: process.env.CHROME_PATH,
 const context = await browser.newContext({ colorScheme: plan.colour ?? 'light', viewport: { width: plan.width ?? 1280, height: plan.height ?? 800 } })
 const page = await context.newPage()
 const found = { requests: [], errors: [], steps: [] }
-const home = new URL(plan.url).origin
+const homes = [new URL(plan.url).origin, ...(plan.allowed ?? [])]
 context.on('request', (request) => found.requests.push(request.url()))
 page.on('console', (message) => message.type() === 'error' && found.errors.push(message.text()))
 page.on('pageerror', (error) => found.errors.push(String(error)))
 await context.route(/^https?:/, (route) => {
-  const allowed = [home, ...(plan.allowed ?? [])].some((start) => route.request().url().startsWith(start))
-  return allowed ? route.continue() : route.abort()
+  const url = route.request().url()
+  for (const [prefix, folder] of Object.entries(plan.instead ?? {}))
+    if (url.startsWith(prefix))
+      return route.fulfill({ path: join(folder, url.slice(prefix.length)), headers: { 'Access-Control-Allow-Origin': '*' } })
+  return homes.some((home) => url.startsWith(home)) ? route.continue() : route.abort()
 })
-if (plan.init) await page.addInitScript(plan.init)
 const LIMIT = { timeout: 30_000 }
 const devtools = await context.newCDPSession(page) // playwright's own way to evaluate is what a page's policy forbids
 async function evaluate(expression) {
@@ -67,6 +70,8 @@ async function until(expression) {
   throw new Error(`never: ${expression}`)
 }
 const steps = {
+  goto: (url) => page.goto(url, { waitUntil: 'domcontentloaded', ...LIMIT }).then(() => true),
+  before: (script) => page.addInitScript(script).then(() => true), // runs first in every page from then on
   wait: until,
   text: (selector) => page.locator(selector).first().innerText(LIMIT),
   fill: (selector, text) => page.locator(selector).first().fill(text, LIMIT).then(() => true),
@@ -79,8 +84,7 @@ const steps = {
   picture: (path) => page.screenshot({ path }).then(() => true),
 }
 try {
-  await page.goto(plan.url, { waitUntil: 'domcontentloaded', ...LIMIT })
-  for (const [name, ...arguments_] of plan.steps) found.steps.push(await steps[name](...arguments_))
+  for (const [name, ...arguments_] of plan.steps) found.steps.push(await steps[name](...arguments_) ?? null)
 } catch (error) {
   found.failed = String(error).slice(0, 1000)
 }

@@ -125,13 +125,15 @@ def chat(
     from workshop_utils.command.export_model import profile_for
     from workshop_utils.export import load_any
 
+    if web:
+        from workshop_utils.command import web_chat
+
+        web_chat.gradio()  # found missing before a model is loaded
     name = model or (str(adapter) if adapter else "pocket-instruct")  # an adapter names its base itself
     loaded = load_any(name, profile_for(name), adapter if model else None)
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     conversation = talk.Talk(loaded, system, tokens, sampling, seed)
     if web:
-        from workshop_utils.command import web_chat
-
         web_chat.launch(web_chat.page(conversation))
     elif prompt:
         for piece in conversation.ask(prompt):

@@ -18,6 +18,7 @@ from workshop_utils.machine.hardware import short_path
 
 PORT = 8000
 TRIES = 20  # ports from there on
+NOT_THERE = f"{os.devnull}/"  # neither a file nor a folder
 TYPES = {
     "": "application/octet-stream",
     ".html": "text/html; charset=utf-8",
@@ -55,9 +56,12 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         # The library drops "..", but would follow a link that leads out of the folder, and show hidden files.
-        found, root = Path(super().translate_path(path)).resolve(), Path(self.directory).resolve()
+        try:
+            found, root = Path(super().translate_path(path)).resolve(), Path(self.directory).resolve()
+        except ValueError:  # a null byte
+            return NOT_THERE
         inside = found.is_relative_to(root) and not any(part.startswith(".") for part in found.relative_to(root).parts)
-        return str(found) if inside else f"{os.devnull}/"  # no file and no folder
+        return str(found) if inside else NOT_THERE
 
     def list_directory(self, path: str | os.PathLike[str]) -> None:
         self.send_error(HTTPStatus.NOT_FOUND, "File not found")

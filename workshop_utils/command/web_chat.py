@@ -5,6 +5,7 @@ The page keeps the conversation and sends it whole at each turn, as the terminal
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,19 @@ from workshop_utils.command.talk import Talk
 # Gradio's pages want scripts of their own in the page; nothing may come from, or go to, another computer.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'; base-uri 'self'"
 EXAMPLE = "Tell me a story about a brave fox called Mia."
+
+
+def gradio() -> Any:
+    """Import Gradio, which then tells nobody that it runs.
+
+    Raises:
+        ModuleNotFoundError: it is not installed; with the cure.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # it is read when Gradio is imported
+    try:
+        return importlib.import_module("gradio")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error.name} is not installed: pip install 'slm-workshop[web]'") from error
 
 
 def said_in(history: list[dict[str, Any]]) -> list[str]:
@@ -37,8 +51,6 @@ def answering(talk: Talk) -> Callable[..., Iterator[str]]:
     def answer(
         text: str, history: list[dict[str, Any]], temperature: float, top_k: float, system: str
     ) -> Iterator[str]:
-        import gradio
-
         sampling = talk.sampling | {"temperature": temperature, "top_k": int(top_k or 0) or None}
         turn = replace(talk, said=said_in(history), forgotten=0, system=system.strip(), sampling=sampling)
         written = ""
@@ -48,9 +60,9 @@ def answering(talk: Talk) -> Callable[..., Iterator[str]]:
                     written += piece
                     yield written
         except (ValueError, RuntimeError) as error:  # too long, or llama.cpp refuses: a sentence in either case
-            raise gradio.Error(str(error), duration=None, print_exception=False) from error
+            raise gradio().Error(str(error), duration=None, print_exception=False) from error
         if turn.forgotten:
-            gradio.Info(f"The oldest {turn.forgotten} exchanges no longer fit and are forgotten.")
+            gradio().Info(f"The oldest {turn.forgotten} exchanges no longer fit and are forgotten.")
 
     return answer
 
@@ -60,46 +72,39 @@ def page(talk: Talk) -> Any:
 
     Args:
         talk: says which model answers, and what the settings on the page begin with.
-
-    Raises:
-        ModuleNotFoundError: Gradio is not installed; with the cure.
     """
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # it is read when Gradio is imported
-    try:
-        import gradio
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error.name} is not installed: pip install 'slm-workshop[web]'") from error
+    made = gradio()
     settings = [
-        gradio.Slider(
+        made.Slider(
             0,
             1.5,
-            talk.sampling.get("temperature", 0.7),
+            min(1.5, talk.sampling.get("temperature", 0.7)),
             step=0.1,
             label="Temperature",
             info="0: always the likeliest token",
         ),
-        gradio.Number(
+        made.Number(
             talk.sampling.get("top_k") or 0,
             precision=0,
             minimum=0,
             label="Top-k",
             info="draw among the k likeliest tokens; 0: among all",
         ),
-        gradio.Textbox(talk.system, label="Instruction", info='for all replies, such as "Talk like a pirate."'),
+        made.Textbox(talk.system, label="Instruction", info='for all replies, such as "Talk like a pirate."'),
     ]
-    return gradio.ChatInterface(
+    return made.ChatInterface(
         answering(talk),
-        chatbot=gradio.Chatbot(  # without the button that uploads a conversation
+        chatbot=made.Chatbot(  # without the button that uploads a conversation
             label=talk.model.name, placeholder="Say something.", height="62vh", show_label=False, buttons=["copy"]
         ),
-        textbox=gradio.Textbox(
+        textbox=made.Textbox(
             placeholder=EXAMPLE, label="Your message", show_label=False, submit_btn="Send", stop_btn="Stop"
         ),
         title=talk.model.name,
         description=f"{talk.model.n_parameters:,} parameters, on this computer. It remembers nothing: "
         "the whole conversation is sent again at each turn.",
         additional_inputs=settings,
-        additional_inputs_accordion=gradio.Accordion("Settings", open=False),
+        additional_inputs_accordion=made.Accordion("Settings", open=False),
         flagging_mode="never",
         analytics_enabled=False,
         cache_examples=False,
@@ -120,13 +125,12 @@ def launch(interface: Any, port: int | None = None, wait: bool = True) -> str:
     Raises:
         OSError: the port is taken.
     """
-    import gradio
     from fastapi.middleware import Middleware
 
     soft = {"body_text_color_subdued": "*neutral_600", "body_text_color_subdued_dark": "*neutral_300"}  # readable
     soft |= {"block_info_text_color": "*neutral_600", "block_info_text_color_dark": "*neutral_300"}
-    fonts = [gradio.themes.Font(name) for name in ("system-ui", "sans-serif")]
-    mono = [gradio.themes.Font("ui-monospace"), gradio.themes.Font("monospace")]
+    fonts = [gradio().themes.Font(name) for name in ("system-ui", "sans-serif")]
+    mono = [gradio().themes.Font("ui-monospace"), gradio().themes.Font("monospace")]
     _, address, _ = interface.launch(
         server_name="127.0.0.1",
         server_port=port,
@@ -136,7 +140,7 @@ def launch(interface: Any, port: int | None = None, wait: bool = True) -> str:
         footer_links=[],
         ssr_mode=False,
         prevent_thread_lock=True,
-        theme=gradio.themes.Base(primary_hue="blue", font=fonts, font_mono=mono).set(**soft),
+        theme=gradio().themes.Base(primary_hue="blue", font=fonts, font_mono=mono).set(**soft),
         app_kwargs={"middleware": [Middleware(_Policy)]},
     )
     if wait:
@@ -144,7 +148,7 @@ def launch(interface: Any, port: int | None = None, wait: bool = True) -> str:
         try:
             interface.block_thread()
         finally:
-            interface.close()
+            interface.close(verbose=False)
     return str(address)
 
 

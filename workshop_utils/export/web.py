@@ -1,7 +1,7 @@
 """A web page that talks to a GGUF file: llama.cpp, compiled to WebAssembly (wllama), in the reader's own browser.
 
-A folder with a GGUF and its card -> the same folder with a page in it, which any web server can hand out, and a phone can
-open. The engine is put beside it where npm can fetch it; else the page loads it from a CDN when it is opened.
+A folder with a GGUF and its card -> the same folder with a page in it, which any web server can hand out, to a phone
+for example. The engine is put beside it where npm can fetch it; else the page loads it from a CDN when it is opened.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from workshop_utils.machine import hardware
 VERSION = "3.13.0"  # of wllama, whose files have these hashes
 PACKAGES = (f"@wllama/wllama@{VERSION}", f"@wllama/wllama-compat@{VERSION}")
 CDN = "https://cdn.jsdelivr.net/npm/"
-# What the page calls a file -> where it lies in the packages, its name beside the page, SHA-384. compat is for Safari and
-# for browsers before 2025, which lack two features of WebAssembly.
+# What the page calls a file -> where it lies in the packages, its name beside the page, SHA-384. compat is for Safari
+# and for browsers before 2025, which lack two features of WebAssembly.
 FILES = {
     "main": (
         "wllama/esm/index.js",
@@ -149,7 +149,7 @@ def policy(beside: bool) -> str:
 
 
 def _from_npm(folder: Path) -> str:
-    """Copy the engine into a folder, as it was kept from the last time or as npm has it; else say why it cannot be had."""
+    """Copy the engine into a folder, kept from the last time or by npm; else say why it cannot be had."""
     kept = hardware.make_home() / f"wllama-{VERSION}"
     if not all(_whole(kept / here, digest) for _, here, digest in FILES.values()):
         npm = shutil.which("npm")
@@ -167,7 +167,8 @@ def _from_npm(folder: Path) -> str:
                 return f"npm could not fetch {' and '.join(PACKAGES)} ({said[0].strip()})"
             if why := _chosen(Path(made, "node_modules", "@wllama"), kept):
                 return why
-    shutil.copytree(kept, folder, dirs_exist_ok=True)
+    for _, here, _ in FILES.values():
+        shutil.copyfile(kept / here, folder / here)
     return ""
 
 
@@ -208,9 +209,6 @@ def _card(path: Path, name: str) -> tuple[str, str]:
     title = re.search(r"^# (.+)$", body, re.MULTILINE)
     if title:
         name, body = title[1].strip(), body.replace(title[0], "", 1)
-    body = re.sub(r"^SHA-256:?\n.*?^```.*?^```$", "", body, flags=re.MULTILINE | re.DOTALL)
-    licence = re.search(r"^license: *(.+)$", text, re.MULTILINE)
-    if licence and "**Licence**" not in body:
-        body += f"\n- **Licence of the weights**: {licence[1]}\n"
+    body = re.sub(r"^SHA-256.*?\n.*?^```.*?^```$", "", body, flags=re.MULTILINE | re.DOTALL)
     shown = MarkdownIt("commonmark", {"html": False}).render(body.strip()).replace("</strong>: ", "</strong> ")
     return shown or "<p>It has no model card.</p>", name

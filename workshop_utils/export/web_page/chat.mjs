@@ -108,6 +108,7 @@ async function start() {
   await made.loadModel([file], { n_ctx: settings.context, n_threads: Math.max(1, Math.floor(threads)), n_gpu_layers: 0, n_parallel: 1 })
   engine = made
   at('progress').style.visibility = 'hidden'
+  document.body.dataset.ready = Math.round(performance.now()) // ms since the page was asked for
   at('status').textContent = `Ready, after ${seconds()} s`
   at('send').disabled = false
 }
@@ -187,6 +188,7 @@ async function ask(text) {
   }
   const speed = last.predicted_n ? `${last.predicted_n} tokens in ${seconds(began)} s, ${Math.round(last.predicted_per_second)} a second` : ''
   const left = forgot ? `the oldest ${forgot === 1 ? 'exchange' : `${forgot} exchanges`} no longer fitted and ${forgot === 1 ? 'is' : 'are'} forgotten` : ''
+  note.dataset.speed = last.predicted_per_second ?? ''
   note.textContent = [speed, why, left].filter(Boolean).join('; ')
   at('spoken').textContent = reply.textContent || why
   at('scroll').scrollTop = at('scroll').scrollHeight
