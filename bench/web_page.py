@@ -17,13 +17,13 @@ from common import Row, one_core, options, report, rounds_row, row
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-import browser  # noqa: E402
+import browser
 
-from workshop_utils.chat import models  # noqa: E402
-from workshop_utils.command import serve  # noqa: E402
-from workshop_utils.export import bundle, origin_of  # noqa: E402
-from workshop_utils.export.llama_cpp import LlamaCpp  # noqa: E402
-from workshop_utils.machine.profiles import setup  # noqa: E402
+from workshop_utils.chat import models
+from workshop_utils.command import serve
+from workshop_utils.export import bundle, origin_of
+from workshop_utils.export.llama_cpp import LlamaCpp
+from workshop_utils.machine.profiles import setup
 
 STORY = "Tell me a story about a brave fox called Mia."
 ROUNDS = 7
@@ -101,8 +101,8 @@ def main() -> None:
         rounds_row("tokens a second, as in Safari", figures["safari speed"], figures["peer"]),
     ]
     notes = (
-        "`workshop export pocket-instruct --to web` (Q8_0), served on this machine to a headless Chromium that is started "
-        "anew each round: nothing is cached. The peer is llama.cpp outside the browser, with the same file and as many "
+        "`workshop export pocket-instruct --to web` (Q8_0), served on this machine to a headless Chromium that is "
+        "started anew each round: nothing is cached. The peer is llama.cpp outside the browser, with the same file and as many "
         "threads, one. As in Safari: with the engine for browsers that cannot suspend WebAssembly."
     )
     report("web_page", rows, args, notes)

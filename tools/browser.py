@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import slides
-
 from workshop_utils.export import web
 
 WLLAMA = slides.MODULES / "@wllama"
@@ -47,8 +46,8 @@ def drive(url: str, *steps: list[Any], **plan: Any) -> dict[str, Any]:
         plan: what else it takes: colour, width, height, instead.
 
     Returns:
-        what the steps that look at something found, in turn ("said"), the addresses that were asked for ("requests"), the
-        errors in the console ("errors").
+        what the steps that look at something found, in turn ("said"), the addresses that were asked for ("requests"),
+        the errors in the console ("errors").
 
     Raises:
         RuntimeError: a step failed, or the browser did.

@@ -78,7 +78,9 @@ def test_everything_is_in_the_folder_and_named_in_the_card_and_can_be_replaced(p
     assert "workshop serve page" in card
     assert bundle.hashes(page)["pocket-instruct-f16.gguf"] in shown
     assert all(digest in card for digest in bundle.hashes(page).values())
-    assert "Permission is hereby granted" in (page / "wllama-LICENCE").read_text()
+    licence = (page / "wllama-LICENCE").read_text()
+    assert "Permission is hereby granted" in licence
+    assert "llama.cpp and ggml, under the same licence" in licence
     assert bundle.is_export(page)
     assert not re.search(r"https?://", shown.replace("http://www.w3.org/2000/svg", ""))  # nothing from elsewhere
 

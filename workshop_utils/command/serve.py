@@ -125,8 +125,8 @@ def told(port: int, lan: bool) -> str:
     there = f"http://{address}:{port}/" if address else "(this computer has no address in a network)"
     return (
         f"here:       {here}\non a phone: {there}  (in the same network)\n"
-        "As long as this runs, everybody in that network can open the page and copy the model; what they type stays in\n"
-        "their own browser. Over a network the page cannot check the model's hash: browsers do that at https:// only.\n"
+        "As long as this runs, everybody in that network can open the page and copy the model; what they type stays\n"
+        "in their own browser. Over a network the page cannot check the model's hash: for that it needs https://.\n"
         "Ctrl-C ends it."
     )
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from workshop_utils.command.talk import Talk
 
@@ -55,7 +55,9 @@ def answering(talk: Talk) -> Callable[..., Iterator[str]]:
         turn = replace(talk, said=said_in(history), forgotten=0, system=system.strip(), sampling=sampling)
         written = ""
         try:
-            with closing(turn.ask(text)) as pieces:  # Stop closes this generator, and with it the model's
+            with closing(
+                cast("Generator[str]", turn.ask(text))
+            ) as pieces:  # Stop closes this generator, and with it the model's
                 for piece in pieces:
                     written += piece
                     yield written

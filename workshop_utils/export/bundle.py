@@ -1,7 +1,8 @@
 """A model to give away: its files, how to start it, its card and its hashes; the folder appears whole or not at all.
 
 A model in floats -> "hf" (safetensors, for transformers and vLLM), "gguf" (for llama.cpp), "ollama" (a GGUF and its
-Modelfile) or "web" (a GGUF and a page that chats with it). The card says where the model comes from, what it was trained on, and what it cannot do.
+Modelfile) or "web" (a GGUF and a page that chats with it). The card says where the model comes from, what it was
+trained on, and what it cannot do.
 """
 
 from __future__ import annotations

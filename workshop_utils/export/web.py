@@ -57,6 +57,7 @@ EXAMPLES = ("Tell me a story about a brave fox called Mia.",)
 CONTEXT = 4096  # tokens at most, for a phone's memory
 TOKENS = 200  # of a reply at most
 ENGINE = "They stay in this browser. What runs the model, llama.cpp as WebAssembly (wllama, MIT licence), "
+LLAMA_CPP = "\n\nThe .wasm files hold llama.cpp and ggml, under the same licence: Copyright (c) The ggml authors\n"
 BESIDE = f"{ENGINE}lies beside this page; nothing is loaded from elsewhere."
 FROM_CDN = (
     f"{ENGINE}is loaded from cdn.jsdelivr.net when the page is opened, and must have the hash that the export knows; "
@@ -78,6 +79,8 @@ def add_engine(folder: Path, packages: Path | None = None) -> str:
         shutil.copyfile(PAGE / name, folder / name)
     if why := _from_npm(folder) if packages is None else _chosen(packages, folder):
         return f"The page loads its engine from {CDN} when it is opened, and needs a network for it: {why}."
+    with open(folder / FILES["licence"][1], "a", encoding="utf-8") as licence:
+        licence.write(LLAMA_CPP)
     return "The page's engine lies beside it: nothing is loaded from elsewhere."
 
 
