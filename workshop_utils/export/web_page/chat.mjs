@@ -47,15 +47,16 @@ async function part(name, type) {
 
 async function loadEngine() {
   const { Wllama } = await import(await part('main', 'text/javascript'))
-  const plain = Object.assign({}, console, { debug() {}, log() {} })
+  // Without a cache of its own: browsers offer the storage for it at https:// only, and the file is in memory anyway.
+  const options = { suppressNativeLog: true, cacheManager: {}, logger: { ...console, debug() {}, log() {} } }
   // Safari, and browsers before 2025, lack what the usual build needs; a slower one does without.
   if (!WebAssembly.Suspending && !/Firefox/.test(navigator.userAgent) || !memory64()) {
     const wasm = await part('compat_wasm', 'application/wasm')
-    const made = new Wllama({ default: wasm }, { suppressNativeLog: true, logger: plain })
+    const made = new Wllama({ default: wasm }, options)
     made.setCompat({ worker: await part('compat_main', 'text/javascript'), wasm }, 'firefox_safari')
     return made
   }
-  const made = new Wllama({ default: await part('wasm', 'application/wasm') }, { suppressNativeLog: true, logger: plain })
+  const made = new Wllama({ default: await part('wasm', 'application/wasm') }, options)
   made.setCompat(null)
   return made
 }
@@ -151,7 +152,8 @@ async function ask(text) {
   at('empty').hidden = true
   at('trouble').hidden = true
   add('you', text)
-  const forgot = makeRoom(text)
+  const before = { said, cost }
+  let forgot = makeRoom(text)
   const reply = add('model', ''), note = add('note', '')
   reply.setAttribute('aria-busy', 'true')
   at('spoken').textContent = 'The model is writing.'
@@ -174,7 +176,7 @@ async function ask(text) {
     })
   } catch (error) {
     why = mine.signal.aborted ? 'stopped' : `the engine stopped: ${error.message ?? error}`
-    if (/exceed|context/i.test(why)) why = `what was said is longer than the ${settings.context} tokens that the model sees: say it shorter, or begin a new conversation`
+    if (/exceed/.test(why)) why = `what was said is longer than the ${settings.context} tokens that the model sees: say it shorter, or begin a new conversation`
   }
   reply.removeAttribute('aria-busy')
   if (mine.forgotten) return // a new conversation has begun meanwhile
@@ -182,9 +184,12 @@ async function ask(text) {
   show(false)
   if (reply.textContent) {
     said.push({ role: 'user', content: text }, { role: 'assistant', content: reply.textContent.trim() })
-    const before = cost.reduce((a, b) => a + b, 0)
-    const counted = (last.cache_n ?? 0) + (last.prompt_n ?? 0) + (last.predicted_n ?? 0) - before
+    const known = cost.reduce((a, b) => a + b, 0)
+    const counted = (last.cache_n ?? 0) + (last.prompt_n ?? 0) + (last.predicted_n ?? 0) - known
     cost.push(counted > 0 ? counted : (text.length + reply.textContent.length) / 2)
+  } else { // refused: as if it had not been said
+    ({ said, cost } = before)
+    forgot = 0
   }
   const speed = last.predicted_n ? `${last.predicted_n} tokens in ${seconds(began)} s, ${Math.round(last.predicted_per_second)} a second` : ''
   const left = forgot ? `the oldest ${forgot === 1 ? 'exchange' : `${forgot} exchanges`} no longer fitted and ${forgot === 1 ? 'is' : 'are'} forgotten` : ''
