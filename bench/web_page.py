@@ -102,8 +102,8 @@ def main() -> None:
     ]
     notes = (
         "`workshop export pocket-instruct --to web` (Q8_0), served on this machine to a headless Chromium that is "
-        "started anew each round: nothing is cached. The peer is llama.cpp outside the browser, with the same file and as "
-        "many threads, one. As in Safari: with the engine for browsers that cannot suspend WebAssembly."
+        "started anew each round: nothing is cached. The peer is llama.cpp outside the browser, with the same file and "
+        "as many threads, one. As in Safari: with the engine for browsers that cannot suspend WebAssembly."
     )
     report("web_page", rows, args, notes)
 

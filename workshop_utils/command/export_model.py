@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from workshop_utils.machine.hardware import short_path
 from workshop_utils.machine.profiles import Profile, choose, setup
+
+if TYPE_CHECKING:
+    from workshop_utils.chat.language_model import LanguageModel
 
 
 def profile_for(what: str) -> Profile:
@@ -47,7 +51,7 @@ def export_model(
         raise ValueError(f"{what} is a GGUF file already: name the run, adapter or model that it was made from")
     if out is not None:
         bundle.need_free(out, force)
-    model = load_any(what, profile_for(what))
+    model = cast("LanguageModel", load_any(what, profile_for(what)))
     folder = out or Path(f"{bundle.name_of(model)}-{to}")
     bundle.export(model, origin_of(model), folder, to, quant, force)
     files = sum(path.stat().st_size for path in folder.iterdir())

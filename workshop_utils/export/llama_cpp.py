@@ -93,6 +93,16 @@ class LlamaCpp:
             raise RuntimeError(f"llama.cpp did not write {new_tokens} tokens after {len(ids)}: {answer}")
         return seconds
 
+    def complete(self, ids: Sequence[int], max_new_tokens: int = 200) -> tuple[str, list[int], bool]:
+        """Go on from token ids with the likeliest tokens until the model ends by itself.
+
+        Returns:
+            the text, its tokens with the one that ended it where llama.cpp tells, and whether the model ended it.
+        """
+        asked = {"prompt": list(ids), "n_predict": max_new_tokens, "temperature": 0.0, "return_tokens": True}
+        answer = self._ask("completion", **asked, cache_prompt=False)
+        return str(answer["content"]), list(answer["tokens"]), answer["stop_type"] == "eos"
+
     def ids(self, text: str) -> list[int]:
         """The tokens that llama.cpp makes of a text; special tokens are found in it, none is put in front."""
         return list(self._ask("tokenize", content=text, add_special=False, parse_special=True)["tokens"])
@@ -143,7 +153,8 @@ class LlamaCpp:
         # What is left out would be llama.cpp's own choice: 40 tokens, the likeliest 95%, none below 5%.
         asked |= {"top_k": top_k or 0, "top_p": top_p or 1.0, "min_p": 0.0, "seed": seed % 2**32, "cache_prompt": False}
         pieces: SimpleQueue[str | None] = SimpleQueue()
-        left, refused = Event(), []
+        left = Event()
+        refused: list[object] = []
 
         def take(part: dict[str, Any]) -> bool:  # True stops it; an exception would be lost
             if "choices" not in part:

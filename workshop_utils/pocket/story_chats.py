@@ -7,13 +7,14 @@ what was learnt.
 from __future__ import annotations
 
 import random
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Literal
 
 from workshop_utils.pocket import words
 from workshop_utils.pocket.asked import asked
-from workshop_utils.pocket.scoring import sentences_of
+from workshop_utils.pocket.scoring import score, sentences_of
 
 SMALL_TALK = {
     ("Hello.", "Hello!", "Hi!", "Good morning.", "Hi there.", "Good evening!", "Hello, how are you?"): (
@@ -38,12 +39,13 @@ Set = Literal["trained", "pairs", "names", "wordings"]
 
 @dataclass(frozen=True)
 class Request:
-    """A request for a story, and one that meets it; kind and name are what was asked for, "" where it was not."""
+    """A request for a story, and one that meets it; kind, name and mood are what was asked for, "" where it was not."""
 
     prompt: str
     reply: str
     kind: str = ""
     name: str = ""
+    mood: str = ""
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -77,7 +79,7 @@ def request(rng: random.Random, which: Set) -> Request:
         pair = name != "" and _one_in(f"{kind} {name}", EVERY_PAIR_HELD_OUT)
         wanted = {"trained": not never and not pair, "pairs": pair and not never, "names": never}
         if wanted.get(which, name != "" and not never and not pair):
-            return Request(chat.prompt, chat.reply, kind, name)
+            return Request(chat.prompt, chat.reply, kind, name, chat.truth.get("mood", ""))
 
 
 def to_train(n: int, seed: int = 0) -> list[Request]:
@@ -103,13 +105,22 @@ def _small_talk(rng: random.Random) -> Request:
 
 
 def keeps(request: Request, reply: str) -> bool:
-    """Whether a reply is about the animal with the name that it was asked for, from its first two sentences to its end.
+    """Whether a reply is about the animal with the name that it was asked for, by its first two sentences.
 
     Args:
         request: with kind and name.
         reply: what a model wrote.
     """
-    first = " ".join(sentences_of(reply)[:2]).split()
-    found = {word.strip(".,!?\"'") for word in first}
-    others = {name for name in words.PRONOUNS if name != request.name} & found if request.name else set()
-    return request.kind in found and (not request.name or request.name in found) and not others
+    found = [word.strip(".,!?\"'") for word in " ".join(sentences_of(reply)[:2]).split()]
+    hero = next((word for word in found if word in words.PRONOUNS), "")  # a friend may come in later
+    return request.kind in found and request.name in ("", hero)
+
+
+def coherent(request: Request, reply: str) -> bool:
+    """Whether a reply is right in all that scoring.score checks; a mood that was asked for counts as a known word.
+
+    Args:
+        request: with its mood.
+        reply: what a model wrote.
+    """
+    return score(re.sub(rf"\b{request.mood}\b", "little", reply) if request.mood else reply).all
