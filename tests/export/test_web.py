@@ -114,6 +114,12 @@ def test_without_npm_or_with_other_files_the_engine_comes_from_its_cdn_and_that_
     assert "connect-src 'self' blob: https://cdn.jsdelivr.net/npm/@wllama/;" in shown
 
 
+def test_the_tests_drive_the_version_that_is_exported():
+    tested = json.loads((browser.slides.SLIDES / "package.json").read_text())["devDependencies"]
+    assert {f"{name}@{tested[name]}" for name in tested if "wllama" in name} == set(web.PACKAGES)
+    assert f"npm/@wllama/wllama@{web.VERSION}/esm/wasm/wllama.wasm" in web._at_cdn(web.FILES["wasm"][0])
+
+
 def test_a_card_cannot_put_anything_into_the_page(alone, pocket):
     bundle._write_gguf(pocket, alone, "q8_0")
     evil = "<script>alert(1)</script>"

@@ -110,6 +110,7 @@ def page(talk: Talk) -> Any:
         flagging_mode="never",
         analytics_enabled=False,
         cache_examples=False,
+        show_progress="hidden",
     )
 
 
