@@ -160,7 +160,7 @@ def _from_npm(folder: Path) -> str:
             return "npm is not installed (https://nodejs.org has it)"
         with tempfile.TemporaryDirectory(dir=kept.parent) as made:
             order = [npm, "install", "--prefix", made, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
-            order += ["--fetch-retries=1", "--loglevel=error", *PACKAGES]
+            order += ["--fetch-retries=0", "--loglevel=error", *PACKAGES]
             try:
                 done = subprocess.run(order, capture_output=True, text=True, timeout=300)
             except (OSError, subprocess.TimeoutExpired) as error:
