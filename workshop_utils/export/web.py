@@ -106,7 +106,7 @@ def add_page(folder: Path, examples: Sequence[str] = EXAMPLES) -> None:
         "bytes": files[0].stat().st_size,
         "sha256": _digest(files[0], "sha256").hex(),
         "context": context,
-        "tokens": min(TOKENS, context // 2),
+        "tokens": min(TOKENS, context),
         "examples": list(examples),
         "engine": {
             key: {"url": here if beside else _at_cdn(there), "integrity": f"sha384-{digest}"}
