@@ -110,7 +110,7 @@ def files(model: LanguageModel, n: int, folder: Path) -> list[Row]:
             text, ids, ended = server.complete(server.chat_ids(one.prompt), 240)
             seconds, n_written = seconds + time.perf_counter() - began, n_written + len(ids)
             replies.append((text, ended))
-            equal.append(same(mine.ids[:FIRST], ids[:FIRST], gap))
+            equal.append(same(mine.ids[: len(mine.ids) - mine.ended][:FIRST], ids[:FIRST], gap))
         name = f"llama.cpp, {kind.upper()}"
         lines += [
             share(f"{name}: first {FIRST} greedy tokens as torch's", equal, "ours >= 1" if kind in KINDS[:2] else ""),

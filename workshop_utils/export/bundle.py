@@ -18,7 +18,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.chat.template import TURN_ENDS
+from workshop_utils.chat.template import TURN_ENDS, conversation, render
 from workshop_utils.export import gguf, web
 from workshop_utils.machine.files import PARTIAL
 from workshop_utils.machine.hardware import short_path
@@ -116,33 +116,34 @@ def modelfile(model: LanguageModel, file: str) -> str:
     """What `ollama create NAME -f Modelfile` reads: the file, how a conversation is written, and where a turn ends.
 
     Args:
-        model: whose turns are marked as Gemma marks them, or as ChatML does.
+        model: whose turns are marked as Gemma marks them, or as ChatML does; or one that has no turns.
         file: name of the GGUF beside it.
 
     Raises:
         ValueError: the turns are marked in another way.
 
-    Source: Ollama's documentation of the Modelfile; its templates are Go's, and .Messages is the conversation.
+    Source: Ollama's documentation of the Modelfile; its templates are Go's. In .Messages is the whole
+    conversation, system texts too, and in .System these alone.
     """
-    known = model.tokenizer.get_vocab()
+    if not model.tokenizer.chat_template:  # a base model continues text
+        return f'FROM ./{file}\nTEMPLATE """{{{{ .Prompt }}}}"""\nPARAMETER num_ctx {model.context}\n'
+    known, end, system = model.tokenizer.get_vocab(), "<|im_end|>", ""
     if "<start_of_turn>" in known:
-        # Gemma has no system role: its text goes in front of the first thing that the user says.
-        turns = (
-            "{{- $system := .System }}{{- range $i, $message := .Messages }}"
-            '<start_of_turn>{{ if eq .Role "assistant" }}model{{ else }}{{ .Role }}{{ end }}\n'
-            "{{ if and $system (eq $i 0) }}{{ $system }}\n\n{{ end }}{{ .Content }}<end_of_turn>\n"
-            "{{ end }}<start_of_turn>model\n"
-        )
+        end = "<end_of_turn>"  # Gemma has no system role: its text goes in front of the first thing that the user says
+        user = "<start_of_turn>user\n{{ if $system }}{{ $system }}\n\n{{ $system = \"\" }}{{ end }}"
+        first, reply = "{{ $system := .System }}", "<start_of_turn>model\n"
     elif "<|im_start|>" in known:
-        turns = (
-            "{{- if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}"
-            "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
-            "<|im_start|>assistant\n"
-        )
+        first = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}"
+        user, reply = "<|im_start|>user\n", "<|im_start|>assistant\n"
+        usual = re.match(r"<\|im_start\|>system\n(.*?)<\|im_end\|>", render(model.tokenizer, conversation("Hi")), re.S)
+        system = f'SYSTEM """{usual[1]}"""\n' if usual else ""  # as Qwen2.5 and SmolLM2 have one
     else:
         raise ValueError("no Modelfile of this model: its turns are marked neither as Gemma's nor as in ChatML")
-    stops = "".join(f'PARAMETER stop "{end}"\n' for end in TURN_ENDS if end in known)
-    return f'FROM ./{file}\nTEMPLATE """{turns}"""\n{stops}PARAMETER num_ctx {model.context}\n'
+    said = f"{{{{ .Content }}}}{end}\n"
+    turns = f'{{{{ if eq .Role "user" }}}}{user}{said}{{{{ else if eq .Role "assistant" }}}}{reply}{said}{{{{ end }}}}'
+    turns = f"{first}{{{{ range .Messages }}}}{turns}{{{{ end }}}}{reply}"
+    stops = "".join(f'PARAMETER stop "{mark}"\n' for mark in TURN_ENDS if mark in known)
+    return f'FROM ./{file}\nTEMPLATE """{turns}"""\n{system}{stops}PARAMETER num_ctx {model.context}\n'
 
 
 def hashes(folder: Path) -> dict[str, str]:

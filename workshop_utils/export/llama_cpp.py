@@ -97,7 +97,7 @@ class LlamaCpp:
         """Go on from token ids with the likeliest tokens until the model ends by itself.
 
         Returns:
-            the text, its tokens with the one that ended it where llama.cpp tells, and whether the model ended it.
+            the text, its tokens without the one that ended it, and whether the model ended it.
         """
         asked = {"prompt": list(ids), "n_predict": max_new_tokens, "temperature": 0.0, "return_tokens": True}
         answer = self._ask("completion", **asked, cache_prompt=False)

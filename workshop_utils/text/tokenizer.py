@@ -58,8 +58,8 @@ def train_bpe(
     vocab_size: int = 1024,
     name: str = "pocket",
     at_most: bool = False,
-    pattern: str = SPLIT_PATTERN,
     special_tokens: Sequence[str] = (END_OF_TEXT,),
+    pattern: str = SPLIT_PATTERN,
 ) -> tiktoken.Encoding:
     """Train a byte-level BPE vocabulary: the 256 bytes, then the most frequent pairs, merged one by one.
 
@@ -70,6 +70,7 @@ def train_bpe(
         name: what the tokenizer calls itself.
         at_most: accept a smaller vocabulary, and print its size, when the texts are too small for vocab_size.
         special_tokens: tokens that ordinary text never contains.
+        pattern: cuts text into the pieces inside which bytes are merged.
 
     Returns:
         The tokenizer. Ids 0 to 255 are the bytes, then come the merges in the order in which they were found, and the
