@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `export`, `sql` and `record`.
+"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `export`, `serve`, `sql` and `record`.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -118,17 +118,24 @@ def chat(
     top_p: TopP = None,
     tokens: Tokens = 200,
     seed: Seed = 0,
+    web: Annotated[bool, typer.Option("--web", help="in the browser, for this computer alone; needs Gradio")] = False,
 ) -> int:
     """Talk with a small language model, the pocket one if none is named. It needs no network."""
     from workshop_utils.command import talk
     from workshop_utils.command.export_model import profile_for
     from workshop_utils.export import load_any
 
+    if web:
+        from workshop_utils.command import web_chat
+
+        web_chat.gradio()  # found missing before a model is loaded
     name = model or (str(adapter) if adapter else "pocket-instruct")  # an adapter names its base itself
     loaded = load_any(name, profile_for(name), adapter if model else None)
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     conversation = talk.Talk(loaded, system, tokens, sampling, seed)
-    if prompt:
+    if web:
+        web_chat.launch(web_chat.page(conversation))
+    elif prompt:
         for piece in conversation.ask(prompt):
             print(piece, end="", flush=True)
         print()
@@ -140,7 +147,9 @@ def chat(
 @app.command()
 def export(
     source: Annotated[str, typer.Argument(help="a run's folder, an adapter's, or a name such as pocket-instruct")],
-    to: Annotated[str, typer.Option(help="gguf (llama.cpp), ollama, or hf (transformers, vLLM)")] = "gguf",
+    to: Annotated[
+        str, typer.Option(help="gguf (llama.cpp), ollama, hf (transformers, vLLM), or web (a page)")
+    ] = "gguf",
     quant: Annotated[str, typer.Option(help="f32, f16, q8_0 or q4_0: numbers in a GGUF")] = "q8_0",
     out: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="[default: NAME-TO]")] = None,
     force: Annotated[bool, typer.Option("--force", help="replace an earlier export in that folder")] = False,
@@ -149,6 +158,21 @@ def export(
     from workshop_utils.command.export_model import export_model
 
     export_model(source, to, quant, out, force)
+    return 0
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(parser=_path, metavar="FOLDER", help="that export --to web made")],
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="[default: 8000, or the next that is free]")
+    ] = None,
+    lan: Annotated[bool, typer.Option("--lan", help="let the local network in, such as a phone")] = False,
+) -> int:
+    """Serve a page to the browser, for this computer alone unless told otherwise."""
+    from workshop_utils.command import serve
+
+    serve.serve(folder, port, lan)
     return 0
 
 

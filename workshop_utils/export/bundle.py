@@ -1,7 +1,8 @@
 """A model to give away: its files, how to start it, its card and its hashes; the folder appears whole or not at all.
 
-A model in floats -> "hf" (safetensors, for transformers and vLLM), "gguf" (for llama.cpp) or "ollama" (a GGUF and its
-Modelfile). The card says where the model comes from, what it was trained on, and what it cannot do.
+A model in floats -> "hf" (safetensors, for transformers and vLLM), "gguf" (for llama.cpp), "ollama" (a GGUF and its
+Modelfile) or "web" (a GGUF and a page that chats with it). The card says where the model comes from, what it was
+trained on, and what it cannot do.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from safetensors import SafetensorError
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import TURN_ENDS, conversation, render
-from workshop_utils.export import gguf
+from workshop_utils.export import gguf, web
 from workshop_utils.machine.files import PARTIAL
 from workshop_utils.machine.hardware import short_path
 
-TARGETS = ("hf", "gguf", "ollama")
+TARGETS = ("hf", "gguf", "ollama", "web")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ def export(
         partial.mkdir(parents=True)
         _WRITERS[to](model, partial, quant)
         (partial / "README.md").write_text(_card(model, origin, partial, folder.name, to), encoding="utf-8")
+        if to == "web":  # the page shows the card, and the card lists the page's hash
+            web.add_page(partial)
+            (partial / "README.md").write_text(_card(model, origin, partial, folder.name, to), encoding="utf-8")
         if folder.exists():
             os.replace(folder, before)
         os.replace(partial, folder)
@@ -169,10 +173,18 @@ def _write_ollama(model: LanguageModel, folder: Path, quant: str) -> None:
     (folder / "Modelfile").write_text(text, encoding="utf-8")
 
 
+def _write_web(model: LanguageModel, folder: Path, quant: str) -> None:
+    if not model.tokenizer.chat_template:
+        raise ValueError(f"no page for {model.name}: it is a base model, and a page chats; --to gguf writes its file")
+    _write_gguf(model, folder, quant)
+    print(web.add_engine(folder))
+
+
 _WRITERS: dict[str, Callable[[LanguageModel, Path, str], None]] = {
     "hf": _write_hf,
     "gguf": _write_gguf,
     "ollama": _write_ollama,
+    "web": _write_web,
 }
 
 # How the model in a folder is started; {file} is the GGUF in it.
@@ -180,6 +192,7 @@ _START = {
     "hf": ("vllm serve ./{folder}",),
     "gguf": ("workshop chat --model {folder}/{file}", "llama-server -m {folder}/{file} --jinja"),
     "ollama": ("ollama create {name} -f {folder}/Modelfile", "ollama run {name}"),
+    "web": ("workshop serve {folder}",),
 }
 # K-quants are made by llama.cpp's own tool alone, from a file in 16 bits.
 _K_QUANTS = "llama-quantize {folder}/{file} {name}-q4_k_m.gguf Q4_K_M"
