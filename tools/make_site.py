@@ -21,9 +21,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import slides
 import typer
 from brand import ROOT, home_of
+
+import slides
 
 SOURCE, OUT = ROOT / "build" / "site-source", ROOT / "build" / "site"
 # Folders and files of the repository, and where they stand in the site.
