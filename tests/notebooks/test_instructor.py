@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -65,6 +66,6 @@ def test_the_minutes_of_a_plan_add_up(plan):
     table = TEXT["run_of_show.md"].split(f"## {plan}\n")[1].split("\n## ")[0]
     rows = [(int(start), int(length)) for start, length in re.findall(r"^\| (\d+) \| (\d+) \|", table, re.MULTILINE)]
     assert len(rows) > 5
-    for (start, length), (follows, _) in zip(rows, rows[1:], strict=False):
+    for (start, length), (follows, _) in itertools.pairwise(rows):
         assert start + length == follows
     assert sum(rows[-1]) == LENGTHS[plan]
