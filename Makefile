@@ -90,7 +90,6 @@ slides-check: $(STAMP) ## Check the slides: what spills, is too small or too pal
 	@$(BIN)/python tools/slides.py check
 
 site: $(STAMP) ## Build the site in build/site: lessons, slides, glossary, reference; and check its links
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[site]'
 	@$(BIN)/python tools/make_site.py build
 	@$(BIN)/python tools/make_site.py check
 

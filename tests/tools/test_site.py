@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 
@@ -58,7 +57,6 @@ def test_what_leads_nowhere_or_loads_from_elsewhere_is_named(tmp_path, html, pro
     assert list(make_site.problems(tmp_path)) == ([f"index.html {problem}"] if problem else [])
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("myst_nb"), reason="Sphinx is not installed: make site installs it")
 def test_the_site_builds_without_a_warning_and_needs_no_network():
     for command in ("build", "check"):
         done = subprocess.run(
