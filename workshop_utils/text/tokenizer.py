@@ -346,7 +346,7 @@ def to_transformers(encoding: tiktoken.Encoding, begin: str = "") -> PreTrainedT
     For a tokenizer of train_bpe, hf(text)["input_ids"] == encoding.encode(text, allowed_special="all") for any text.
     For GPT-2's it holds as far as both libraries' Unicode tables agree on what a letter is. Where the tokenizer has
     Gemma's special tokens, they begin, end and pad, and "<bos>" is added in front as Gemma's tokenizer does; else
-    "<|endoftext|>" has all three roles.
+    the token of END_OF_TEXT has all three roles.
 
     Args:
         encoding: the tokenizer.
