@@ -17,15 +17,15 @@ import torch
 from common import Row, cpu_seconds, one_core, options, report, row, share
 
 from workshop_utils.chat.language_model import LanguageModel
-from workshop_utils.export import LlamaCpp, as_transformers, write_gguf
+from workshop_utils.export import LlamaCpp, as_transformers, chat_tokenizer, write_gguf
 from workshop_utils.gpt import load_shipped
 from workshop_utils.gpt.model import GPT
+from workshop_utils.lessons import ChatRows, reply, teach_to_answer, with_rows, with_turns
 from workshop_utils.machine.energy import track_energy
 from workshop_utils.machine.profiles import setup
 from workshop_utils.pocket import stories, story_chats
 from workshop_utils.pocket.scoring import score
 from workshop_utils.text import pocket_tokenizer
-from workshop_utils.tuning import ChatRows, chat_tokenizer, reply, teach_to_answer, with_rows, with_turns
 
 N, SEED = 200, 20_000  # requests a set; seeds that no recipe was chosen on
 GOALS = {"pairs": "ours >= 0.95", "names": "ours >= 0.9", "wordings": "ours >= 0.9"}

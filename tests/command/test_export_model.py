@@ -10,10 +10,10 @@ from workshop_utils.command import cli
 from workshop_utils.export import hashes
 from workshop_utils.gpt import GPTConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.lessons import teach_to_answer
 from workshop_utils.lessons.stoic_run import SHIPPED
 from workshop_utils.machine.profiles import choose
 from workshop_utils.text.tokenizer import pocket_tokenizer
-from workshop_utils.tuning import teach_to_answer
 
 WORDS = [
     "the",

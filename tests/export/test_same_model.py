@@ -8,14 +8,14 @@ import torch
 from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import conversation
-from workshop_utils.export import LlamaCpp, as_transformers, load_any, write_gguf
+from workshop_utils.export import LlamaCpp, as_transformers, chat_tokenizer, load_any, write_gguf
 from workshop_utils.gpt import load_shipped
 from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.lessons import with_rows, with_turns
 from workshop_utils.lessons.stoic_run import SHIPPED
 from workshop_utils.machine.profiles import choose
 from workshop_utils.text.tokenizer import pocket_tokenizer
-from workshop_utils.tuning import chat_tokenizer, with_rows, with_turns
 
 PROMPTS = [
     "What colour is a banana?",

@@ -5,6 +5,7 @@ from .bundle import hashes as hashes
 from .bundle import modelfile as modelfile
 from .gguf import write_gguf as write_gguf
 from .hf import as_transformers as as_transformers
+from .hf import chat_tokenizer as chat_tokenizer
 from .llama_cpp import LlamaCpp as LlamaCpp
 from .source import answers as answers
 from .source import load_any as load_any

@@ -11,6 +11,7 @@ from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.gpt.model import GPT
 
 if TYPE_CHECKING:
+    import tiktoken
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Where a weight lies in Starcoder2: a transformer with rotary positions, LayerNorm and an MLP without a gate.
@@ -21,6 +22,21 @@ NAMES = {
     "mlp.c_fc": "mlp.c_fc",
     "mlp.c_proj": "mlp.c_proj",
 }
+
+
+def chat_tokenizer(encoding: tiktoken.Encoding) -> PreTrainedTokenizerBase:
+    """The tokenizer of a GPT that was taught to answer, for transformers, with the pocket models' chat template.
+
+    Args:
+        encoding: with the tokens that begin and end a turn, as of lessons.own_gpt.with_turns. A conversation begins
+            with the end-of-text token, as the rows of the training did.
+    """
+    from workshop_utils.chat import models
+    from workshop_utils.text.tokenizer import END_OF_TEXT, to_transformers
+
+    tokenizer = to_transformers(encoding, begin=END_OF_TEXT)
+    tokenizer.chat_template = (models.POCKET["pocket-instruct"] / "chat_template.jinja").read_text(encoding="utf-8")
+    return tokenizer
 
 
 def lack_of(config: GPTConfig) -> str:

@@ -44,7 +44,7 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
 
     Args:
         what: "pocket-instruct", "pocket-base" or a name of the hub; or a path: a run of `workshop train` or of
-            tuning.teach_to_answer, an adapter, a model as transformers saves it, or a GGUF file.
+            lessons.teach_to_answer, an adapter, a model as transformers saves it, or a GGUF file.
         profile: says where to compute, and in which precision.
         adapter: folder of an adapter to put on it; it is merged into the weights.
 
@@ -97,14 +97,14 @@ def load_run(folder: Path | str) -> LanguageModel:
     """The GPT of a run as a model of transformers; one whose tokenizer marks turns has a chat template.
 
     Args:
-        folder: of `workshop train`, or of tuning.teach_to_answer.
+        folder: of `workshop train`, or of lessons.teach_to_answer.
 
     Raises:
         FileNotFoundError, ValueError, CheckpointError: there is no tokenizer, or no checkpoint, or they are damaged.
         ValueError: the model has no equal in transformers.
     """
+    from workshop_utils.export.hf import chat_tokenizer
     from workshop_utils.training.checkpoints import load_model
-    from workshop_utils.tuning.own_gpt import chat_tokenizer
 
     folder = Path(folder)
     encoding = load_tokenizer(folder / TOKENIZER)

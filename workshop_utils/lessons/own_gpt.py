@@ -11,25 +11,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tiktoken
 import torch
 from torch import Tensor
 
-from workshop_utils.chat import models, template
+from workshop_utils.chat import template
+from workshop_utils.export.hf import chat_tokenizer
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.profiles import Profile, hurried
 from workshop_utils.pocket import stories, story_chats
-from workshop_utils.text.tokenizer import END_OF_TEXT, TOKENIZER, fingerprint, save_tokenizer, to_transformers
+from workshop_utils.text.tokenizer import END_OF_TEXT, TOKENIZER, fingerprint, save_tokenizer
 from workshop_utils.training.run import Run
 from workshop_utils.training.train import train
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 TURNS = (template.START_OF_TURN, template.END_OF_TURN)
 PADDED_TO = 64  # rows of an embedding table
@@ -53,13 +51,6 @@ def with_turns(encoding: tiktoken.Encoding) -> tiktoken.Encoding:
         mergeable_ranks=encoding._mergeable_ranks,
         special_tokens=encoding._special_tokens | {turn: encoding.n_vocab + i for i, turn in enumerate(TURNS)},
     )
-
-
-def chat_tokenizer(encoding: tiktoken.Encoding) -> PreTrainedTokenizerBase:
-    """The tokenizer of with_turns for transformers, with the pocket models' chat template; it begins as rows do."""
-    tokenizer = to_transformers(encoding, begin=END_OF_TEXT)
-    tokenizer.chat_template = (models.POCKET["pocket-instruct"] / "chat_template.jinja").read_text(encoding="utf-8")
-    return tokenizer
 
 
 def with_rows(model: GPT, vocab_size: int, seed: int = 0) -> GPT:

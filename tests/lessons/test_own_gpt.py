@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from workshop_utils.chat.template import END_OF_TURN, START_OF_TURN, encode
+from workshop_utils.export import chat_tokenizer
 from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.lessons import ChatRows, reply, teach_to_answer, with_rows, with_turns
 from workshop_utils.machine.profiles import choose
 from workshop_utils.pocket import stories, story_chats
 from workshop_utils.text.tokenizer import load_tokenizer, pocket_tokenizer
 from workshop_utils.training.checkpoints import load_model
-from workshop_utils.tuning import ChatRows, chat_tokenizer, reply, teach_to_answer, with_rows, with_turns
 
 
 @pytest.fixture(scope="module")
