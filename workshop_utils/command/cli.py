@@ -154,6 +154,21 @@ def sql(
 
 
 @app.command()
+def prefetch(
+    to: Out = None,
+    profile: Annotated[str, typer.Option(help="pocket, t4 or big")] = "t4",
+    verify: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="only check this kit")] = None,
+) -> int:
+    """Fetch all that a profile takes from the hub into a folder or onto a stick, for WORKSHOP_HUB. Run it again to go on."""
+    from workshop_utils.command import kit
+    from workshop_utils.machine.profiles import asked
+
+    if (to is None) == (verify is None):
+        raise ValueError("name a folder: --to DIR fetches into it, --verify DIR checks it")
+    return kit.report(verify) if verify is not None else kit.prefetch(asked(profile) or "t4", to)
+
+
+@app.command()
 def record(lesson: Annotated[str, typer.Argument(help="07, the one that has something to record")] = "07") -> int:
     """Let the model of this machine's profile answer before and after lesson 07's run, and keep its replies."""
     from workshop_utils.lessons import recorded
