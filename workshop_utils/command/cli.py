@@ -169,6 +169,29 @@ def prefetch(
 
 
 @app.command()
+def progress(
+    share: Annotated[
+        Path | None, typer.Option(parser=_path, metavar="DIR", help="write yours into this folder")
+    ] = None,
+    name: Annotated[str, typer.Option(help="goes with --share; without it nobody is named")] = "",
+    room: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="what a room has shared there")] = None,
+) -> int:
+    """Show which checks have passed; for an instructor, where a room is stuck."""
+    from workshop_utils.command import progress
+    from workshop_utils.machine.progress import tried
+
+    if (room is not None and (share is not None or name)) or (name and share is None):
+        raise ValueError("--share DIR may have a --name, and --room DIR stands alone")
+    if room is not None:
+        print(progress.room(room))
+        return 0
+    print(progress.table(tried()))
+    if share is not None:
+        print(f"\nwritten to {progress.share(share, name)}, {'as ' + name if name else 'without a name'}")
+    return 0
+
+
+@app.command()
 def record(lesson: Annotated[str, typer.Argument(help="07, the one that has something to record")] = "07") -> int:
     """Let the model of this machine's profile answer before and after lesson 07's run, and keep its replies."""
     from workshop_utils.lessons import recorded
