@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _blob(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
-    blob = {"size": len(content), "blobId": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()}  # noqa: S324
+    blob = {"size": len(content), "blobId": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()}
     if len(content) < LARGE:
         return blob
     return blob | {"lfs": {"size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "pointerSize": 134}}

@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `sql` and `record`.
+"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `sql`, `prefetch`, `catch-up`, `progress` and `record`.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -38,11 +38,19 @@ Config = Annotated[Path | None, typer.Option(parser=_path, metavar="FILE", help=
 
 
 @app.command()
-def doctor() -> int:
+def doctor(
+    room: Annotated[
+        bool, typer.Option("--room", help="the evening before, on the machine of the room: a minute")
+    ] = False,
+    kits: Annotated[
+        int, typer.Option(min=1, help="of --room: copies of WORKSHOP_HUB's kit, or homes, to have disk for")
+    ] = 1,
+) -> int:
     """Look for what would stop a lesson, and name the cure."""
     from workshop_utils.command import doctor
+    from workshop_utils.command.room import diagnose
 
-    findings = doctor.diagnose()
+    findings = diagnose(kits) if room else doctor.diagnose()
     print(doctor.as_text(findings))
     return int(any(finding.status == "problem" for finding in findings))
 
@@ -166,6 +174,15 @@ def prefetch(
     if (to is None) == (verify is None):
         raise ValueError("name a folder: --to DIR fetches into it, --verify DIR checks it")
     return kit.report(verify) if verify is not None else kit.prefetch(asked(profile) or "t4", to)
+
+
+@app.command("catch-up")
+def catch_up(lesson: Annotated[str, typer.Argument(help="its number, such as 09")]) -> int:
+    """Make or find what a lesson takes from earlier ones. Nothing of yours is overwritten."""
+    from workshop_utils.lessons import catch_up
+
+    catch_up(lesson)
+    return 0
 
 
 @app.command()

@@ -67,7 +67,7 @@ def _wrong(path: Path, size: int, expected: str) -> str:
         if found != size:
             return f"has {found:,} bytes and not {size:,}"
         kind = expected.partition(":")[0]
-        digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % size)  # noqa: S324  git's
+        digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % size)
         with open(path, "rb") as file:
             while block := file.read(BLOCK):
                 digest.update(block)
@@ -277,10 +277,10 @@ def _fetch(file: File, folder: Path) -> None:
     Source: huggingface_hub 1.33, file_download: since #4228 its downloads give each part a random name and begin anew
         after a kill. So the part is kept here, and http_get, which takes a position, writes the rest.
     """
+    from httpx import HTTPError
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
-    from httpx import HTTPError
 
     path = file.at(folder)
     part = path.with_name(f"{path.name}.{file.hash[-8:]}.part")
