@@ -1,6 +1,6 @@
 """A hub on this machine: serves a folder laid out for WORKSHOP_HUB by as much of the hub's API as a kit needs.
 
-HF_ENDPOINT=http://127.0.0.1:PORT makes huggingface_hub ask it. Nothing is as slow as a room's wifi unless `rate` says so.
+HF_ENDPOINT=http://127.0.0.1:PORT makes huggingface_hub ask it; `rate` makes it as slow as a room's wifi.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `sql`, `prefetch`, `catch-up`, `progress` and `record`.
+"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `sql`, `prefetch`, `catch-up` and so on.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -167,7 +167,7 @@ def prefetch(
     profile: Annotated[str, typer.Option(help="pocket, t4 or big")] = "t4",
     verify: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="only check this kit")] = None,
 ) -> int:
-    """Fetch all that a profile takes from the hub into a folder or onto a stick, for WORKSHOP_HUB. Run it again to go on."""
+    """Fetch all that a profile takes from the hub into a folder, for WORKSHOP_HUB. Run it again to go on."""
     from workshop_utils.command import kit
     from workshop_utils.machine.profiles import asked
 

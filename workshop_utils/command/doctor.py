@@ -143,7 +143,7 @@ def _install(requirements: dict[str, Requirement], options: str = "") -> str:
 
 
 def check_imports(extras: Sequence[str] = ()) -> Iterator[Finding]:
-    """Whether what every lesson needs can be imported, and what these extras need: a package may be there and broken."""
+    """Whether what every lesson and these extras need can be imported: a package may be there and broken."""
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
     installed, base = colab.installed(), colab.needs(extras)
     there = [name for name in base if name in installed or name == "torch"]  # that one is asked for further down
