@@ -151,6 +151,17 @@ def test_gemma_goes_into_the_kit_only_where_the_hub_gives_it(server, tmp_path, m
     assert "terms go with its weights" in capsys.readouterr().out
 
 
+def test_a_hub_that_stops_answering_is_one_sentence(server, tmp_path, monkeypatch, capsys):
+    import httpx
+
+    def slow(name):
+        raise httpx.ConnectTimeout("timed out")
+
+    monkeypatch.setattr(kit, "needed", slow)
+    assert cli.execute(["prefetch", "--to", str(tmp_path)]) == 2
+    assert "the hub gives no list of files (ConnectTimeout: timed out): try again" in capsys.readouterr().err
+
+
 def file(path="model.safetensors", size=1000) -> kit.File:
     return kit.File("a/b", "model", "5" * 40, path, size, "sha256:" + "0" * 64)
 

@@ -21,7 +21,7 @@ from typing import Any
 from workshop_utils.machine import hub, profiles
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import free_disk_bytes, short_path
-from workshop_utils.machine.sentences import one_line
+from workshop_utils.machine.sentences import http_status, one_line
 from workshop_utils.sql.examples import HUB_SET
 from workshop_utils.text.tokenizer import GPT2
 
@@ -100,7 +100,7 @@ def needed(profile_name: str) -> list[File]:
 def _models(profile_name: str) -> tuple[str, str]:
     """The pair of models: what the lessons of this profile would choose, by what the hub gives."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError
+    from huggingface_hub.errors import HfHubHTTPError
 
     pair, free = profiles.PAIRS[profile_name], " and ".join(profiles.PAIRS[profile_name])
     if profile_name != "t4":
@@ -111,7 +111,9 @@ def _models(profile_name: str) -> tuple[str, str]:
     try:
         for name in profiles.GEMMA:
             HfApi().auth_check(name)
-    except GatedRepoError:
+    except HfHubHTTPError as error:
+        if http_status(error) not in (401, 403):
+            raise
         print(f"note     the hub does not give {name} to your token (accept its licence there): the kit has {free}")
         return pair
     print("note     Gemma's terms go with its weights: give this kit to people who have accepted them")
@@ -227,7 +229,13 @@ def prefetch(profile_name: str, folder: Path) -> int:
             raise ConnectionError(f"nothing can be fetched, {reason}: go online")
         print(f"note     nothing can be fetched, {reason}; this is what is there")
         return report(folder)
-    files = needed(profile_name)
+    from httpx import HTTPError
+
+    try:
+        files = needed(profile_name)
+    except (HTTPError, OSError) as error:
+        expired = "; an expired HF_TOKEN is refused everywhere" if http_status(error) == 401 else ""
+        raise ConnectionError(f"the hub gives no list of files ({one_line(error)}): try again{expired}") from error
     print(listing(files))
     if problems := list(cannot_hold(folder, files)):
         raise ValueError("; ".join(problems))
