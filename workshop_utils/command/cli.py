@@ -171,9 +171,11 @@ def prefetch(
     from workshop_utils.command import kit
     from workshop_utils.machine.profiles import asked
 
-    if (to is None) == (verify is None):
-        raise ValueError("name a folder: --to DIR fetches into it, --verify DIR checks it")
-    return kit.report(verify) if verify is not None else kit.prefetch(asked(profile) or "t4", to)
+    if to is not None and verify is None:
+        return kit.prefetch(asked(profile) or "t4", to)
+    if to is None and verify is not None:
+        return kit.report(verify)
+    raise ValueError("name a folder: --to DIR fetches into it, --verify DIR checks it")
 
 
 @app.command("catch-up")

@@ -288,7 +288,7 @@ def _fetch(file: File, folder: Path) -> None:
     from httpx import HTTPError
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     path = file.at(folder)
     part = path.with_name(f"{path.name}.{file.hash[-8:]}.part")
