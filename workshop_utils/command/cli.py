@@ -48,9 +48,13 @@ def doctor(
 ) -> int:
     """Look for what would stop a lesson, and name the cure."""
     from workshop_utils.command import doctor
-    from workshop_utils.command.room import diagnose
 
-    findings = diagnose(kits) if room else doctor.diagnose()
+    if room:
+        from workshop_utils.command.room import diagnose
+
+        findings = diagnose(kits)
+    else:
+        findings = doctor.diagnose()
     print(doctor.as_text(findings))
     return int(any(finding.status == "problem" for finding in findings))
 

@@ -8,7 +8,6 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from workshop_utils.command import kit
 from workshop_utils.command.doctor import GB, LESSONS, Finding, check_imports, looked_at
 from workshop_utils.command.doctor import diagnose as diagnose_machine
 from workshop_utils.machine import hardware, hub, profiles
@@ -74,6 +73,8 @@ def check_speed() -> Iterator[Finding]:
 
 def check_kit() -> Iterator[Finding]:
     """Whether the kit that WORKSHOP_HUB names is whole."""
+    from workshop_utils.command import kit  # which imports what may be broken
+
     folder = hub.hub_folder()
     if folder is None:
         yield Finding("kit", "fine", "none: WORKSHOP_HUB is not set, and the pocket profile needs none")
@@ -88,6 +89,8 @@ def check_kit() -> Iterator[Finding]:
 
 def check_space(kits: int) -> Iterator[Finding]:
     """Whether so many kits, or what the lessons leave for so many people, fit on the disk."""
+    from workshop_utils.command import kit
+
     profile, folder = profiles.choose(), hub.hub_folder()
     column = profiles.NAMES.index(profile.name)
     each = sum(file.size for file in kit.manifest(folder)) / GB if folder else sum(n.disk[column] for n in LESSONS)
