@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `export`, `serve`, `sql` and `record`.
+"""The command line: `workshop doctor`, `run`, `train`, `chat`, `export`, `serve`, `prefetch` and so on.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -38,11 +38,23 @@ Config = Annotated[Path | None, typer.Option(parser=_path, metavar="FILE", help=
 
 
 @app.command()
-def doctor() -> int:
+def doctor(
+    room: Annotated[
+        bool, typer.Option("--room", help="the evening before, on the machine of the room: a minute")
+    ] = False,
+    kits: Annotated[
+        int, typer.Option(min=1, help="of --room: copies of WORKSHOP_HUB's kit, or homes, to have disk for")
+    ] = 1,
+) -> int:
     """Look for what would stop a lesson, and name the cure."""
     from workshop_utils.command import doctor
 
-    findings = doctor.diagnose()
+    if room:
+        from workshop_utils.command.room import diagnose
+
+        findings = diagnose(kits)
+    else:
+        findings = doctor.diagnose()
     print(doctor.as_text(findings))
     return int(any(finding.status == "problem" for finding in findings))
 
@@ -192,6 +204,55 @@ def sql(
     query, result = ask_database.ask(question, schema, adapter or profile.home / "sql", profile)
     print(query, ask_database.as_table(result), sep="\n\n")
     return int(bool(result.error))
+
+
+@app.command()
+def prefetch(
+    to: Out = None,
+    profile: Annotated[str, typer.Option(help="pocket, t4 or big")] = "t4",
+    verify: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="only check this kit")] = None,
+) -> int:
+    """Fetch all that a profile takes from the hub into a folder, for WORKSHOP_HUB. Run it again to go on."""
+    from workshop_utils.command import kit
+    from workshop_utils.machine.profiles import asked
+
+    if to is not None and verify is None:
+        return kit.prefetch(asked(profile) or "t4", to)
+    if to is None and verify is not None:
+        return kit.report(verify)
+    raise ValueError("name a folder: --to DIR fetches into it, --verify DIR checks it")
+
+
+@app.command("catch-up")
+def catch_up(lesson: Annotated[str, typer.Argument(help="its number, such as 09")]) -> int:
+    """Make or find what a lesson takes from earlier ones. Nothing of yours is overwritten."""
+    from workshop_utils.lessons import catch_up
+
+    catch_up(lesson)
+    return 0
+
+
+@app.command()
+def progress(
+    share: Annotated[
+        Path | None, typer.Option(parser=_path, metavar="DIR", help="write yours into this folder")
+    ] = None,
+    name: Annotated[str, typer.Option(help="goes with --share; without it nobody is named")] = "",
+    room: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="what a room has shared there")] = None,
+) -> int:
+    """Show which checks have passed; for an instructor, where a room is stuck."""
+    from workshop_utils.command import progress
+    from workshop_utils.machine.progress import tried
+
+    if (room is not None and (share is not None or name)) or (name and share is None):
+        raise ValueError("--share DIR may have a --name, and --room DIR stands alone")
+    if room is not None:
+        print(progress.room(room))
+        return 0
+    print(progress.table(tried()))
+    if share is not None:
+        print(f"\nwritten to {progress.share(share, name)}, {'as ' + name if name else 'without a name'}")
+    return 0
 
 
 @app.command()

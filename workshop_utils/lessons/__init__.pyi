@@ -1,5 +1,6 @@
 # What `from workshop_utils.lessons import ...` offers; read by type checkers and, lazily, by __init__.py.
 from . import background as background
+from .catching_up import catch_up as catch_up
 from .notes import Notes as Notes
 from .notes import pocket_notes as pocket_notes
 from .own_gpt import ChatRows as ChatRows
