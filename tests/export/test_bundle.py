@@ -89,6 +89,28 @@ def test_a_process_that_is_killed_leaves_nothing_under_the_final_name(to, pocket
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_killed_while_it_replaces_an_export_the_old_one_comes_back(pocket, tmp_path, monkeypatch):
+    out = export(pocket, ORIGIN, tmp_path / "out")
+    before, move = hashes(out), os.replace
+
+    def killed(here, there):
+        move(here, there)
+        if there.name.startswith(".out.before"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(bundle.os, "replace", killed)
+    if (child := os.fork()) == 0:
+        export(pocket, ORIGIN, out, quant="f16", force=True)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    monkeypatch.undo()
+    assert not out.exists()
+    with pytest.raises(FileExistsError):
+        export(pocket, ORIGIN, out)
+    assert hashes(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_full_disk_is_a_sentence_and_leaves_what_was_there(pocket, tmp_path, monkeypatch):
     out = export(pocket, ORIGIN, tmp_path / "out")
     before = hashes(out)

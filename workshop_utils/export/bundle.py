@@ -70,10 +70,16 @@ def export(
     folder = Path(folder)
     if to not in TARGETS:
         raise ValueError(f"to is {to!r}: choose one of {', '.join(TARGETS)}")
-    need_free(folder, force)
     partial, before = (folder.with_name(f".{folder.name}{end}{PARTIAL}") for end in ("", ".before"))
-    for left in (partial, before):  # by a run that was killed
-        shutil.rmtree(left, ignore_errors=True)
+
+    def tidy() -> None:  # what was to be replaced comes back if nothing has taken its place
+        if before.exists() and not folder.exists():
+            os.replace(before, folder)
+        for left in (partial, before):
+            shutil.rmtree(left, ignore_errors=True)
+
+    tidy()  # after a run that was killed
+    need_free(folder, force)
     try:
         partial.mkdir(parents=True)
         _WRITERS[to](model, partial, quant)
@@ -87,8 +93,7 @@ def export(
     except SafetensorError as error:
         raise OSError(f"the weights could not be written to {short_path(folder.parent)}: {error}") from error
     finally:
-        for left in (partial, before):
-            shutil.rmtree(left, ignore_errors=True)
+        tidy()
     return folder
 
 

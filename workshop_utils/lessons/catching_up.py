@@ -120,4 +120,5 @@ NEEDS: dict[str, tuple[Callable[[Profile], str], ...]] = {
     "07": (),
     "08": (_sql,),
     "09": (_adapter,),
+    "10": (_tokenizer, _gpt, _adapter),
 }
