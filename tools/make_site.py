@@ -21,6 +21,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import slide_decks
 import typer
 from brand import ROOT, home_of
 
@@ -47,7 +48,7 @@ app.pretty_exceptions_enable = False
 
 def places() -> dict[Path, str]:
     """Each file of the repository that the site shows, and the page that it becomes."""
-    shown = {}
+    shown: dict[Path, str] = {}
     for name, page in PAGES.items():
         path = ROOT / name
         files = sorted(path.glob("*.ipynb" if name == "notebooks" else "*.md")) if path.is_dir() else [path]
@@ -109,7 +110,7 @@ def collect() -> None:
     if not (why := slides.missing()):
         out = extra / "slides"
         out.mkdir()
-        decks = slides.find(None)
+        decks = slide_decks.find()
         slides.build(decks, out, pdf=False)
         (out / "index.html").write_text(slides.index(decks, pdf=False), encoding="utf-8")
     else:
