@@ -18,7 +18,8 @@ nb_merge_streams = True
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = True
-suppress_warnings = ["mystnb.unknown_mime_type", "myst.header", "misc.highlighting_failure"]  # !pip in Python
+# Attributes of the same name in two classes, and !pip in Python.
+suppress_warnings = ["mystnb.unknown_mime_type", "myst.header", "misc.highlighting_failure", "ref.python"]
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"

@@ -118,7 +118,8 @@ def test_the_network_is_let_in_only_when_asked_and_that_is_said(folder, monkeypa
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_it_quietly(folder):
     order = [sys.executable, "-m", "workshop_utils", "serve", str(folder), "--port", "0"]
-    running = subprocess.Popen(order, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731 - a shell's jobs ignore it
+    running = subprocess.Popen(order, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     said = running.stdout.readline()
     assert said.startswith("http://localhost:")
     assert ask(int(said.split(":")[2].split("/")[0]), "/a.mjs")[0] == 200

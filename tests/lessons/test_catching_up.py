@@ -11,6 +11,7 @@ from workshop_utils.command import cli
 from workshop_utils.command.doctor import LESSONS
 from workshop_utils.lessons import catch_up, catching_up
 from workshop_utils.machine import profiles
+from workshop_utils.text.tokenizer import pocket_tokenizer
 
 
 @pytest.fixture
@@ -18,7 +19,9 @@ def at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
     monkeypatch.setenv("WORKSHOP_PROFILE", "pocket")
     monkeypatch.setenv("WORKSHOP_HURRY", "1")
-    return tmp_path
+    pocket_tokenizer.cache_clear()  # it remembers the home of another test
+    yield tmp_path
+    pocket_tokenizer.cache_clear()
 
 
 def test_every_lesson_is_known_and_every_model_of_the_package_has_its_hash():
