@@ -127,7 +127,7 @@ FILES: Mistakes = {
         lambda right, files: [
             name for name, ids in files.items() if any(sorted(ids.get(t, ())) != sorted(right[t]) for t in right)
         ],
-        "sorted ids of two different texts can be equal: the order of the tokens counts.",
+        "your comparison ignores the order of the tokens: compare the lists themselves.",
     ),
 }
 
@@ -218,6 +218,8 @@ def _parcels(rng: random.Random) -> Iterator[Arguments]:
     yield listed, files | {third: b""}
     yield listed, swapped  # the right contents under the wrong names
     yield {name: listed[name] for name in (one, other)}, {other: files[other], third: files[third]}
+    almost = listed[third][:-1] + ("0" if listed[third][-1] != "0" else "1")
+    yield listed | {third: almost, "empty": hashlib.sha256(b"").hexdigest()}, files | {"empty": b""}
     yield {}, {}
 
 
@@ -245,11 +247,24 @@ HASHES: Mistakes = {
         ),
         "you look for each hash under any name: two files that were swapped would pass. Compare name by name.",
     ),
-    "MD5": (
+    "bytes": (
         lambda listed, files: sorted(
-            name for name in {*listed, *files} if listed.get(name) != _digests(files, "md5").get(name)
+            name for name in {*listed, *files} if name not in files or listed.get(name) != bytes(32)
         ),
-        "the list has SHA-256, with 64 letters and digits; MD5 has 32, and two files with the same one can be made.",
+        "every file differs from your hash of it: the list has the hexadecimal text of SHA-256, 64 characters. "
+        "`.digest()` gives bytes, and MD5 is another hash.",
+    ),
+    "the beginning of the hash": (
+        lambda listed, files: sorted(
+            name for name in {*listed, *files} if listed.get(name, "")[:8] != _digests(files).get(name, "")[:8]
+        ),
+        "you compare the beginning of the hashes: all 64 characters count.",
+    ),
+    "an empty file": (
+        lambda listed, files: sorted(
+            name for name in {*listed, *files} if not files.get(name) or listed.get(name) != _digests(files)[name]
+        ),
+        "a file that is empty and listed as such is as sent: an empty content is not a missing one.",
     ),
     "those that are as sent": (
         lambda listed, files: sorted(name for name in listed if listed[name] == _digests(files).get(name)),
@@ -279,6 +294,9 @@ def _machines(rng: random.Random) -> Iterator[Arguments]:
     yield n, 1e9, 4.5 / 8 * n + 0.5e9, kinds  # none, with the cache
     yield n, 0.1e9, 0.3 * n, mixed  # none at all
     yield n, 0.0, 1.2 * n, {"Q4_0": 4.5, "Q8_0": 8.5}
+    yield n, 0.2e9, 0.9 * n + 0.2e9, {"Q4_K": 4.5, "Q6_K": 6.5625, "F16": 16}
+    yield n, 4e9, 2 * n + 0.3e9, kinds  # a large cache
+    yield 8e9, 1e9, 9.5e9, {"Q4_0": 4.5, "Q8_0": 8.5}  # to the byte
 
 
 def _chosen(parameters: float, cache: float, memory: float, kinds: dict[str, float], pick: Any = max) -> str:
@@ -290,6 +308,14 @@ FITS: Mistakes = {
     "no cache": (
         lambda parameters, cache, memory, kinds: _chosen(parameters, 0.0, memory, kinds),
         "the cache is missing: it lies in the same memory as the weights.",
+    ),
+    "the cache in bits": (
+        lambda parameters, cache, memory, kinds: _chosen(parameters, cache / 8, memory, kinds),
+        "the cache is given in bytes already: only the weights are counted in bits.",
+    ),
+    "not to the byte": (
+        lambda parameters, cache, memory, kinds: _chosen(parameters, cache, memory - 1, kinds),
+        "what needs all of the memory to the last byte still fits: <=, not <.",
     ),
     "the smallest": (
         lambda parameters, cache, memory, kinds: _chosen(parameters, cache, memory, kinds, min),
