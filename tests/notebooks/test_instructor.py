@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = sorted((ROOT / "instructor").glob("*.md"))
 TEXT = {path.name: path.read_text(encoding="utf-8") for path in GUIDE}
 LINK = re.compile(r"\]\((?P<file>[^)#\s]+)(?:#(?P<anchor>[^)\s]+))?\)")
-LENGTHS = {"90 minutes": 90, "Three hours": 180, "A full day": 390}
+LENGTHS = {"90 minutes": 90, "Three hours": 180, "A full day": 450}
 
 
 def headings(path: Path) -> list[str]:

@@ -12,6 +12,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from glob import escape
@@ -27,7 +28,6 @@ from workshop_utils.text.tokenizer import GPT2
 
 MANIFEST = "kit.json"
 GB = 1e9
-BLOCK = 2**24  # bytes that are read at once
 FAT32_MOST = 2**32 - 1  # bytes of a file
 FAT32 = ("vfat", "fat32", "msdos", "fat")
 # No .bin, .gguf or .msgpack, which are the same weights again; nothing in folders, where other formats lie.
@@ -56,26 +56,20 @@ class File:
         """Where it lies in a kit, as WORKSHOP_HUB looks for it."""
         return folder / self.repo / self.path
 
-    def wrong(self, folder: Path) -> str:
-        """What is wrong with the copy in a kit, "" if nothing."""
-        return _wrong(self.at(folder), self.size, self.hash)
-
-
-def _wrong(path: Path, size: int, expected: str) -> str:
-    try:
-        found = path.stat().st_size
-        if found != size:
-            return f"has {found:,} bytes and not {size:,}"
-        kind = expected.partition(":")[0]
-        digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % size)
-        with open(path, "rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-    except FileNotFoundError:
-        return "is missing"
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    return "" if f"{kind}:{digest.hexdigest()}" == expected else "has other bytes than the hub's"
+    def wrong(self, path: Path) -> str:
+        """What is wrong with a copy, "" if nothing."""
+        kind = self.hash.partition(":")[0]
+        begun = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % self.size)
+        try:
+            if (found := path.stat().st_size) != self.size:
+                return f"has {found:,} bytes and not {self.size:,}"
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, lambda: begun).hexdigest()  # type: ignore[arg-type,return-value]
+        except FileNotFoundError:
+            return "is missing"
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        return "" if f"{kind}:{digest}" == self.hash else "has other bytes than the hub's"
 
 
 # --- what is needed
@@ -125,18 +119,11 @@ def _listed(name: str, kind: str, patterns: Iterable[str]) -> list[File]:
     from huggingface_hub import HfApi
 
     info: Any = HfApi().repo_info(name, repo_type=kind, files_metadata=True)
-    found = [
-        File(
-            name,
-            kind,
-            info.sha,
-            one.rfilename,
-            one.size,
-            f"sha256:{one.lfs.sha256}" if one.lfs else f"git:{one.blob_id}",
-        )
-        for one in sorted(info.siblings, key=lambda one: one.rfilename)
-        if any(fnmatchcase(one.rfilename, p) and one.rfilename.count("/") == p.count("/") for p in patterns)
-    ]
+    found = []
+    for one in sorted(info.siblings, key=lambda one: one.rfilename):
+        digest, path = f"sha256:{one.lfs.sha256}" if one.lfs else f"git:{one.blob_id}", one.rfilename
+        if any(fnmatchcase(path, p) and path.count("/") == p.count("/") for p in patterns):
+            found.append(File(name, kind, info.sha, path, one.size, digest))
     if not found:
         raise FileNotFoundError(f"the hub's {name} holds none of {', '.join(patterns)}: it has changed, tell us")
     return found
@@ -165,10 +152,8 @@ def manifest(folder: Path) -> list[File]:
     try:
         return [File(**row) for row in json.loads(path.read_text(encoding="utf-8"))["files"]]
     except FileNotFoundError:
-        raise ValueError(
-            f"{short_path(folder)} is no kit, there is no {MANIFEST}: make one, workshop prefetch --to "
-            f"{short_path(folder)}"
-        ) from None
+        name = short_path(folder)
+        raise ValueError(f"{name} is no kit, there is no {MANIFEST}: make one, workshop prefetch --to {name}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{short_path(path)} is damaged: delete it and run workshop prefetch again") from error
 
@@ -179,7 +164,7 @@ def verify(folder: Path) -> Iterator[tuple[File, str]]:
     Raises:
         ValueError: as in manifest.
     """
-    yield from ((file, wrong) for file in manifest(folder) if (wrong := file.wrong(folder)))
+    yield from ((file, wrong) for file in manifest(folder) if (wrong := file.wrong(file.at(folder))))
 
 
 def cannot_hold(folder: Path, files: list[File]) -> Iterator[str]:
@@ -244,14 +229,12 @@ def prefetch(profile_name: str, folder: Path) -> int:
     _note(folder, files)
     print(f"checking what is in {short_path(folder)}, fetching what is not; stop it when you like, and run it again")
     for file in files:
-        if wrong := file.wrong(folder):
+        if wrong := file.wrong(file.at(folder)):
             if wrong != "is missing":
                 print(f"{file.repo}/{file.path} {wrong}: it is fetched again")
             _fetch(file, folder)
-    print(
-        f"all {len(files)} files are as the hub has them. Set WORKSHOP_HUB={folder.absolute()} to use them, and check "
-        f"each copy: workshop prefetch --verify FOLDER"
-    )
+    print(f"all {len(files)} files are as the hub has them. Set WORKSHOP_HUB={folder.absolute()} to use them,")
+    print("and check each copy: workshop prefetch --verify FOLDER")
     return 0
 
 
@@ -270,11 +253,9 @@ def report(folder: Path) -> int:
 
 def _note(folder: Path, files: list[File]) -> None:
     """Write the list beside that of another profile, before anything is fetched: a torn kit then knows that it is."""
-    new = {file.repo for file in files}
-    try:
+    new, others = {file.repo for file in files}, []
+    with suppress(ValueError):  # there is none, or it is damaged
         others = [file for file in manifest(folder) if file.repo not in new]
-    except ValueError:
-        others = []
     rows = [asdict(file) for file in others + files]
     write_text_atomically(json.dumps({"files": rows}, indent=1) + "\n", folder / MANIFEST)
 
@@ -301,14 +282,8 @@ def _fetch(file: File, folder: Path) -> None:
     for last in (False, True):
         try:
             with open(part, "ab") as out:
-                http_get(
-                    url,
-                    out,
-                    resume_size=out.tell(),
-                    headers=headers,
-                    expected_size=file.size,
-                    displayed_filename=file.path,
-                )
+                known = {"expected_size": file.size, "displayed_filename": file.path}
+                http_get(url, out, resume_size=out.tell(), headers=headers, **known)
                 out.flush()
                 os.fsync(out.fileno())
         except (HTTPError, OSError) as error:
@@ -317,7 +292,7 @@ def _fetch(file: File, folder: Path) -> None:
             if not str(error).startswith("Consistency check"):
                 said = f"{file.repo}/{file.path} stopped arriving ({one_line(error)})"
                 raise ConnectionError(f"{said}: run the same command again, it goes on from there") from error
-        if not (wrong := _wrong(part, file.size, file.hash)):
+        if not (wrong := file.wrong(part)):
             os.replace(part, path)
             return
         part.unlink()  # torn by a power cut, or changed under way: once more from the beginning

@@ -5,6 +5,7 @@ What is shared holds ids of exercises, numbers of tries, and a name only where o
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -30,31 +31,24 @@ def exercises() -> dict[str, tuple[str, str]]:
 
 def table(found: Mapping[str, Tried]) -> str:
     """A line for each exercise under its lesson, and how many have passed."""
-    lines, lesson = [], ""
-    known = exercises()
-    for id, (title, importance) in known.items():
-        if id[:2] != lesson:
-            lesson = id[:2]
-            ids = [other for other in known if other[:2] == lesson]
-            lines.append(f"\nlesson {lesson}: {sum(_passed(found, other) for other in ids)} of {len(ids)} passed")
-        one = found.get(id)
-        state = "not attempted" if one is None else f"{'passed' if one.passed else 'not yet'}, {_times(one.tries)}"
-        lines.append(f"  {id:<6}{title[:40]:<42}{importance:<11}{state}")
+    known, lines = exercises(), []
+
+    def passed(ids: list[str]) -> str:
+        return f"{sum(id in found and found[id].passed for id in ids)} of {len(ids)}"
+
+    for lesson, group in itertools.groupby(known, lambda id: id[:2]):
+        ids = list(group)
+        lines.append(f"lesson {lesson}: {passed(ids)} passed")
+        for id in ids:
+            title, importance = known[id]
+            state = "not attempted"
+            if one := found.get(id):
+                tries = "1 try" if one.tries == 1 else f"{one.tries} tries"
+                state = f"{'passed' if one.passed else 'not yet'}, {tries}"
+            lines.append(f"  {id:<6}{title[:40]:<42}{importance:<11}{state}")
+        lines.append("")
     essential = [id for id, (_, importance) in known.items() if importance == "essential"]
-    passed = sum(_passed(found, id) for id in known)
-    lines.append(
-        f"\n{passed} of {len(known)} exercises passed, "
-        f"{sum(_passed(found, id) for id in essential)} of {len(essential)} essential ones"
-    )
-    return "\n".join(lines).lstrip("\n")
-
-
-def _passed(found: Mapping[str, Tried], id: str) -> bool:
-    return id in found and found[id].passed
-
-
-def _times(n: int) -> str:
-    return "1 try" if n == 1 else f"{n} tries"
+    return "\n".join([*lines, f"{passed(list(known))} exercises passed, {passed(essential)} essential ones"])
 
 
 def share(folder: Path, name: str = "") -> Path:

@@ -7,6 +7,7 @@ import socket
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from workshop_utils.command.doctor import GB, LESSONS, Finding, check_imports, looked_at
 from workshop_utils.command.doctor import diagnose as diagnose_machine
@@ -79,11 +80,10 @@ def check_kit() -> Iterator[Finding]:
     if folder is None:
         yield Finding("kit", "fine", "none: WORKSHOP_HUB is not set, and the pocket profile needs none")
         return
-    files, wrong = kit.manifest(folder), list(kit.verify(folder))
-    cure = f"workshop prefetch --to {hardware.short_path(folder)}, or copy it again" if wrong else ""
-    found = f"{len(files) - len(wrong)} of {len(files)} files of {hardware.short_path(folder)} are whole"
-    if wrong:
-        found += f"; {wrong[0][0].repo}/{wrong[0][0].path} {wrong[0][1]}"
+    name, files, wrong = hardware.short_path(folder), kit.manifest(folder), list(kit.verify(folder))
+    cure = f"workshop prefetch --to {name}, or copy it again" if wrong else ""
+    found = f"{len(files) - len(wrong)} of {len(files)} files of {name} are whole"
+    found += "".join(f"; {file.repo}/{file.path} {what}" for file, what in wrong[:1])
     yield Finding("kit", "problem" if wrong else "fine", found, cure)
 
 
@@ -106,16 +106,10 @@ def check_ports() -> Iterator[Finding]:
     if importlib.util.find_spec("jupyterlab") is None:
         yield Finding("jupyterlab", "problem", "is not installed", 'pip install "slm-workshop[lab]"')
         return
-    free = []
     for port in PORTS:
-        with socket.socket() as tried:
-            try:
-                tried.bind(("127.0.0.1", port))
-                free.append(port)
-            except OSError:
-                continue
-    if free:
-        yield Finding("jupyterlab", "fine", f"port {free[0]} is free for it")
-    else:
-        cure = "stop what runs there (jupyter lab list), or choose another: jupyter lab --port 9000"
-        yield Finding("jupyterlab", "problem", f"ports {PORTS[0]} to {PORTS[-1]} are taken", cure)
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            yield Finding("jupyterlab", "fine", f"port {port} is free for it")
+            return
+    cure = "stop what runs there (jupyter lab list), or choose another: jupyter lab --port 9000"
+    yield Finding("jupyterlab", "problem", f"ports {PORTS[0]} to {PORTS[-1]} are taken", cure)

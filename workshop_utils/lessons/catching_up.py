@@ -58,30 +58,32 @@ def _shipped(model: str) -> str:
     return "the package's own, whole (its SHA-256 is right), and the lesson takes it by itself"
 
 
+def _looked(profile: Profile, pattern: str) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in profile.home.glob(pattern)}
+
+
 def _tokenizer(profile: Profile) -> str:
     from workshop_utils.text.tokenizer import for_profile
 
-    made = set((profile.home / "tokenizers").glob("*.json"))
-    encoding = for_profile(profile)
-    found = "made" if set((profile.home / "tokenizers").glob("*.json")) - made else "here, and kept"
+    before, encoding = _looked(profile, "tokenizers/*.json"), for_profile(profile)
+    found = "here, and kept" if _looked(profile, "tokenizers/*.json") == before else "made"
     return f"tokenizer   {encoding.name}, {encoding.n_vocab:,} tokens: {found}"
 
 
 def _tokens(profile: Profile) -> str:
     from workshop_utils.text.corpus import prepare
 
-    before = {path: path.stat().st_mtime_ns for path in (profile.home / "data").glob("*/*.tokens")}
-    train, val, _ = prepare(profile)
-    kept = train.path in before and before[train.path] == train.path.stat().st_mtime_ns
-    return f"token files {train.n_tokens:,} and {val.n_tokens:,} tokens: {'here, and kept' if kept else 'made'}"
+    before, (train, val, _) = _looked(profile, "data/*/*.tokens"), prepare(profile)
+    found = "here, and kept" if _looked(profile, "data/*/*.tokens") == before else "made"
+    return f"token files {train.n_tokens:,} and {val.n_tokens:,} tokens: {found}"
 
 
 def _gpt(profile: Profile) -> str:
     from workshop_utils.training.run_folder import step_folders
 
-    runs = [path for path in (profile.home / "runs").glob("lesson04-*") if step_folders(path)]
-    if runs:
-        return f"GPT         yours from lesson 04, {short_path(runs[0])}, is kept"
+    for path in (profile.home / "runs").glob("lesson04-*"):
+        if step_folders(path):
+            return f"GPT         yours from lesson 04, {short_path(path)}, is kept"
     return f"GPT         none from lesson 04 here: {_shipped('gpt')}"
 
 
