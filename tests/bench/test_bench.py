@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import importlib.util
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -21,6 +24,9 @@ from nbformat import v4, write
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.command import cli
+from workshop_utils.gpt import GPT
+from workshop_utils.lessons import teach_to_answer
+from workshop_utils.lessons.stoic_run import SHIPPED
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.append(str(BENCH))
@@ -64,6 +70,25 @@ def in_one_process(path: str, restarts: int = 0) -> list[str]:
 
 
 TINY = {"block_size": 32, "vocab_size": 64, "n_layer": 1, "n_head": 1, "n_embd": 16, "attention": "sdpa"}
+
+
+def not_run(code: str, folder: Path, **options: Any) -> SimpleNamespace:
+    """Instead of running portable cells, as test_portable.py does: do the settings give all names that they read?"""
+    nodes = list(ast.walk(ast.parse(code)))
+    made = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    made |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    made |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    made |= {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    assert {node.id for node in nodes if isinstance(node, ast.Name)} <= made | set(dir(builtins))
+    shutil.copytree(SHIPPED, folder / "out")
+    return SimpleNamespace(returncode=0, stdout="", stderr="")
+
+
+def of_few_rows(*args: Any, **settings: Any) -> Any:
+    """Instead of drawing from thousands of conversations."""
+    return teach_to_answer(*args, **{"chats": 100, "rehearsed": 20} | settings)
+
+
 # What starts processes or is large, and what is done instead.
 PROCESSES: dict[str, dict[str, Any]] = {
     "budget": {
@@ -74,6 +99,10 @@ PROCESSES: dict[str, dict[str, Any]] = {
     "streaming": {"peak_megabytes": lambda *paths: 1.0},
     "stoic_tuning": {"reload_difference": lambda *args: 0.0},
     "processes": {"together": in_one_process},
+    "portable": {"alone": not_run},
+    "own_gpt": {"teach_to_answer": of_few_rows},
+    "scaling": {"WIDTHS": (16, 32, 48), "SEEDS": (0,)},
+    "lesson04_settings": {"RATES": (1e-3,), "BATCHES": (4,), "SEEDS": (0,)},
     "web_page": {
         "browser": SimpleNamespace(missing=lambda: ""),
         "measured": lambda rounds: defaultdict(lambda: [1.0], {"elsewhere": [[]]}),
@@ -84,12 +113,13 @@ PROCESSES: dict[str, dict[str, Any]] = {
 @pytest.fixture(autouse=True)
 def beside_the_benches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few new tokens, and afterwards as many threads as before."""
-    threads, generate = torch.get_num_threads(), LanguageModel.generate
+    threads, generate, stream = torch.get_num_threads(), LanguageModel.generate, GPT.stream
 
     def a_few(model: LanguageModel, rows: list, n: int, *further: Any, **settings: Any) -> list:
         return generate(model, rows, min(n, 8), *further, **settings)
 
     monkeypatch.setattr(LanguageModel, "generate", a_few)
+    monkeypatch.setattr(GPT, "stream", lambda model, idx, n, **options: stream(model, idx, min(n, 8), **options))
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)

@@ -3,6 +3,8 @@
 import json
 import math
 import sys
+import threading
+import time
 from pathlib import Path
 
 import nbformat
@@ -142,21 +144,71 @@ def test_ctrl_c_writes_the_report_so_far(tmp_path, monkeypatch):
     assert report.cure("stopped with Ctrl-C") != report.cure("the kernel died: no memory")
 
 
-def test_ctrl_c_leaves_no_kernel_behind(tmp_path, monkeypatch):
-    """The second look at the waiting thread raises what Ctrl-C raises; the kernel is in an endless cell by then."""
-    real, looks = kernel.wait, []
+def lessons_of(tmp_path, *names):
+    return [write(tmp_path / f"{name}_x.ipynb", f"# Lesson {name}") for name in names]
+
+
+def test_two_lessons_at_a_time_but_those_that_compare_speeds_alone_and_none_before_what_it_takes(tmp_path, monkeypatch):
+    said, lock = [], threading.Lock()
+
+    def execute(path: Path, env: dict[str, str], **_: object) -> kernel.Outcome:
+        with lock:
+            said.append(("begins", path.stem[:2], env.get("OMP_NUM_THREADS")))
+        time.sleep(0.2 if path.stem[:2] == "04" else 0.05)
+        with lock:
+            said.append(("ends", path.stem[:2], None))
+        return kernel.Outcome(path.stem, notebook=nbformat.read(path, 4))
+
+    monkeypatch.setattr(kernel, "execute", execute)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(run_lessons, "cores", lambda: 4)
+    assert run_lessons.run(lessons_of(tmp_path, "04", "06", "07", "09", "10"), out=tmp_path, jobs=2) == 0
+    order = [(what, number) for what, number, _ in said]
+    assert order[:2] == [("begins", "04"), ("begins", "07")]
+    assert order.index(("begins", "10")) > max(order.index(("ends", "04")), order.index(("ends", "07")))
+    assert order[6:] == [("begins", "06"), ("ends", "06"), ("begins", "09"), ("ends", "09")]
+    threads = {number: count for what, number, count in said if what == "begins"}
+    assert threads == {"04": "2", "07": "2", "10": "2", "06": None, "09": None}
+    rows = json.loads((tmp_path / "report.json").read_text())
+    assert [row["lesson"][:2] for row in rows] == ["04", "06", "07", "09", "10"]  # not as they ended
+
+
+def test_ctrl_c_stops_all_that_run_at_a_time(tmp_path, monkeypatch):
+    both = threading.Barrier(3)
+
+    def execute(path: Path, stop: threading.Event, **_: object) -> kernel.Outcome:
+        both.wait(20)
+        assert stop.wait(20)
+        raise KeyboardInterrupt
+
+    def wait(*_: object, **__: object) -> None:
+        both.wait(20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kernel, "execute", execute)
+    monkeypatch.setattr(run_lessons, "wait", wait)
+    assert run_lessons.run(lessons_of(tmp_path, "01", "02", "03"), out=tmp_path, jobs=2) == 1
+    rows = json.loads((tmp_path / "report.json").read_text())
+    assert [(row["lesson"], row["error"]) for row in rows] == [("01_x", "stopped with Ctrl-C")]
+
+
+@pytest.mark.parametrize("by", ["ctrl-c", "an event"])
+def test_ctrl_c_leaves_no_kernel_behind(by, tmp_path, monkeypatch):
+    """It is stopped while its only cell runs without end."""
+    real, stop = kernel.wait, threading.Event()
 
     def wait(running, seconds):
-        looks.append(1)
         if (tmp_path / "pid").exists() and not (tmp_path / "stopped").exists():
             (tmp_path / "stopped").touch()
-            raise KeyboardInterrupt
+            if by == "ctrl-c":
+                raise KeyboardInterrupt
+            stop.set()
         return real(running, seconds)
 
     monkeypatch.setattr(kernel, "wait", wait)
     cell = "import os, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))\nwhile True: pass"
     with pytest.raises(KeyboardInterrupt):
-        kernel.execute(write(tmp_path / "01_endless.ipynb", cell))
+        kernel.execute(write(tmp_path / "01_endless.ipynb", cell), stop=stop)
     import psutil
 
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))

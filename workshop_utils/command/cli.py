@@ -63,6 +63,7 @@ def doctor(
 def run(
     lessons: Annotated[list[str] | None, typer.Argument(metavar="[LESSON]...", help="numbers or files")] = None,
     profile: Annotated[str | None, typer.Option(help="pocket, t4 or big; chosen by the machine if left out")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="lessons at a time, each on its share of the cores")] = 1,
 ) -> int:
     """Run lessons, all of them if none is named, and leave their pages and a report in build/workshop."""
     from workshop_utils.command.doctor import wrong_settings
@@ -73,7 +74,7 @@ def run(
         os.environ["WORKSHOP_PROFILE"] = asked(profile)  # for the kernels, too
     if wrong := wrong_settings():  # found before anything has run, and not by every lesson in turn
         raise ValueError("; ".join(wrong.values()))
-    return run_lessons(lessons or [])
+    return run_lessons(lessons or [], jobs=jobs)
 
 
 @app.command()

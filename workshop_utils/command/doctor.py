@@ -211,6 +211,9 @@ def check_device(profile: Profile) -> Iterator[Finding]:
     elif shutil.which("nvidia-smi") and torch.version.cuda is None:
         cure = "if you want to use it: pip install torch from https://pytorch.org/get-started for CUDA"
         yield Finding("gpu", "note", "there seems to be one, but this torch was built for CPUs only", cure)
+    elif hardware.has_mps():
+        cure = "try it with WORKSHOP_PROFILE=t4, in float32, and tell us: we have no such machine"
+        yield Finding("gpu", "note", "Apple's (mps); the pocket profile computes beside it, on the CPU", cure)
     else:
         yield Finding("gpu", "fine", "none, and the pocket profile needs none")
     yield Finding("cpu", "fine", f"{hardware.cpu_name()}, {hardware.cores()} cores")

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from workshop_utils.machine.sentences import one_line
@@ -41,6 +42,7 @@ def execute(
     env: dict[str, str] | None = None,
     on_cell: Callable[[int, int], None] | None = None,
     seconds: float = math.inf,
+    stop: Event | None = None,
 ) -> Outcome:
     """Execute one notebook in a fresh kernel of the Python that is running, up to its first error.
 
@@ -51,6 +53,7 @@ def execute(
         env: further environment variables of the kernel.
         on_cell: called with the cell's number and the number of cells.
         seconds: that all cells together may take.
+        stop: once it is set, the kernel is killed and KeyboardInterrupt raised, as by Ctrl-C in the main thread.
 
     Returns:
         How it went; errors of the notebook are in there, not raised.
@@ -84,7 +87,7 @@ def execute(
         environment.pop("MPLBACKEND", None)  # or figures would not be shown in the notebook
         if profile:
             environment["WORKSHOP_PROFILE"] = profile
-        error, peak_bytes = _watched(client, environment)
+        error, peak_bytes = _watched(client, environment, stop)
     outcome.seconds = round(time.perf_counter() - start, 1)
     outcome.peak_mb = round(peak_bytes / 1e6, 1)
     if error is None:
@@ -94,7 +97,7 @@ def execute(
     return outcome
 
 
-def _watched(client: Any, environment: dict[str, str]) -> tuple[BaseException | None, int]:
+def _watched(client: Any, environment: dict[str, str], stop: Event | None = None) -> tuple[BaseException | None, int]:
     """Run a client in a thread, so that Ctrl-C ends us at once and leaves no kernel behind.
 
     Returns:
@@ -111,6 +114,8 @@ def _watched(client: Any, environment: dict[str, str]) -> tuple[BaseException | 
         running = pool.submit(client.execute, env=environment, cleanup_kc=True)
         try:
             while not wait([running], 0.1).done:
+                if stop is not None and stop.is_set():
+                    raise KeyboardInterrupt
                 with suppress(psutil.Error):  # one of them has just ended
                     peak = max(peak, sum(process.memory_info().rss for process in processes()))
         except KeyboardInterrupt:

@@ -154,7 +154,7 @@ class TrainConfig(Config):
     muon_lr: Rate = 0.02  # peak rate of Muon
     # "rows" (a document a row, padded) or "windows" (random pieces of the joined text)
     rows: Annotated[str, one_of("rows", "windows")] = "rows"
-    device: Annotated[str, one_of("cpu", "cuda")] = "cpu"
+    device: Annotated[str, one_of("cpu", "cuda", "mps")] = "cpu"  # "mps" is Apple's GPU
     # "float32", or mixed precision in "bfloat16" or "float16"
     dtype: Annotated[str, one_of("float32", "bfloat16", "float16")] = "float32"
     eval_every: Count = 200  # updates between two evaluations on the validation text
@@ -168,5 +168,7 @@ class TrainConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.dtype != "float32" and self.device == "mps":
+            raise ValueError("mixed precision is not known to work on Apple's GPU: use float32")
         if self.dtype == "float16" and self.device == "cpu":
             raise ValueError("float16 on a CPU is slow and overflows: use float32, or bfloat16 where setup() chose it")

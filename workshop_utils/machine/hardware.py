@@ -68,6 +68,17 @@ def _gpu_problem() -> str:
     return ""
 
 
+@cache
+def has_mps() -> bool:
+    """Whether Apple's GPU is here and computes a sum."""
+    import torch
+
+    try:
+        return torch.backends.mps.is_available() and torch.ones(2, device="mps").sum().item() == 2
+    except RuntimeError:
+        return False
+
+
 def cpu_name() -> str:
     """Name the processor."""
     info = Path("/proc/cpuinfo")

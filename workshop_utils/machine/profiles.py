@@ -21,6 +21,7 @@ from workshop_utils.machine.hardware import (
     cpu_bf16_speedup,
     cpu_name,
     find_gpu,
+    has_mps,
     home,
     make_home,
     share_cores,
@@ -187,18 +188,24 @@ def choose(name: str | None = None) -> Profile:
     if not chosen:
         chosen, reason = _fitting(gpu)
     elif chosen != "pocket" and gpu is None:
-        reason += "; without a CUDA device it will take hours, pocket is made for this machine"
+        where = "on Apple's GPU, which nobody has tried yet," if has_mps() else "without a CUDA device"
+        reason += f"; {where} it will take hours, pocket is made for this machine"
     elif chosen != "pocket" and gpu is not None and (lack := _missing(chosen, gpu)):
         reason += f", although {lack}"
     # The pocket profile stays on the CPU even beside a GPU: everybody gets the same figures from it.
     usable = gpu is not None and not gpu.problem and chosen != "pocket"
-    dtype, dtype_reason = choose_dtype("cuda" if usable else "cpu", gpu.capability if gpu is not None else None)
+    device, device_name = "cpu", cpu_name()
+    if gpu is not None and usable:
+        device, device_name = "cuda", gpu.name
+    elif chosen != "pocket" and has_mps():
+        device, device_name = "mps", f"Apple's GPU beside {device_name}"
+    dtype, dtype_reason = choose_dtype(device, gpu.capability if gpu is not None else None)
     source = SOURCES[chosen] | ({"n_documents": HURRY_DOCUMENTS} if hurried() else {})
     return Profile(
         name=chosen,
         reason=reason,
-        device="cuda" if usable else "cpu",
-        device_name=gpu.name if gpu is not None and usable else cpu_name(),
+        device=device,
+        device_name=device_name,
         dtype=dtype,
         dtype_reason=dtype_reason,
         country=country(),
@@ -221,7 +228,7 @@ def asked(name: str | None = None) -> str:
 def _fitting(gpu: FoundGpu | None) -> tuple[str, str]:
     """The largest profile that the machine can carry, and why."""
     if gpu is None:
-        return "pocket", "there is no CUDA device here"
+        return "pocket", "there is no CUDA device here" + (", only Apple's GPU (t4 would use it)" if has_mps() else "")
     if lack := _missing("t4", gpu):
         return "pocket", f"{lack}, which the t4 profile needs"
     if hub.hub_folder() is None:
@@ -269,12 +276,12 @@ def for_this_machine(config: TrainConfig, resume: bool) -> TrainConfig:
     """
     import torch
 
-    if config.device == "cpu" or torch.cuda.is_available():
+    if {"cpu": True, "cuda": torch.cuda.is_available(), "mps": has_mps()}[config.device]:
         return config
     if not resume:
         raise ValueError(
-            'device is "cuda", and torch finds no GPU here: set device="cpu" and dtype="float32", or take what setup() '
-            "chooses"
+            f'device is "{config.device}", and torch finds no GPU here: set device="cpu" and dtype="float32", or take '
+            "what setup() chooses"
         )
     print(f"torch finds no GPU here: on the CPU in float32 instead of {config.dtype}")
     return replace(config, device="cpu", dtype="float32")
@@ -290,7 +297,7 @@ def choose_dtype(device: str, capability: tuple[int, int] | None = None) -> tupl
     """Choose what matrices are multiplied in.
 
     Args:
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "mps".
         capability: of the GPU, as in (7, 5); asked for if None.
 
     Returns:
@@ -309,6 +316,8 @@ def choose_dtype(device: str, capability: tuple[int, int] | None = None) -> tupl
         if capability >= (7, 0):
             return "float16", f"{found}: below 8.0 bf16 is only emulated, even if torch calls it supported"
         return "float32", f"{found}: below 7.0 there are no tensor cores to make 16 bits fast"
+    if device == "mps":
+        return "float32", "nothing else is known to work on Apple's GPU"
     speedup = cpu_bf16_speedup()
     if speedup >= BF16_GAIN:
         return "bfloat16", "this CPU multiplies matrices faster in it than in float32 (measured)"

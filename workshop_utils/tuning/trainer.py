@@ -106,7 +106,8 @@ def build_trainer(
 def precision_flags(profile: Profile) -> dict[str, bool]:
     """Mixed precision as the profile decided; the trainer's own choice is bf16, which a T4 claims and only emulates."""
     gpu = profile.device == "cuda"
-    return {"bf16": gpu and profile.dtype == "bfloat16", "fp16": gpu and profile.dtype == "float16", "use_cpu": not gpu}
+    kinds = {"bf16": "bfloat16", "fp16": "float16"}
+    return {name: gpu and profile.dtype == kind for name, kind in kinds.items()} | {"use_cpu": profile.device == "cpu"}
 
 
 def history_of(logs: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
