@@ -43,7 +43,11 @@ SHORTER: dict[str, dict[str, str]] = {
     "06": {"RATE = 200, 128": "RATE = 20, 128", "steps=300, batch": "steps=10, batch", "_batches=40": "_batches=2"},
     "07": {", 80, temperature=0.6": ", 12, temperature=0.6"},
     "08": {"tokens=80": "tokens=24"},
-    "09": {"stoic_run.table_size(profile)": 'stoic_run.SIZES["gpu"]', '"repeats": 2': '"repeats": 1'},
+    "09": {
+        "table_size(profile)": "TableSize(20, 12, 8, 8, 8)",
+        '"repeats": 2': '"repeats": 1',
+        "learnt[:32]": "learnt[:4]",
+    },
     "10": {
         "tokens=80)": "tokens=12)",
         "requests], 200)": "requests], 40)",

@@ -157,7 +157,7 @@ def test_two_lessons_at_a_time_but_those_that_compare_speeds_alone_and_none_befo
         time.sleep(0.2 if path.stem[:2] == "04" else 0.05)
         with lock:
             said.append(("ends", path.stem[:2], None))
-        return kernel.Outcome(path.stem, notebook=nbformat.read(path, 4))
+        return kernel.Outcome(path.stem)
 
     monkeypatch.setattr(kernel, "execute", execute)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -189,7 +189,7 @@ def test_ctrl_c_stops_all_that_run_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(run_lessons, "wait", wait)
     assert run_lessons.run(lessons_of(tmp_path, "01", "02", "03"), out=tmp_path, jobs=2) == 1
     rows = json.loads((tmp_path / "report.json").read_text())
-    assert [(row["lesson"], row["error"]) for row in rows] == [("01_x", "stopped with Ctrl-C")]
+    assert [(row["lesson"], row["status"]) for row in rows] == [("01_x", "failed")]
 
 
 @pytest.mark.parametrize("by", ["ctrl-c", "an event"])

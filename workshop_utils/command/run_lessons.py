@@ -127,7 +127,8 @@ def _run_many(paths: Sequence[Path], jobs: int, show: Callable[[str, int, int], 
     """Execute some lessons at a time; yields each as it ends. Ctrl-C stops those that run."""
     threads = str(max(1, cores() // jobs))
     env = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)}
-    stop, waiting, running = Event(), list(paths), dict[Future[Outcome], Path]()
+    stop, waiting = Event(), list(paths)
+    running: dict[Future[Outcome], Path] = {}
     with ThreadPoolExecutor(jobs) as pool:
         try:
             while waiting or running:
