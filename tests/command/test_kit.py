@@ -72,6 +72,7 @@ def test_killed_three_times_it_goes_on_and_the_kit_serves_the_lessons_offline(se
     names = {path.name for path in to.rglob("*") if path.is_file()}
     assert not names & {"pytorch_model.bin", "model.gguf", "flax_model.msgpack"}
     assert not [name for name in names if name.endswith(".part")]
+    assert not [path for path in to.rglob("*") if path.is_symlink() or kit.NOT_ON_WINDOWS.search(path.name)]
     assert [name for name in names if name.startswith("train-")] == ["train-00000-of-00004-2d5a1467fff1081b.parquet"]
     server.shutdown()
 
