@@ -1,14 +1,17 @@
 """The site: lessons with their outputs, slides, benchmarks, glossary and reference, as pages that need no network.
 
+On its front page a visitor talks to the pocket model, which `workshop export --to web` writes.
+
 python tools/make_site.py build       into build/site (make site)
 python tools/make_site.py check       links that lead nowhere, and what a page would load from elsewhere
 
 Lessons are shown as they are committed and not run. A link to a file that the site does not show leads to the
-repository. Slides come from what `npm ci --prefix slides` installs; without it the site has none, and says so.
+repository. Slides and what runs the model come from what `npm ci --prefix slides` installs; without it the site has none, and says so.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -21,11 +24,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import browser
 import slide_decks
 import typer
 from brand import ROOT, home_of
 
 import slides
+from workshop_utils.chat import models
+from workshop_utils.export import bundle, origin_of
+from workshop_utils.machine.profiles import setup
 
 SOURCE, OUT = ROOT / "build" / "site-source", ROOT / "build" / "site"
 # Folders and files of the repository, and where they stand in the site.
@@ -42,6 +49,8 @@ PAGES = {
 }
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)\)")
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\((?P<to>[^)]*)\)")
+HEAD = '<!doctype html><html lang="en-GB"><meta charset="utf-8">'
+LOADED = ("*.gguf", "wllama.wasm", "wllama.js")  # of the page that talks, in most browsers
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, rich_markup_mode=None)
 app.pretty_exceptions_enable = False
 
@@ -107,14 +116,46 @@ def collect() -> None:
     shutil.copytree(ROOT / "site" / "_static", SOURCE / "_static")
     extra = SOURCE / "extra"
     extra.mkdir()
-    if not (why := slides.missing()):
-        out = extra / "slides"
-        out.mkdir()
-        decks = slide_decks.find()
-        slides.build(decks, out, pdf=False)
-        (out / "index.html").write_text(slides.index(decks, pdf=False), encoding="utf-8")
-    else:
-        print(f"the site has no slides: {why}")
+    for name, write in (("slides", add_slides), ("talk", add_talk)):
+        try:
+            write(extra / name)
+        except RuntimeError as why:
+            print(f"the site has no {name}: {why}")
+            sentence = f"This copy of the site was built without {name}: {html.escape(str(why))}"
+            (extra / name).mkdir()
+            (extra / name / "index.html").write_text(f"{HEAD}<title>{name}</title><p>{sentence}</p>", encoding="utf-8")
+    size = sum(path.stat().st_size for name in LOADED for path in (extra / "talk").glob(name)) / 1e6
+    front = SOURCE / "index.md"
+    front.write_text(front.read_text(encoding="utf-8").replace("TALK-SIZE", f"{size:.0f} MB"), encoding="utf-8")
+
+
+def add_slides(folder: Path) -> None:
+    """Write every deck as a page, and the page that leads to all.
+
+    Raises:
+        RuntimeError: Marp or a browser is missing.
+    """
+    if why := slides.missing():
+        raise RuntimeError(why)
+    folder.mkdir()
+    decks = slide_decks.find()
+    slides.build(decks, folder, pdf=False)
+    (folder / "index.html").write_text(slides.index(decks, pdf=False), encoding="utf-8")
+
+
+def add_talk(folder: Path) -> None:
+    """Export the pocket model as a page that talks: one thread, and no header that a plain web server would not send.
+
+    Raises:
+        RuntimeError: wllama is missing.
+    """
+    if not browser.WLLAMA.is_dir():
+        raise RuntimeError("wllama is not installed: npm ci --prefix slides")
+    os.environ["WORKSHOP_HOME"] = str(ROOT / "build" / "site-home")
+    profile = setup("pocket", quiet=True)
+    browser.keep_engine(profile.home)
+    model = models.load("pocket-instruct", profile)
+    bundle.export(model, origin_of(model), folder, "web")
 
 
 @app.command()
