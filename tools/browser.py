@@ -37,12 +37,13 @@ def temperature(value: float) -> list[Any]:
     ]
 
 
-def drive(url: str, *steps: list[Any], **plan: Any) -> dict[str, Any]:
+def drive(url: str, *steps: list[Any], limit: float = 120, **plan: Any) -> dict[str, Any]:
     """Open a page and go through some steps.
 
     Args:
         url: of the page.
         steps: of tools/web_page.mjs, as in ["click", "#send"].
+        limit: in seconds.
         plan: what else it takes: colour, width, height, instead.
 
     Returns:
@@ -61,7 +62,7 @@ def drive(url: str, *steps: list[Any], **plan: Any) -> dict[str, Any]:
         env=env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=limit,
     )
     if done.returncode:
         raise RuntimeError(f"the browser failed: {done.stderr[-2000:]}")

@@ -4,6 +4,7 @@ On its front page a visitor talks to the pocket model, which `workshop export --
 
 python tools/make_site.py build       into build/site (make site)
 python tools/make_site.py check       links that lead nowhere, and what a page would load from elsewhere
+python tools/make_site.py look        every page in a browser: what is too pale or too wide, has no text, asks elsewhere
 
 Lessons are shown as they are committed and not run. A link to a file that the site does not show leads to the
 repository. Slides and what runs the model come from what `npm ci --prefix slides` installs; without it the site has none, and says so.
@@ -19,9 +20,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import browser
@@ -95,6 +101,19 @@ def rewritten(text: str, file: Path, shown: dict[Path, str]) -> str:
     return LINK.sub(lead, BADGE.sub(r"[Open in Colab](\g<to>)", text))
 
 
+def describe(cells: list[dict[str, Any]]) -> None:
+    """Give the pictures of each cell their text: what the cell has noted, or else under which heading they stand."""
+    heading = ""
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            heading = ([heading] + re.findall(r"^#+ (.+)$", "".join(cell["source"]), re.MULTILINE))[-1]
+            continue
+        drawn = [output for output in cell["outputs"] if "image/png" in output.get("data", {})]
+        noted = [output["metadata"].get("image/png", {}).get("alt", "") for output in drawn]
+        alt = " ".join(filter(None, noted)) or f"A picture that this cell draws; its section is: {heading}"
+        cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
+
+
 def collect() -> None:
     """Copy everything that becomes a page into SOURCE."""
     shutil.rmtree(SOURCE, ignore_errors=True)
@@ -105,6 +124,7 @@ def collect() -> None:
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".ipynb":
             lesson = json.loads(text)
+            describe(lesson["cells"])
             for cell in lesson["cells"]:
                 if cell["cell_type"] == "markdown":
                     cell["source"] = rewritten("".join(cell["source"]), file, shown)
@@ -230,6 +250,56 @@ def check(folder: Path = OUT) -> None:
         raise ValueError(f"there is no site in {folder}: make site")
     found = sorted(set(problems(folder)))
     print("\n".join(found) or "every link leads somewhere, and no page loads anything from elsewhere")
+    raise typer.Exit(1 if found else 0)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Hand out a folder as a plain web server does, without headers of ours."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as running:
+        Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+
+
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PHONE = 390  # pixels
+
+
+def seen(folder: Path, names: Sequence[str]) -> Iterator[str]:
+    """What a browser finds on pages of the site, light and dark, and as wide as a phone."""
+    with served(folder) as home:
+        for colour in ("light", "dark"):
+            looks = [step for name in names for step in (["goto", f"{home}/{name}"], ["axe"])]
+            found = browser.drive("about:blank", *looks, colour=colour, limit=1200, allowed=[home])
+            for name, violations in zip(names, found["said"], strict=True):
+                for one in violations:
+                    yield f"{name} ({colour}): {one['help']}, {one['nodes']} times: {' | '.join(one['where'])}"
+        looks = [step for name in names for step in (["goto", f"{home}/{name}"], ["eval", WIDER])]
+        found = browser.drive("about:blank", *looks, width=PHONE, height=844, limit=1200, allowed=[home])
+        for name, pixels in zip(names, found["said"], strict=True):
+            if pixels > 0:
+                yield f"{name} is {pixels} pixels wider than a phone's screen"
+        for url in dict.fromkeys(found["requests"]):
+            if not url.startswith((home, "data:", "blob:", "about:")):
+                yield f"a page asks {url}"
+
+
+@app.command()
+def look(names: Annotated[list[str] | None, typer.Argument(help="pages; all if none")] = None) -> None:
+    """Look at every page with a browser: contrast, texts of pictures, order of headings, width, requests."""
+    if why := browser.missing():
+        raise RuntimeError(why)
+    there = [path for path in OUT.rglob("*.html") if path.parent.name != "_static"]
+    decks = {f"{deck.name}.html" for deck in slide_decks.find()}  # which `make slides-check` looks at
+    pages = names or sorted(path.relative_to(OUT).as_posix() for path in there if path.name not in decks)
+    found = list(seen(OUT, pages))
+    print("\n".join(found) or f"{len(pages)} pages: nothing too pale, nothing too wide, and nothing asked elsewhere")
     raise typer.Exit(1 if found else 0)
 
 
