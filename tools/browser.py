@@ -20,7 +20,8 @@ def missing() -> str:
     """What a browser and a page need that is not here, as a sentence; "" if nothing."""
     if why := slides.missing():
         return why
-    return "" if WLLAMA.is_dir() else "wllama is not installed: npm ci --prefix slides"
+    lacking = [path.name for path in (WLLAMA, slides.MODULES / "axe-core") if not path.is_dir()]
+    return f"{' and '.join(lacking)} not installed: npm ci --prefix slides" if lacking else ""
 
 
 def keep_engine(home: Path) -> None:

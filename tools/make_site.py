@@ -4,10 +4,11 @@ On its front page a visitor talks to the pocket model, which `workshop export --
 
 python tools/make_site.py build       into build/site (make site)
 python tools/make_site.py check       links that lead nowhere, and what a page would load from elsewhere
-python tools/make_site.py look        every page in a browser: what is too pale or too wide, has no text, asks elsewhere
+python tools/make_site.py look        in a browser, what is too pale or too wide, has no text, or asks elsewhere
 
 Lessons are shown as they are committed and not run. A link to a file that the site does not show leads to the
-repository. Slides and what runs the model come from what `npm ci --prefix slides` installs; without it the site has none, and says so.
+repository. Slides and what runs the model come from what `npm ci --prefix slides` installs; without it the site has
+none, and says so.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def describe(cells: list[dict[str, Any]]) -> None:
     heading = ""
     for cell in cells:
         if cell["cell_type"] == "markdown":
-            heading = ([heading] + re.findall(r"^#+ (.+)$", "".join(cell["source"]), re.MULTILINE))[-1]
+            heading = [heading, *re.findall(r"^#+ (.+)$", "".join(cell["source"]), re.MULTILINE)][-1]
             continue
         drawn = [output for output in cell["outputs"] if "image/png" in output.get("data", {})]
         noted = [output["metadata"].get("image/png", {}).get("alt", "") for output in drawn]

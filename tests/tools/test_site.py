@@ -104,7 +104,10 @@ def test_a_visitor_talks_to_the_pocket_model_on_the_front_page_and_nobody_else_i
         front = f"{home}/{site.name}/index.html"  # below a folder, as on GitHub's pages, and without headers of ours
         seen = browser.drive(
             front,
-            ["eval", "performance.getEntriesByType('resource').filter((one) => /talk\\/|gguf|wasm/.test(one.name)).length"],
+            [
+                "eval",
+                "performance.getEntriesByType('resource').filter((one) => /talk\\/|gguf|wasm/.test(one.name)).length",
+            ],
             ["click", "#talk-start"],
             ["wait", f"/^(Ready|Not ready)/.test({FRAME}?.getElementById('status')?.textContent)"],
             ["wait", f"{FRAME}.activeElement.id === 'text'"],
@@ -149,14 +152,22 @@ def test_the_front_page_says_what_stops_it_and_the_keyboard_reaches_everything(s
 
 @needs_browser
 def test_pages_are_readable_light_and_dark_and_on_a_phone(site):
-    pages = ["index.html", "lessons/04_train_a_gpt.html", "glossary.html", "benchmarks.html", "instructor/run_of_show.html"]
+    pages = [
+        "index.html",
+        "lessons/04_train_a_gpt.html",
+        "glossary.html",
+        "benchmarks.html",
+        "instructor/run_of_show.html",
+    ]
     assert list(make_site.seen(site, [*pages, "slides/index.html", "talk/index.html"])) == []
 
 
 @needs_browser
 def test_what_is_wrong_with_a_page_is_found(tmp_path):
     body = '<h1>A</h1><h3>B</h3><p style="color:#bbb">pale</p><img src="a.png"><div style="width:500px">wide</div>'
-    (tmp_path / "a.html").write_text(f'<!doctype html><html lang="en"><title>a</title><body>{body}<img src="http://127.0.0.1:9/a">')
+    (tmp_path / "a.html").write_text(
+        f'<!doctype html><html lang="en"><title>a</title><body>{body}<img src="http://127.0.0.1:9/a">'
+    )
     found = "\n".join(make_site.seen(tmp_path, ["a.html"]))
     for problem in ("Heading levels", "contrast", "alternative text", "pixels wider", "asks http://127.0.0.1:9/a"):
         assert problem in found

@@ -216,7 +216,9 @@ def bars(
             ax.axvline(level, linestyle=style, color=colour, label=name)
             end = max(end, level)
         else:
-            ax.plot([], [], linestyle=style, color=colour, label=f"{name}: {level / longest:,.0f} times the longest bar")
+            ax.plot(
+                [], [], linestyle=style, color=colour, label=f"{name}: {level / longest:,.0f} times the longest bar"
+            )
     if not log:
         ax.set_xlim(0, 1.17 * end)
     legend(figure)

@@ -70,7 +70,9 @@ def attention_maps(maps: Mapping[str, Tensor], text: Sequence[str]) -> Figure:
     figure, axes = frame("Which position attends to which", 1, columns, width=side * columns + 0.4, height=side + 0.3)
     for ax, (name, weights) in zip(axes, maps.items(), strict=True):
         numbers = weights.detach().numpy()
-        drawn = ax.imshow(numbers, cmap="Blues", norm=PowerNorm(0.6, 0, 1))  # one scale for all maps, kind to small weights
+        drawn = ax.imshow(
+            numbers, cmap="Blues", norm=PowerNorm(0.6, 0, 1)
+        )  # one scale for all maps, kind to small weights
         for i in range(T - 1):  # grey where a mask has left nothing; a map that does look ahead keeps its blue
             if not (numbers[i, i + 1 :] > 0).any():
                 ax.axhspan(i - 0.5, i + 0.5, (i + 1) / T, 1, color="#E8E8E8", zorder=1)
