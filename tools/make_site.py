@@ -5,6 +5,7 @@ On its front page a visitor talks to the pocket model, which `workshop export --
 python tools/make_site.py build       into build/site (make site)
 python tools/make_site.py check       links that lead nowhere, and what a page would load from elsewhere
 python tools/make_site.py look        in a browser, what is too pale or too wide, has no text, or asks elsewhere
+python tools/make_site.py picture     the picture of README's first screen, from the built site
 
 Lessons are shown as they are committed and not run. A link to a file that the site does not show leads to the
 repository. Slides and what runs the model come from what `npm ci --prefix slides` installs; without it the site has
@@ -302,6 +303,35 @@ def look(names: Annotated[list[str] | None, typer.Argument(help="pages; all if n
     found = list(seen(OUT, pages))
     print("\n".join(found) or f"{len(pages)} pages: nothing too pale, nothing too wide, and nothing asked elsewhere")
     raise typer.Exit(1 if found else 0)
+
+
+FRAME = "document.getElementById('talk-frame')?.contentDocument"
+TOLD = "Tell me a story about a brave fox called Mia."
+
+
+def talk_steps(text: str = TOLD) -> list[list[Any]]:
+    """What a visitor of the front page does: press the button, type, wait for the reply at temperature 0."""
+    return [
+        ["click", "#talk-start"],
+        ["wait", f"/^(Ready|Not ready)/.test({FRAME}?.getElementById('status')?.textContent)"],
+        ["wait", f"{FRAME}.activeElement.id === 'text'"],  # where the keyboard is
+        ["wait", f"({FRAME}.getElementById('temperature').value = 0) === 0"],
+        *[["press", "Space" if key == " " else key] for key in text],
+        ["press", "Enter"],
+        ["wait", f"{FRAME}.querySelector('.note')?.textContent"],
+    ]
+
+
+@app.command()
+def picture(to: Path = ROOT / "site" / "talk.png") -> None:
+    """Write the picture of README's first screen: the front page, when the model has told a story."""
+    from PIL import Image
+
+    into_view = ["wait", "(document.getElementById('talk-frame').scrollIntoView({block: 'end'}), true)"]
+    with served(OUT) as home:
+        browser.drive(f"{home}/index.html", *talk_steps(), into_view, ["picture", str(to)], width=1000, height=760)
+    Image.open(to).convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(to, optimize=True)
+    print(f"{to.relative_to(ROOT)}, {to.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

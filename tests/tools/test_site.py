@@ -93,13 +93,13 @@ def test_the_site_builds_without_a_warning_and_every_link_leads_somewhere(site):
     assert [tag for tag in pictures if not re.search(r'alt="(?!\.\.|_images)[^"]{20,}"', tag)] == []
 
 
-FRAME = "document.getElementById('talk-frame')?.contentDocument"
 FOCUS = """(() => { const e = document.activeElement, s = getComputedStyle(e); return [e.id || e.className || e.tagName,
     s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== 'none'] })()"""
 
 
 @needs_browser
 def test_a_visitor_talks_to_the_pocket_model_on_the_front_page_and_nobody_else_is_asked(site):
+    frame = make_site.FRAME
     with make_site.served(site.parent) as home:
         front = f"{home}/{site.name}/index.html"  # below a folder, as on GitHub's pages, and without headers of ours
         seen = browser.drive(
@@ -108,19 +108,16 @@ def test_a_visitor_talks_to_the_pocket_model_on_the_front_page_and_nobody_else_i
                 "eval",
                 "performance.getEntriesByType('resource').filter((one) => /talk\\/|gguf|wasm/.test(one.name)).length",
             ],
-            ["click", "#talk-start"],
-            ["wait", f"/^(Ready|Not ready)/.test({FRAME}?.getElementById('status')?.textContent)"],
-            ["wait", f"{FRAME}.activeElement.id === 'text'"],
-            ["eval", f"{FRAME}.getElementById('temperature').value = 0"],
-            *[["press", key] for key in "Tell me a story about a fox."],
-            ["press", "Enter"],
-            ["wait", f"{FRAME}.querySelector('.note')?.textContent"],
-            ["eval", f"[{FRAME}.querySelector('.model').textContent, {FRAME}.defaultView.crossOriginIsolated]"],
-            ["eval", f"getComputedStyle({FRAME}.body).backgroundColor"],
+            *make_site.talk_steps(),
+            [
+                "eval",
+                f"[{frame}.querySelector('.model').textContent, {frame}.defaultView.crossOriginIsolated]",
+            ],
+            ["eval", f"getComputedStyle({frame}.body).backgroundColor"],
             ["wait", "(document.documentElement.dataset.theme = 'dark')"],
-            ["wait", f"getComputedStyle({FRAME}.body).backgroundColor === 'rgb(18, 22, 27)'"],
+            ["wait", f"getComputedStyle({frame}.body).backgroundColor === 'rgb(18, 22, 27)'"],
         )
-    before, _, (reply, isolated), paper = seen["said"]
+    before, (reply, isolated), paper = seen["said"]
     assert before == 0  # nothing of the model, until the button is pressed
     assert "fox" in reply
     assert not isolated

@@ -58,22 +58,21 @@ def frame(
 
 def described(figure: Figure, limit: int = 600) -> str:
     """A figure in words, for people who do not see it: its title, its axes, and what is written in it."""
+    from matplotlib.ticker import FixedLocator
+
     said = [figure.get_suptitle()]
     for ax in figure.axes:
-        names = [text for label in ax.get_yticklabels() if not _is_number(text := label.get_text())]
         words = [text.get_text() for text in ax.texts]
-        if names and len(words) % len(names) == 0:  # bars, whose values are written behind them
-            words = [": ".join([name, *words[i :: len(names)]]) for i, name in enumerate(names)]
-        shown = [f"horizontally {ax.get_xlabel()}"] * bool(ax.get_xlabel())
-        shown += [f"vertically {ax.get_ylabel()}"] * bool(ax.get_ylabel())
-        shown += list(dict.fromkeys(label for label in ax.get_legend_handles_labels()[1] if label))
-        said += [ax.get_title() or ax.get_title(loc="left"), ", ".join(shown), "; ".join(filter(str.strip, words))]
+        if words and isinstance(ax.yaxis.get_major_locator(), FixedLocator):
+            names = [label.get_text() for label in ax.get_yticklabels()]
+            if len(words) % len(names) == 0:  # bars, with their values behind them
+                words = [f"{name}: {', '.join(words[i :: len(names)])}" for i, name in enumerate(names)]
+        series = dict.fromkeys(ax.get_legend_handles_labels()[1])
+        parts = {"across": ax.get_xlabel(), "upwards": ax.get_ylabel(), "shown": ", ".join(series)}
+        said += [ax.get_title() or ax.get_title(loc="left")]
+        said += ["; ".join(f"{name}: {text}" for name, text in parts.items() if text), "; ".join(words)]
     text = ". ".join(" ".join(part.split()).rstrip(".") for part in said if part.strip()) + "."
     return text if len(text) <= limit else text[: limit - 2].rsplit(" ", 1)[0] + " …"
-
-
-def _is_number(text: str) -> bool:
-    return not text.strip() or all(c in "0123456789.,−-+e${}^\\ mathdeful" for c in text)
 
 
 def ink_on(colour: Any) -> str:
