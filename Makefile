@@ -29,7 +29,7 @@ UNSLOTH := .venv-unsloth
 UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check site lab lint format notebooks bench gpu constraints clean
+.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check site site-check lab lint format notebooks bench gpu constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,10 @@ slides-check: $(STAMP) ## Check the slides: what spills, is too small or too pal
 site: $(STAMP) ## Build the site in build/site: lessons, slides, glossary, reference; and check its links
 	@$(BIN)/python tools/make_site.py build
 	@$(BIN)/python tools/make_site.py check
+
+site-check: $(STAMP) ## Look at every page of the site in a browser: contrast, texts of pictures, headings, width, requests
+	@npm ci --silent --prefix slides
+	@$(BIN)/python tools/make_site.py look
 
 lab: $(STAMP) ## Open the lessons in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

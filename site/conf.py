@@ -31,6 +31,7 @@ html_static_path = ["_static"]
 html_css_files = ["workshop.css"]
 html_extra_path = ["extra"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # light or dark, as the device prefers
 html_theme_options = {
     "repository_url": f"https://github.com/{REPOSITORY}",
     "use_repository_button": True,

@@ -20,7 +20,8 @@ def missing() -> str:
     """What a browser and a page need that is not here, as a sentence; "" if nothing."""
     if why := slides.missing():
         return why
-    return "" if WLLAMA.is_dir() else "wllama is not installed: npm ci --prefix slides"
+    lacking = [path.name for path in (WLLAMA, slides.MODULES / "axe-core") if not path.is_dir()]
+    return f"{' and '.join(lacking)} not installed: npm ci --prefix slides" if lacking else ""
 
 
 def keep_engine(home: Path) -> None:
@@ -37,12 +38,13 @@ def temperature(value: float) -> list[Any]:
     ]
 
 
-def drive(url: str, *steps: list[Any], **plan: Any) -> dict[str, Any]:
+def drive(url: str, *steps: list[Any], limit: float = 120, **plan: Any) -> dict[str, Any]:
     """Open a page and go through some steps.
 
     Args:
         url: of the page.
         steps: of tools/web_page.mjs, as in ["click", "#send"].
+        limit: in seconds.
         plan: what else it takes: colour, width, height, instead.
 
     Returns:
@@ -61,7 +63,7 @@ def drive(url: str, *steps: list[Any], **plan: Any) -> dict[str, Any]:
         env=env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=limit,
     )
     if done.returncode:
         raise RuntimeError(f"the browser failed: {done.stderr[-2000:]}")

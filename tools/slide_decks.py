@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -66,6 +67,12 @@ class Slide:
     minutes: float  # 0 if it is not said
     comments: int  # notes that are there, directives not counted
     ends_with_notes: bool
+
+    @property
+    def told(self) -> str:
+        """The notes, and under them what each picture shows, for those who cannot see it."""
+        texts = [KEYWORDS.sub("", found["alt"]).strip() for found in IMAGE.finditer(without_code(self.body))]
+        return "\n\n".join([self.notes, *(f"Picture: {text}" for text in texts)])
 
     @property
     def heading(self) -> str:
@@ -222,6 +229,9 @@ def _of_slide(deck: Deck, slide: Slide) -> list[tuple[str, str]]:
     found = []
     if not slide.heading:
         found.append(("it has no heading", "Begin it with # and what is to be seen, in one line."))
+    levels = [len(marks) for marks in re.findall(r"^(#+)\s", without_code(slide.body), re.MULTILINE)]
+    if any(one > before + 1 for before, one in pairwise([0, *levels])):
+        found.append((f"its headings skip a level: {levels}", "Begin with #, and go down one # at a time."))
     if not slide.notes:
         found.append(("it has no notes, or no minutes in them", "End it with <!-- minutes: 2, a line break, text -->."))
     else:
@@ -326,7 +336,7 @@ def prepared(deck: Deck) -> str:
     title = str(deck.front.get("title", deck.name))
     slides = []
     for slide, mark in zip(deck.slides, deck.marks(), strict=True):
-        notes = f"<!--\n{mark}\n\n{slide.notes}\n-->"
+        notes = f"<!--\n{mark}\n\n{slide.told}\n-->"
         text = NOTES.sub("", slide.source).rstrip()
         text = _outside_code(text, lambda part: IMAGE.sub(picture, LINK.sub(link, part)))
         footer = yaml.safe_dump({"_footer": f"{title} · {mark}"}, allow_unicode=True, width=1000).strip()
@@ -343,7 +353,7 @@ def notes_as_text(deck: Deck) -> str:
     """The notes of a deck, to print or to read on a phone."""
     lines = [f"{deck.front.get('title', deck.name)}: {deck.minutes:g} minutes, {len(deck.slides)} slides", ""]
     for number, (slide, mark) in enumerate(zip(deck.slides, deck.marks(), strict=True), 1):
-        lines += [f"--- {number}. {slide.heading}  ({mark})", "", slide.notes, ""]
+        lines += [f"--- {number}. {slide.heading}  ({mark})", "", slide.told, ""]
     return "\n".join(lines)
 
 

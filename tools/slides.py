@@ -148,10 +148,14 @@ def index(decks: list[Deck], pdf: bool = True) -> str:
         )
         now += deck.minutes
     return (
-        '<!doctype html><html lang="en-GB"><meta charset="utf-8"><title>The slides</title><style>'
-        "body{font:18px/1.5 Arial,sans-serif;max-width:56em;margin:2em auto;padding:0 1em;color:#1a1d21}"
+        '<!doctype html><html lang="en-GB"><meta charset="utf-8"><title>The slides</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><style>:root{color-scheme:light dark}'
+        "body{font:18px/1.5 Arial,sans-serif;max-width:56em;margin:2em auto;padding:0 1em}"
+        "body{background:#fff;color:#1a1d21}"
         "table{border-collapse:collapse}td,th{padding:.4em 1em .4em 0;text-align:left;border-bottom:1px solid #b9c2cc}"
-        "a{color:#005f96}</style><h1>The slides of the workshop</h1><table><tr><th>deck</th><th>slides</th>"
+        "a{color:#005f96}@media(max-width:36em){th:nth-child(n+3):nth-child(-n+4),td:nth-child(n+3):nth-child(-n+4)"
+        "{display:none}}@media(prefers-color-scheme:dark){body{background:#12161b;color:#f1f1ec}a{color:#7cc6f2}}"
+        "</style><h1>The slides of the workshop</h1><table><tr><th>deck</th><th>slides</th>"
         f"<th>minutes</th><th>from the start</th><th>to print</th></tr>{''.join(rows)}</table>"
         "<p>In a deck: arrows go on and back, F fills the screen, P opens the presenter's window with the notes, "
         "D switches between light and dark.</p></html>\n"

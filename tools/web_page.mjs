@@ -70,7 +70,16 @@ async function until(expression) {
     if (await evaluate(expression)) return true
   throw new Error(`never: ${expression}`)
 }
+// What axe-core finds: rules of WCAG 2.2 up to level AA, the order of headings, and whether a page has a first one.
+async function axe() {
+  await evaluate(`${readFileSync(join(process.argv[2], 'node_modules/axe-core/axe.min.js'), 'utf8')}; true`)
+  return evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], iframes: false, resultTypes: ['violations'],
+    rules: { 'heading-order': { enabled: true }, 'page-has-heading-one': { enabled: true }, 'empty-heading': { enabled: true } } })
+    .then((found) => found.violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.length,
+      where: nodes.slice(0, 3).map((one) => one.html.slice(0, 120) + ' ' + (one.any[0]?.message ?? '')) })))`)
+}
 const steps = {
+  axe,
   goto: (url) => page.goto(url, { waitUntil: 'domcontentloaded', ...LIMIT }).then(() => true),
   before: (script) => page.addInitScript(script).then(() => true), // runs first in every page from then on
   wait: until,

@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -83,6 +84,10 @@ def test_its_sections_stand_in_their_order(lesson):
     headings = re.findall(r"^## (.+)$", prose(lesson), re.MULTILINE)
     assert headings[:3] == SECTIONS[:3]
     assert headings[-2:] == SECTIONS[-2:]
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", re.sub(r"```.*?```", "", prose(lesson), flags=re.S), re.M)]
+    assert [
+        pair for pair in pairwise(levels) if pair[1] > pair[0] + 1
+    ] == []  # a screen reader goes from one to the next
 
 
 def test_it_says_its_minutes_in_each_profile_and_the_readme_says_the_same(lesson, path):

@@ -1,18 +1,24 @@
-"""Every figure that a lesson draws can be read: titled, labelled, in letters of 10 points, and no text on another."""
+"""Every figure that a lesson draws can be read: titled, labelled, in letters of 10 points, with enough contrast,
+no text on another, nothing told by its colour alone, and described for people who do not see it."""
 
 import io
 import itertools
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
+from slide_decks import LEAST_CONTRAST, contrast
 
 from workshop_utils import plots
 from workshop_utils.budget import Plan, estimate
 from workshop_utils.gpt import GPTConfig
 from workshop_utils.lessons.failures import Around, Attempt
+from workshop_utils.plots.basics import described
 from workshop_utils.text.tokenizer import train_bpe
 
 ENCODING = train_bpe(["aa ab aa ab"], 258)
@@ -85,6 +91,42 @@ def texts_of(figure) -> list[Text]:
     return [text for text in found if text not in outside]
 
 
+def alike(figure) -> list[tuple[str, str]]:
+    """The entries of a legend that only their colours tell apart."""
+    legends = [*figure.legends, *filter(None, (ax.get_legend() for ax in figure.axes))]
+    found = []
+    for drawn in legends:
+        looks = {}
+        for handle, text in zip(drawn.legend_handles, drawn.get_texts(), strict=True):
+            told = [getattr(handle, f"get_{name}", str)() for name in ("linestyle", "marker", "hatch", "linewidth")]
+            dashes = getattr(handle, "_unscaled_dash_pattern", "")
+            light = round(5 * luminance(handle.get_markerfacecolor())) if told[1] == "s" else ""  # squares of a map
+            looks.setdefault((type(handle), *told, str(dashes), light), []).append(text.get_text())
+        found += [tuple(names) for names in looks.values() if len(names) > 1]
+    return found
+
+
+def luminance(colour) -> float:
+    return contrast(to_hex(colour), "#000000") / 20 - 0.05
+
+
+def pale(figure, texts) -> list[tuple[str, float]]:
+    """The texts with a contrast under 4.5 to what lies behind the middle of them, most of it."""
+    shown = [(text, Text.get_window_extent(text), to_hex(text.get_color())) for text in texts]
+    for text in texts:  # not invisible, since the layout would change
+        text.set_color("none")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[::-1]
+    found = []
+    for text, box, colour in shown:
+        inside = pixels[max(0, int(box.y0)) : int(box.y1) + 1, max(0, int(box.x0)) : int(box.x1) + 1, :3].reshape(-1, 3)
+        behind = to_hex(np.median(inside, 0) / 255)
+        if (ratio := contrast(colour, behind)) < LEAST_CONTRAST:
+            found.append((text.get_text(), round(ratio, 2)))
+    return found
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_titled_labelled_and_readable(name):
     figure = FIGURES[name]()
@@ -96,5 +138,8 @@ def test_a_figure_is_titled_labelled_and_readable(name):
     assert name in ALONE or any(ax.get_xlabel() for ax in figure.axes)
     texts = texts_of(figure)
     assert min(text.get_fontsize() for text in texts) >= 10
+    assert alike(figure) == []
+    assert figure.get_suptitle() in described(figure)
     boxes = [(text.get_text(), Text.get_window_extent(text).padded(-2)) for text in texts]
     assert [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)] == []
+    assert pale(figure, texts) == []

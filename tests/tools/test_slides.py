@@ -94,6 +94,7 @@ def test_theme_and_index_bring_everything_along_and_lead_to_every_deck():
         ("# A", f"\n\n<!--\nminutes: 0\n{WORDS}\n-->", "slide 1: it takes 0 minutes"),
         ("# A\n\n<!-- a second comment -->", NOTES, "slide 1: the notes are not the one comment at its end"),
         ("A word.", NOTES, "slide 1: it has no heading"),
+        ("# A\n\n### B", NOTES, "slide 1: its headings skip a level: [1, 3]"),
         ("# A\n\n" + "word " * 60, NOTES, "slide 1: it has 61 words"),
         ("# A\n\n```python\n" + "x = 1\n" * 13 + "```", NOTES, "slide 1: a block of code has 13 lines"),
         ("# A\n\n![h:300](figures/no.png)", NOTES, "figures/no.png has no alt text"),
@@ -130,7 +131,9 @@ def test_the_build_adds_running_minutes_and_takes_everything_in(tmp_path):
     assert "`![Black](a.png)`" in text
     assert "[on](opening.html)" in text
     assert "minutes: 1" not in text
-    assert "--- 3. C  (2–3 min)" in slide_decks.notes_as_text(deck)
+    told = slide_decks.notes_as_text(deck)
+    assert "--- 3. C  (2–3 min)" in told
+    assert told.count("Picture: Black") == text.count("Picture: Black") == 1  # for those who cannot see it
 
 
 def test_links_to_files_lead_to_the_repository():

@@ -1,12 +1,13 @@
 """What every lesson draws, and what its figures are made of: bars, lines, runs of training, bars of memory.
 
 Data in, a matplotlib Figure out: nothing in this folder trains, measures or reads files. Colours are Okabe and Ito's,
-which colour-blind readers can tell apart.
+which colour-blind readers can tell apart, and never alone: a hatch, a dash or a marker goes with each. A notebook gets
+each figure with a text for people who do not see it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-STYLES: tuple[Any, ...] = ("-", (0, (4, 3)), "-.", ":")
-GREY = "#777777"  # of what could not be measured
+STYLES: tuple[Any, ...] = (
+    "-", (0, (4, 3)), "-.", ":", (0, (9, 2)), (0, (1, 3)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2, 2, 2)),
+)  # fmt: skip
+HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "|")
+MARKERS = "os^Dv<>P"
+GREY = "#6B6B6B"  # of what could not be measured
 
 BELOW = {"lr": "learning rate", "grad_norm": "length of the gradient"}
 
@@ -46,7 +51,36 @@ def frame(
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25)
     plt.close(figure)  # shown once, by the cell that returns it, and not a second time by the notebook's own drawing
+    # What IPython asks for beside the picture itself.
+    figure._repr_mimebundle_ = lambda **_: ({}, {"image/png": {"alt": described(figure)}})  # type: ignore[attr-defined]
     return figure, list(axes.flat)
+
+
+def described(figure: Figure, limit: int = 600) -> str:
+    """A figure in words, for people who do not see it: its title, its axes, and what is written in it."""
+    from matplotlib.ticker import FixedLocator
+
+    said = [figure.get_suptitle()]
+    for ax in figure.axes:
+        words = [text.get_text() for text in ax.texts]
+        if words and isinstance(ax.yaxis.get_major_locator(), FixedLocator):
+            names = [label.get_text() for label in ax.get_yticklabels()]
+            if len(words) % len(names) == 0:  # bars, with their values behind them
+                words = [f"{name}: {', '.join(words[i :: len(names)])}" for i, name in enumerate(names)]
+        series = dict.fromkeys(ax.get_legend_handles_labels()[1])
+        parts = {"across": ax.get_xlabel(), "upwards": ax.get_ylabel(), "shown": ", ".join(series)}
+        said += [ax.get_title() or ax.get_title(loc="left")]
+        said += ["; ".join(f"{name}: {text}" for name, text in parts.items() if text), "; ".join(words)]
+    text = ". ".join(" ".join(part.split()).rstrip(".") for part in said if part.strip()) + "."
+    return text if len(text) <= limit else text[: limit - 2].rsplit(" ", 1)[0] + " …"
+
+
+def ink_on(colour: Any) -> str:
+    """Black or white, whichever reads better on a colour: the contrast is at least 4.5 on any."""
+    from matplotlib.colors import to_rgb
+
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return "black" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "white"
 
 
 def legend(figure: Figure) -> None:
@@ -104,7 +138,8 @@ def draw_bars(ax: Axes, names: Sequence[str], series: Mapping[str, Sequence[Bar]
         for group, bar in enumerate(row):
             at, end = group + (k - (len(series) - 1) / 2) * thick, bar.value or 0.0
             if bar.value is not None:
-                ax.barh(at, bar.value, 0.92 * thick, color=bar.colour or PALETTE[k], label=label)
+                drawn = ax.barh(at, bar.value, 0.92 * thick, color=bar.colour or PALETTE[k], label=label)
+                hatched(drawn, k)
             if bar.ends:
                 ax.plot(bar.ends, [at] * 2, "-|", color="black", linewidth=1)
                 end = bar.ends[1]
@@ -113,6 +148,12 @@ def draw_bars(ax: Axes, names: Sequence[str], series: Mapping[str, Sequence[Bar]
     ax.set_yticks(range(len(names)), [drawable(name) for name in names], parse_math=False)
     ax.yaxis.grid(False)
     ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def hatched(drawn: Iterable[Any], number: int) -> None:
+    """Give bars the hatch of their series, so that a print without colours tells them apart."""
+    for patch in drawn:
+        patch.set(hatch=HATCHES[number % len(HATCHES)], edgecolor="white", linewidth=0)
 
 
 def plain_ticks(axis: Axis) -> None:
@@ -169,12 +210,14 @@ def bars(
     interval = " (line: 95% interval)" if any(bar.ends for bar in everything) else ""
     ax.set(xlabel=xlabel + interval, ylabel=ylabel, xscale="log" if log else "linear")
     longest = end = max(max(bar.value or 0.0, *(bar.ends or (0.0,))) for bar in everything)
-    for (name, level), colour in zip((levels or {}).items(), PALETTE[5:], strict=False):
+    for (name, level), colour, style in zip((levels or {}).items(), PALETTE[5:], (":", "--", "-."), strict=False):
         if level <= 3 * longest:
-            ax.axvline(level, linestyle=":", color=colour, label=name)
+            ax.axvline(level, linestyle=style, color=colour, label=name)
             end = max(end, level)
         else:
-            ax.plot([], [], ":", color=colour, label=f"{name}: {level / longest:,.0f} times the longest bar")
+            ax.plot(
+                [], [], linestyle=style, color=colour, label=f"{name}: {level / longest:,.0f} times the longest bar"
+            )
     if not log:
         ax.set_xlim(0, 1.17 * end)
     legend(figure)
@@ -207,8 +250,10 @@ def histogram(
     edges = np.histogram_bin_edges(np.concatenate(list(finite.values())), 81)
     figure, (ax,) = frame(title, height=3.6)
     for (name, array), colour, style in zip(finite.items(), PALETTE, STYLES, strict=False):
-        counts, kind = np.histogram(array, edges)[0], {"linestyle": style} if log else {"fill": True, "alpha": 0.65}
-        ax.stairs(counts, edges, linewidth=1.4, color=colour, label=name, **kind)
+        counts = np.histogram(array, edges)[0]
+        if not log:
+            ax.stairs(counts, edges, fill=True, alpha=0.5, color=colour)
+        ax.stairs(counts, edges, linewidth=1.4, color=colour, label=name, linestyle=style)
     _mark(ax, marks)
     ax.set(xlabel=xlabel, ylabel="count", yscale="log" if log else "linear", ylim=(0.7 if log else 0, None))
     ax.yaxis.set_major_formatter("{x:,.0f}")
@@ -262,7 +307,7 @@ def stack(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[st
     for part, colour in colours.items():
         sizes = [row.get(part, 0.0) for row in rows.values()]
         if any(sizes):
-            ax.barh(range(len(rows)), sizes, 0.65, left, color=colour, label=part)
+            hatched(ax.barh(range(len(rows)), sizes, 0.65, left, color=colour, label=part), list(colours).index(part))
         left = [a + b for a, b in zip(left, sizes, strict=True)]
     ax.set_yticks(range(len(rows)), list(rows), parse_math=False)
     ax.yaxis.grid(False)
@@ -350,7 +395,8 @@ def training(
         for key in ("val_loss", "held_out"):
             if any(key in entry for entry in history):
                 label = f"{name}, held out".removeprefix(", ")
-                ax.plot(*over_steps(history, key), "o:", color=style["color"], label=label)
+                dots = {"marker": MARKERS[number % len(MARKERS)], "linestyle": ":", "color": style["color"]}
+                ax.plot(*over_steps(history, key), **dots, label=label)
         for under in more:
             under.plot(*over_steps(history, below), **style)
     _mark(ax, marks)
@@ -377,7 +423,7 @@ def _points(curve: Curve) -> tuple[list[float], list[float]]:
 
 def _style(number: int, of: int) -> dict[str, Any]:
     """Colour and line of a curve; the first of several is thick, so that one that lies on it leaves both to be seen."""
-    style = {"color": PALETTE[number % len(PALETTE)], "linestyle": STYLES[number % 4]}
+    style = {"color": PALETTE[number % len(PALETTE)], "linestyle": STYLES[number % len(STYLES)]}
     return style | ({"linewidth": 4, "alpha": 0.6} if of > 1 and number == 0 else {})
 
 

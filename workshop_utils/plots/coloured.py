@@ -96,9 +96,12 @@ class ColouredText:
         return "".join(self._box(part, f"background:{shade};color:#000") for part, shade in pairs)
 
     def _box(self, part: bytes | str, style: str) -> str:
-        # <code> and not <span>: pages that drop all colours, such as GitHub's, still draw a box around each token;
+        # <code> and not <span>: pages that drop all colours, such as GitHub's, still draw a box around each token; the
+        # line on its left says where it begins, to people who see no difference between the colours;
         # <wbr>, a place where a line may break: a row of bytes has no space
-        return f'<code style="{style};padding:2px 0">{escape(self._readable(part))}</code><wbr>'
+        return (
+            f'<code style="{style};padding:2px 0;border-left:1px solid #666">{escape(self._readable(part))}</code><wbr>'
+        )
 
     def _readable(self, part: bytes | str) -> str:
         """A token as people can read it: whole characters as such, pieces of a character as their bytes."""

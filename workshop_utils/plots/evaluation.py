@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop_utils.evaluate import intervals
 from workshop_utils.plots import basics
-from workshop_utils.plots.basics import GREY, PALETTE, Bar, byte_unit, frame, plain_ticks, rounded
+from workshop_utils.plots.basics import GREY, PALETTE, Bar, byte_unit, frame, ink_on, plain_ticks, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,8 +177,8 @@ def agreement(kappas: Sequence[Sequence[float]], names: Sequence[str]) -> Figure
     drawn = ax.imshow([list(line) for line in kappas], cmap=colours, vmin=-1, vmax=1)
     for row, line in enumerate(kappas):
         for column, value in enumerate(line):
-            text, dark = ("–", False) if math.isnan(value) else (f"{value:.2f}", abs(value) > 0.75)
-            ax.text(column, row, text, ha="center", va="center", color="white" if dark else "black")
+            text, at = ("–", 0.5) if math.isnan(value) else (f"{value:.2f}", (value + 1) / 2)
+            ax.text(column, row, text, ha="center", va="center", color=ink_on(colours(at)[:3]))
     ax.set_xticks(range(len(names)), [fill(name, 12) for name in names], parse_math=False)
     ax.set_yticks(range(len(names)), [fill(name, 14) for name in names], parse_math=False)
     ax.set(xlabel="judge", ylabel="judge")

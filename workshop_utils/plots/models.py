@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.budget.estimates import amount
-from workshop_utils.plots.basics import PALETTE, drawable, frame, legend, stack
+from workshop_utils.plots.basics import MARKERS, PALETTE, drawable, frame, ink_on, legend, stack
 from workshop_utils.plots.coloured import SIGNS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
-OWN, CUT = "#BDBDBD", "#888888"  # greys: of what is only compared with, and of what can no longer be drawn
+OWN, CUT = "#BDBDBD", "#6B6B6B"  # greys: of what is only compared with, and of what can no longer be drawn
 
 
 def blueprint() -> Figure:
@@ -50,7 +50,7 @@ def blueprint() -> Figure:
     ax.text(2.8, 4.08, "n_layer blocks", va="center", ha="right", color="#555555")
     ax.plot((-0.4, -1.5, -1.5), (6, 6, 0), color=PALETTE[5])
     ax.annotate("", (-0.55, 0), (-1.5, 0), arrowprops={"arrowstyle": "-|>", "color": PALETTE[5], "shrinkA": 0})
-    ax.text(-1.75, 3, "append the token, ask again", rotation=90, va="center", ha="center", color=PALETTE[5])
+    ax.text(-1.75, 3, "append the token, ask again", rotation=90, va="center", ha="center", color="#A34700")
     ax.set(xlim=(-2.1, 7.2), ylim=(-0.5, 6.5))
     ax.axis("off")
     return figure
@@ -70,7 +70,9 @@ def attention_maps(maps: Mapping[str, Tensor], text: Sequence[str]) -> Figure:
     figure, axes = frame("Which position attends to which", 1, columns, width=side * columns + 0.4, height=side + 0.3)
     for ax, (name, weights) in zip(axes, maps.items(), strict=True):
         numbers = weights.detach().numpy()
-        ax.imshow(numbers, cmap="Blues", norm=PowerNorm(0.6, 0, 1))  # one scale for all maps, kind to small weights
+        drawn = ax.imshow(
+            numbers, cmap="Blues", norm=PowerNorm(0.6, 0, 1)
+        )  # one scale for all maps, kind to small weights
         for i in range(T - 1):  # grey where a mask has left nothing; a map that does look ahead keeps its blue
             if not (numbers[i, i + 1 :] > 0).any():
                 ax.axhspan(i - 0.5, i + 0.5, (i + 1) / T, 1, color="#E8E8E8", zorder=1)
@@ -80,7 +82,7 @@ def attention_maps(maps: Mapping[str, Tensor], text: Sequence[str]) -> Figure:
         ax.set(xlabel="key (attended to)", ylabel="query (attends)")
         ax.grid(False)
         for i, j in zip(*numbers.nonzero(), strict=True) if T <= 10 else ():
-            colour = "white" if numbers[i, j] > 0.5 else "black"
+            colour = ink_on(drawn.cmap(drawn.norm(numbers[i, j]))[:3])
             ax.text(j, i, f"{numbers[i, j]:.2f}".removeprefix("0"), ha="center", va="center", color=colour)
     return figure
 
@@ -98,13 +100,16 @@ def looking_back(texts: Mapping[str, Tensor], start: int) -> Figure:
     for ax, (text, maps) in zip(axes, texts.items(), strict=True):
         for head, weights in enumerate(maps):
             colour = PALETTE[(0, 5, 2, 3)[head % 4]]
-            ax.plot([], [], color=colour, label=f"head {head}")
+            ax.plot([], [], color=colour, marker=MARKERS[head % 4], label=f"head {head}")
+            side = (0.5, 0.866, 0.966, 0.707)[head % 4] * (-1) ** head, (0.866, 0.5, 0.259, 0.707)[head % 4]
             for place in range(start, len(text)):
                 for source, weight in enumerate(weights[place - 1, :place].tolist()):
                     if weight > 0.15:
                         parked, wide = source == start - 1, place - source
                         style = {"linestyle": ":", "linewidth": 1} if parked else {"linewidth": 0.5 + 2.5 * weight}
                         ax.add_patch(Arc(((source + place) / 2, 0), wide, wide, theta2=180, color=colour, **style))
+                        middle, half = (source + place) / 2, wide / 2  # a marker on the arc says whose it is
+                        ax.plot(middle + half * side[0], half * side[1], MARKERS[head % 4], color=colour, markersize=5)
         for place, character in enumerate(text):
             look: dict[str, Any] = {"weight": "bold"} if place >= start else {"color": "#555555"}
             ax.text(place, -0.7, character, ha="center", va="center", family="monospace", fontsize=15, **look)
@@ -130,8 +135,9 @@ def parameters(models: Mapping[str, Mapping[str, int]]) -> Figure:
     stack(ax, rows, dict(zip(next(iter(models.values())), PALETTE, strict=False)))
     for drawn, colour in zip(cast(Any, ax.containers), PALETTE, strict=False):
         words = [f"{bar.get_width():.0f}%" if bar.get_width() > 5 else "" for bar in drawn]
-        dark = colour in (PALETTE[0], PALETTE[2], PALETTE[5])
-        ax.bar_label(drawn, words, label_type="center", color="white" if dark else "black")
+        box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}  # letters without the hatch
+        for text in ax.bar_label(drawn, words, label_type="center", color=ink_on(colour)):
+            text.set_bbox(box if text.get_text() else None)
     ax.set(xlabel="share of the parameters (%)", ylabel="model", xlim=(0, 100))
     legend(figure)
     return figure

@@ -45,7 +45,7 @@ def shifted_by_one(x: Sequence[int], y: Sequence[int], encoding: tiktoken.Encodi
         ax.text(-1, -row, name, ha="center", va="center", weight="bold")
         for column, id in enumerate(ids):
             text = "-1" if id < 0 else "end" if id == encoding.eot_token else encoding.decode([id]).replace(" ", "·")
-            face, ink = ("#DDDDDD", "#666666") if y[column] < 0 else (TINTS[row], "black")
+            face, ink = ("#DDDDDD", "#555555") if y[column] < 0 else (TINTS[row], "black")
             box = {"boxstyle": "round,pad=0.25", "facecolor": face, "edgecolor": "white"}
             ax.text(column, -row, text, ha="center", va="center", bbox=box, color=ink)
     ax.set(xlim=(-1.6, len(x) - 0.4), ylim=(-1.5, 0.5))
@@ -54,7 +54,7 @@ def shifted_by_one(x: Sequence[int], y: Sequence[int], encoding: tiktoken.Encodi
 
 
 def batches(kinds: Mapping[str, tuple[Any, Any]], eot_token: int) -> Figure:
-    """Batches as pictures: a line for each row, a colour for each document, black where one ends, grey for padding.
+    """Batches as pictures: a line for each row, a colour for each document, black where one ends, white for padding.
 
     Args:
         kinds: x and y, both (B, T), by the name of how they were drawn.
@@ -63,7 +63,7 @@ def batches(kinds: Mapping[str, tuple[Any, Any]], eot_token: int) -> Figure:
     from matplotlib.colors import ListedColormap
 
     names = ("began before the row", "a document from its start", "another one", "end-of-text token", "padding")
-    colours = (PALETTE[4], PALETTE[1], PALETTE[2], "#000000", "#DDDDDD")
+    colours = (PALETTE[4], PALETTE[6], "#007A59", "#000000", "#FFFFFF")  # as different without colours: by lightness
     figure, axes = frame("Two ways to fill a batch", rows=len(kinds), width=9.5, height=2.0)
     for ax, (name, (x, y)) in zip(axes, kinds.items(), strict=True):
         ends = x == eot_token
@@ -76,6 +76,6 @@ def batches(kinds: Mapping[str, tuple[Any, Any]], eot_token: int) -> Figure:
         ax.set(ylabel="row", xlabel="position in the row (tokens)")
         ax.grid(False)
         for label, colour in zip(names, colours, strict=True):  # for the legend
-            ax.plot([], [], "s", color=colour, label=label)
+            ax.plot([], [], "s", color=colour, markeredgecolor="#555555", label=label)
     legend(figure)
     return figure
