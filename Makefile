@@ -5,7 +5,8 @@
 #   LESSONS="02 04"          make workshop: only these
 #   JOBS=1                   make workshop: so many at a time, two if left out
 #   PYTEST_ARGS="-k tokens"  make test: only these
-#   BENCHES=generate         make bench: only these; BENCH_ARGS="--nanogpt PATH --text PATH" says what to compare with
+#   BENCHES=generate         make bench: only these, with their full budget and into bench/RESULTS.md; without it all of
+#                            them in 40 minutes (QUICK=1: 5) and one report; BENCH_ARGS="--nanogpt PATH --text PATH"
 #   GPU_ARGS="--nanogpt PATH --only lessons --minutes 20"
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 GPU_ARGS ?=
-BENCHES ?= imports generate tokenise train_throughput streaming processes budget char_shakespeare lesson04 lesson04_settings pocket_quality quantized_decode stoic_tuning portable text_to_sql own_gpt web_page scaling kit
+BENCHES ?= imports generate tokenise train_throughput streaming processes budget char_shakespeare lesson04 lesson04_settings pocket_quality quantized_decode stoic_tuning portable text_to_sql own_gpt web_page scaling kit cost roofline
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NEWEST := .venv-newest
@@ -117,8 +118,12 @@ format: $(STAMP) ## Lay the code out as `make lint` wants it
 notebooks: $(STAMP) ## Run the lessons again and commit-ready them: outputs fresh and normalised
 	@$(BIN)/python tools/notebooks.py execute $(LESSONS)
 
-bench: $(STAMP) ## Measure, one script of bench/ after the other; results in bench/RESULTS.md
+bench: $(STAMP) ## Measure everything in 40 minutes (QUICK=1: 5); build/bench/report.html
+ifeq ($(origin BENCHES),file)
+	@$(BIN)/python bench/run_all.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+else
 	@set -e; for name in $(BENCHES); do echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py $(BENCH_ARGS); done
+endif
 
 gpu: $(STAMP) ## On a machine with an NVIDIA GPU, 8 minutes: every lesson as on a T4, training, fine-tuning, generation
 	@$(BIN)/python bench/gpu.py $(GPU_ARGS)

@@ -6,12 +6,14 @@ A bench measures our way and a peer's way side by side in one run, since only su
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import operator
 import os
 import platform
 import re
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -36,6 +38,8 @@ faster, or a lower loss). **Spread** is the smallest and the largest ratio of a 
 `make gpu` measures on a machine with an NVIDIA GPU; CONTRIBUTING.md says what it needs.
 """
 
+NEIGHBOUR = "import torch; torch.set_num_threads(1); x = torch.ones(256, 256)\nwhile True: x @ x"
+
 Row = dict[str, Any]  # what, ours, peer, ratio; perhaps spread, goal, met
 
 
@@ -52,24 +56,43 @@ def options(description: str | None, out: Path = OUT) -> argparse.ArgumentParser
     parser.set_defaults(usual_out=out)
     parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT to compare with")
     parser.add_argument("--text", type=Path, help="a text file, such as tiny Shakespeare; else the package's stories")
+    parser.add_argument("--rounds", type=int, help="turns of both sides, instead of the bench's own number")
+    parser.add_argument("--threads", type=int, default=1, help="of both sides; more than one is timed by the clock")
+    parser.add_argument("--busy", action="store_true", help="multiply matrices on the other core meanwhile")
     parser.add_argument("--seconds", type=float, default=180, help="CPU seconds of a training that is timed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the trainings that are scored")
     return parser
 
 
-def one_core() -> None:
-    """Compute with one thread, so that CPU time is a fair clock even when the machine is busy."""
+def one_core(args: argparse.Namespace | None = None) -> Callable[[], float]:
+    """Compute with one thread, so that CPU time is a fair clock even when the machine is busy.
+
+    Args:
+        args: --threads may ask for more of them, --busy for a neighbour.
+
+    Returns:
+        the clock to measure with: CPU seconds of one thread, seconds of several.
+    """
     import torch
 
-    torch.set_num_threads(1)
-    os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    threads = args.threads if args else 1
+    torch.set_num_threads(threads)
+    os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+    if args and args.busy:
+        atexit.register(neighbour().kill)
+    return time.process_time if threads == 1 else time.perf_counter
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """The CPU time of a piece of work, in seconds, of all threads of this process."""
-    began = time.process_time()
+def neighbour() -> subprocess.Popen[bytes]:
+    """A process that multiplies matrices on another core until it is killed."""
+    return subprocess.Popen([sys.executable, "-c", NEIGHBOUR], env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def cpu_seconds(work: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
+    """The CPU time of a piece of work, in seconds, of all threads of this process; or what another clock says."""
+    began = clock()
     work()
-    return time.process_time() - began
+    return clock() - began
 
 
 def take_turns(ours: Callable[[], float], peer: Callable[[], float], rounds: int) -> tuple[list[float], list[float]]:
@@ -195,7 +218,9 @@ def write(name: str, rows: list[Row], args: argparse.Namespace, notes: str = "")
     """
     if args.quick:
         rows = [{key: value for key, value in line.items() if key not in ("goal", "met")} for line in rows]
+    name += f"_{args.threads}_threads" * (args.threads > 1) + "_busy" * args.busy
     result = {"name": name, "machine": machine(), "versions": versions(), "command": command(sys.argv), "rows": rows}
+    result["notes"] = notes
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     section = as_markdown(result, notes)

@@ -43,6 +43,7 @@ from workshop_utils.export import bundle, origin_of
 from workshop_utils.machine.profiles import setup
 
 SOURCE, OUT = ROOT / "build" / "site-source", ROOT / "build" / "site"
+BENCHES = ROOT / "build" / "bench" / "report.html"  # which `make bench` writes
 # Folders and files of the repository, and where they stand in the site.
 PAGES = {
     "notebooks": "lessons",
@@ -133,6 +134,9 @@ def collect() -> None:
             to.write_text(json.dumps(lesson), encoding="utf-8")
         else:
             text = text.replace("```mermaid", "```text")  # GitHub draws it
+            if page == "benchmarks.md" and BENCHES.is_file():
+                link = '<a href="bench/report.html">The report of the last run of all benches, with pictures</a>'
+                text = text.replace("\n\n", f"\n\n{link}\n\n", 1)
             to.write_text(rewritten(text, file, shown), encoding="utf-8")
     shutil.copyfile(ROOT / "site" / "conf.py", SOURCE / "conf.py")
     shutil.copytree(ROOT / "site" / "_static", SOURCE / "_static")
@@ -194,6 +198,9 @@ def build() -> None:
     done = subprocess.run([str(part) for part in command], cwd=ROOT)
     if done.returncode:
         raise typer.Exit(done.returncode)
+    if BENCHES.is_file():
+        (OUT / "bench").mkdir()
+        shutil.copyfile(BENCHES, OUT / "bench" / BENCHES.name)
     pages = len(list(OUT.rglob("*.html")))
     print(f"{pages} pages in {OUT} after {time.monotonic() - began:.0f} s; open {OUT / 'index.html'}")
 

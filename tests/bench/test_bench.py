@@ -34,7 +34,7 @@ sys.path.append(str(BENCH))
 import common  # noqa: E402
 import gpu_parts  # noqa: E402
 
-SHARED = {"common", "peers", "gpu_parts"}
+SHARED = {"common", "peers", "gpu_parts", "run_all"}
 FOR_A_GPU = {"gpu"}  # `make gpu`, and its own tests below
 BENCHES = sorted(path.stem for path in BENCH.glob("*.py") if path.stem not in SHARED | FOR_A_GPU)
 WITH_NANOGPT = {"train_throughput"}  # the others fall back to the plain loop
@@ -149,7 +149,7 @@ def test_every_bench_writes_the_agreed_json(name: str, tmp_path: Path, monkeypat
     (tmp_path / "model.py").write_text(STAND_IN)
     arguments = ["--nanogpt", str(tmp_path)] if name in WITH_NANOGPT else []
     result, page = run(name, tmp_path, monkeypatch, *arguments)
-    assert set(result) == {"name", "machine", "versions", "command", "rows"}
+    assert set(result) == {"name", "machine", "versions", "command", "rows", "notes"}
     assert {"cpu", "cores", "ram_gb", "date"} <= set(result["machine"])
     shown = f"python bench/{name}.py --quick --out PATH" + (" --nanogpt PATH" if arguments else "")
     assert result["command"] == shown  # nobody's folders

@@ -1,0 +1,428 @@
+"""`make bench`: every bench in one run, and one report of them, build/bench/report.html.
+
+First the benches of speed, one after the other and several times, each in a process of its own; then those that score
+models, as many at a time as there are cores. A bench that fails, or has no time left, is a row with its sentence.
+Ctrl-C ends the run and keeps what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import html
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from common import OUT, ROOT, figure, machine, row, versions
+
+NO_PARTS = {"common", "peers", "gpu", "gpu_parts", "run_all"}
+MINUTES = {False: 40.0, True: 5.0}  # of a run, of one with --quick
+
+
+@dataclass
+class Part:
+    """A bench of the run.
+
+    Attributes:
+        name: its script.
+        means: what its figures say, in a sentence.
+        arguments: for its budget in this run.
+        quick: the same with --quick; benches without options of their own only show that they run.
+        repeats: processes one after the other, whose medians count.
+        minutes: at most, all repeats together.
+        alone: it measures speed, and nothing else may run beside it.
+    """
+
+    name: str
+    means: str
+    arguments: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ("--quick",)
+    repeats: int = 1
+    minutes: float = 6
+    alone: bool = True
+
+
+TRAINING = "How many tokens a second the same small model learns from, in our loop and in nanoGPT's or a plain one"
+WRITING = "How fast a model writes if it keeps the keys and values of earlier tokens, instead of computing them again"
+BUSY = "; the other core multiplies matrices meanwhile, as when a browser and a video call are open."
+PARTS = (
+    Part("imports", "How long a lesson waits for its imports.", repeats=2),
+    Part("generate", WRITING + ".", quick=("--rounds", "3"), repeats=3),
+    Part("generate", WRITING + BUSY, ("--busy",), ("--busy", "--rounds", "3"), 3),
+    Part("train_throughput", TRAINING + ".", ("--rounds", "4"), ("--rounds", "1"), 2),
+    Part("train_throughput", TRAINING + BUSY, ("--rounds", "3", "--busy"), ("--quick", "--busy")),
+    Part("train_throughput", TRAINING + ", on two threads.", ("--rounds", "3", "--threads", "2")),
+    Part("cost", "What width, context and batch cost, in training and in writing, and where we lose."),
+    Part("roofline", "Which ratios matrix products alone would allow, and what is slower beside a busy core."),
+    Part("quantized_decode", "What fewer bits bring on a CPU in speed and size, and what they cost in precision."),
+    Part("tokenise", "How fast text becomes a file of tokens, and how much memory that takes."),
+    Part("streaming", "What it costs to read a corpus that does not fit the memory, and whether a stop loses a row."),
+    Part("budget", "Whether the formulas that say what fits into a memory agree with what was measured."),
+    Part("web_page", "How soon and how fast a model answers in a browser, from a folder of files."),
+    Part("char_shakespeare", "How well a model of .8M parameters predicts Shakespeare after 3 minutes.", alone=False),
+    Part("lesson04", "Whether lesson 04's training gives a model that tells coherent stories.", alone=False),
+    Part("lesson04_settings", "Whether lesson 04's rate, batch and schedule are good ones.", alone=False),
+    Part("scaling", "How the loss falls with the size of a model, and whether a line predicts it.", alone=False),
+    Part("text_to_sql", "How many questions lesson 08's model answers with the right rows.", minutes=9, alone=False),
+    Part("own_gpt", "Whether your own model learns to follow a request.", ("--n", "40"), minutes=9, alone=False),
+    Part("pocket_quality", "Whether the shipped models do what the lessons ask of them.", alone=False),
+    Part("stoic_tuning", "What lesson 07's tuning changes, and what it leaves.", minutes=9, alone=False),
+    Part("portable", "What lessons cost without this package.", alone=False),
+    Part("processes", "Whether two processes learn what one does, and a killed one goes on.", alone=False),
+    Part("kit", "Whether a download that is killed goes on where it was.", alone=False),
+)  # fmt: skip
+
+
+def parts_of(folder: Path) -> list[Part]:
+    """PARTS, and after them the benches of the folder that are not listed there, with what they say of themselves."""
+    parts, known = list(PARTS), {part.name for part in PARTS} | NO_PARTS
+    for path in sorted(folder.glob("*.py")):
+        if path.stem not in known:
+            parts.append(
+                Part(path.stem, (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n")[0])
+            )
+            parts[-1].alone = False
+    return parts
+
+
+@dataclass
+class Found:
+    """What a part left: a result as in common.write, or a sentence on why there is none."""
+
+    part: Part
+    command: str
+    result: dict[str, Any] | None = None
+    problem: str = ""
+    seconds: float = 0.0
+    runs: int = 0
+
+
+def median_of(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Several runs of a bench as one: medians of all figures, and the range of all their rounds."""
+    rows = []
+    for line in results[0]["rows"]:
+        same = [other for result in results for other in result["rows"] if other["what"] == line["what"]]
+        middle = {
+            key: statistics.median(values)
+            for key in ("ours", "peer", "ratio")
+            if (values := [other[key] for other in same if other[key] is not None])
+        }
+        made = line | middle
+        if "goal" in line and re.fullmatch(r"\w+ [<>]= [\d.]+", line["goal"]):
+            made |= row(made["what"], made["ours"], goal=line["goal"]) | middle
+            sign, limit = line["goal"].split()[1:]
+            value = made[line["goal"].split()[0]]
+            made["met"] = value is not None and (value >= float(limit) if sign == ">=" else value <= float(limit))
+        spreads = [bound for other in same for bound in other.get("spread", [])]
+        if len(same) > 1 and (spreads or line["ratio"]):
+            spreads = spreads or [other["ratio"] for other in same]
+            made["spread"] = [min(spreads), max(spreads)]
+        rows.append(made)
+    return results[0] | {"rows": rows}
+
+
+@dataclass
+class Suite:
+    """A run: its options, its end, and what was found so far."""
+
+    args: argparse.Namespace
+    parts: Sequence[Part]
+    found: list[Found] = field(default_factory=list)
+    stopped: bool = False
+    children: set[subprocess.Popen[str]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.began = time.monotonic()
+        self.end = self.began + 60 * (self.args.minutes or MINUTES[self.args.quick])
+
+    def run(self) -> None:
+        """All parts; the report is written anew after each."""
+        self.report()
+        for part in self.parts:
+            if part.alone:
+                self.measure(part)
+        with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) if not self.args.quick else 2)) as pool:
+            list(pool.map(self.measure, [part for part in self.parts if not part.alone]))
+
+    def measure(self, part: Part) -> None:
+        """One part, as often as it asks for and as time allows."""
+        given = part.quick if self.args.quick else part.arguments
+        compared = [f"--{name}={path}" for name in ("nanogpt", "text") if (path := getattr(self.args, name))]
+        shown = " ".join(
+            ["python", f"bench/{part.name}.py", *given, *(f"--{p[2:].split('=')[0]} PATH" for p in compared)]
+        )
+        found, results = Found(part, shown), []
+        began, limit = time.monotonic(), min(self.end, time.monotonic() + 60 * part.minutes)
+        for number in range(1 if self.args.quick else part.repeats):
+            if self.stopped or (left := limit - time.monotonic()) < 1:
+                found.problem = found.problem or "the run was over before: run it alone"
+                break
+            folder = self.args.out / "runs" / f"{'_'.join([part.name, *given]).replace('--', '')}-{number + 1}"
+            result, found.problem = self.once(part, [*given, *compared, f"--out={folder}"], folder, left)
+            if result is None:
+                break
+            results.append(result)
+        found.seconds, found.runs = time.monotonic() - began, len(results)
+        if results:
+            found.result, found.problem = median_of(results), ""
+        print(f"{shown}: {found.problem or f'{found.seconds:.0f} s'}", flush=True)
+        self.found.append(found)
+        self.report()
+
+    def once(self, part: Part, arguments: list[str], folder: Path, seconds: float) -> tuple[dict[str, Any] | None, str]:
+        """One process; its result, or None and a sentence."""
+        command = [sys.executable, str(self.args.scripts / f"{part.name}.py"), *arguments]
+        threads = {} if part.alone else {"OMP_NUM_THREADS": "1"}
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.json"):
+            old.unlink()
+        with (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as said:
+            child = subprocess.Popen(
+                command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, text=True, env=os.environ | threads,
+                start_new_session=True,
+            )  # fmt: skip
+            self.children.add(child)
+            try:
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                kill(child)
+                return None, f"stopped after {seconds / 60:.1f} minutes, its share of the time: run it alone"
+            finally:
+                self.children.discard(child)
+            said.seek(0)
+            lines = said.read().strip().splitlines()
+        written = sorted(folder.glob("*.json"))
+        if self.stopped:
+            return None, "stopped by hand"
+        if child.returncode or not written:
+            return None, f"failed: {(lines or ['it said nothing'])[-1][:300]}"
+        return json.loads(written[0].read_text(encoding="utf-8")), ""
+
+    def stop(self, *_: object) -> None:
+        """End the run: what is being measured ends, and nothing new begins."""
+        self.stopped = True
+        for child in tuple(self.children):
+            kill(child)
+
+    def report(self) -> None:
+        """Write report.html and report.json."""
+        order = {id(part): number for number, part in enumerate(self.parts)}
+        found = sorted(self.found, key=lambda one: order[id(one.part)])
+        minutes = (time.monotonic() - self.began) / 60
+        where = {"machine": machine(), "versions": versions(), "minutes": minutes, "quick": self.args.quick}
+        kept = [
+            {"command": one.command, "runs": one.runs, "problem": one.problem, "result": one.result} for one in found
+        ]
+        self.args.out.mkdir(parents=True, exist_ok=True)
+        (self.args.out / "report.json").write_text(
+            json.dumps(where | {"benches": kept}, indent=1) + "\n", encoding="utf-8"
+        )
+        waiting = len(self.parts) - len(found)
+        (self.args.out / "report.html").write_text(page(found, where, waiting, self.stopped), encoding="utf-8")
+
+
+def kill(child: subprocess.Popen[str]) -> None:
+    """End a process and those that it started."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (AttributeError, ProcessLookupError):  # Windows has no groups
+        child.kill()
+    child.wait()
+
+
+# --- the report ----------------------------------------------------------------------------------------------------
+
+
+def page(found: Sequence[Found], where: dict[str, Any], waiting: int = 0, stopped: bool = False) -> str:
+    """The report: pictures first, then a table for each bench; nothing is fetched from anywhere."""
+    at = where["machine"]
+    state = "stopped by hand" if stopped else f"{waiting} still to come" if waiting else "whole"
+    failed = sum(bool(one.problem) for one in found)
+    facts = {
+        "Machine": ", ".join(str(at[key]) for key in ("gpu", "cpu", "system", "bf16") if key in at)
+        + f", {at['cores']} cores, {at['ram_gb']} GB",
+        "Versions": ", ".join(f"{name} {version}" for name, version in where["versions"].items()),
+        "Date": at["date"],
+        "Command": "make bench" + " QUICK=1" * where["quick"],
+        "This run": f"{state}, {where['minutes']:.0f} minutes, {len(found)} benches, {failed} without figures",
+    }
+    quick = "<p><strong>A quick run:</strong> rows of a command with --quick show only that it runs.</p>"
+    parts = [
+        quick if where["quick"] else "",
+        "<p>Ours and the peer took turns in one run: trust the ratios. Above 1 ours is better: faster, smaller, or "
+        "with a lower loss. Spread: the smallest and largest ratio of a round, or a 95% interval.</p>",
+        ratios(found),
+        curves(found),
+        *map(section, found),
+        "<h2>Where and when</h2>",
+        table([[name, fact] for name, fact in facts.items()]),
+    ]
+    return PAGE.format(body="\n".join(parts))
+
+
+def section(one: Found) -> str:
+    """One bench: what it means, its command, its rows or why there are none."""
+    said = html.escape
+    lines = [f"<h2>{said(one.part.name)}</h2><p>{said(one.part.means)}</p><p><code>{said(one.command)}</code></p>"]
+    if one.result is None:
+        return "".join([*lines, f'<p class="missed">No figures: {said(one.problem)}</p>'])
+    rows = []
+    for line in one.result["rows"]:
+        goal = f"{line['goal']}: {'reached' if line['met'] else 'missed'}" if "goal" in line else ""
+        spread = " to ".join(map(figure, line.get("spread", [])))
+        rows.append([line["what"], *(figure(line[key]) for key in ("ours", "peer", "ratio")), spread, goal])
+    lines.append(table(rows, ["what", "ours", "peer", "ratio", "spread", "goal"]))
+    runs = f"{one.runs} run{'s' * (one.runs > 1)}, {one.seconds:.0f} seconds. "
+    return "".join([*lines, f"<p><small>{runs}{said(one.result.get('notes', ''))}</small></p>"])
+
+
+def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """A table that scrolls on its own where the page is narrow."""
+    said = "".join(f'<th scope="col">{name}</th>' for name in head)
+    lines = [
+        f'<tr><th scope="row">{html.escape(first)}</th>' + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+        for first, *cells in rows
+    ]
+    head_row = f"<thead><tr>{said}</tr></thead>" if said else ""
+    return f'<div class="wide" tabindex="0"><table>{head_row}<tbody>{"</tr>".join(lines)}</tr></tbody></table></div>'
+
+
+def rows_of(found: Sequence[Found]) -> list[tuple[str, dict[str, Any]]]:
+    """All rows with a ratio of benches of speed whose figures mean something: label and row."""
+    return [
+        (f"{one.part.name}{' --busy' * ('--busy' in one.command)}: {line['what']}", line)
+        for one in found
+        if one.result is not None and one.part.alone and "--quick" not in one.command
+        for line in one.result["rows"]
+        if line["ratio"] and "curve" not in line and not line.get("bound")
+    ]
+
+
+def ratios(found: Sequence[Found]) -> str:
+    """A picture of all ratios, with the range of their rounds."""
+    shown = rows_of(found)
+    if not shown:
+        return ""
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(7, 1.2 + 0.42 * len(shown)), layout="constrained")
+    axes = drawing.subplots()
+    for height, (_, line) in enumerate(reversed(shown)):
+        low, high = line.get("spread") or [line["ratio"]] * 2
+        better = line["ratio"] >= 1
+        axes.plot([low, high], [height] * 2, color="#777", linewidth=2)
+        axes.plot(line["ratio"], height, "o" if better else "s", color="#0072b2" if better else "#d55e00", markersize=7)
+    axes.axvline(1, color="#333", linestyle="--", linewidth=1)
+    axes.set_xscale("log")
+    names = [label if len(label) < 62 else label[:60] + "…" for label, _ in reversed(shown)]
+    axes.set_yticks(range(len(shown)), names)
+    axes.set_title("How many times better ours is", loc="left")
+    axes.set_xlabel("ratio to the peer (above 1: ours is better)")
+    said = "; ".join(f"{label} {line['ratio']:.3g}" for label, line in shown)
+    return picture(drawing, f"Ratios to the peer, and the range of their rounds: {said}.")
+
+
+def curves(found: Sequence[Found]) -> str:
+    """Pictures of the rows that belong to a curve: (its name, x) in their "curve"."""
+    lines = [line for one in found if one.result is not None for line in one.result["rows"] if "curve" in line]
+    names = list(dict.fromkeys(line["curve"][0] for line in lines))
+    if not names:
+        return ""
+    from matplotlib.figure import Figure
+
+    made = []
+    for name in names:
+        points = [line for line in lines if line["curve"][0] == name]
+        x = [line["curve"][1] for line in points]
+        drawing = Figure(figsize=(6, 3.6), layout="constrained")
+        axes = drawing.subplots()
+        axes.plot(x, [line["ours"] for line in points], "o-", color="#0072b2", label="ours")
+        axes.plot(x, [line["peer"] for line in points], "s--", color="#d55e00", label="peer")
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xticks(x, [f"{value:g}" for value in x])
+        axes.minorticks_off()
+        axes.set_title(name, loc="left")
+        axes.set_xlabel(name.split(" against ")[-1])
+        axes.set_ylabel("tokens a CPU second")
+        axes.legend(frameon=False)
+        said = "; ".join(
+            f"{value:g}: ours {p['ours']:,.0f}, peer {p['peer']:,.0f}" for value, p in zip(x, points, strict=True)
+        )
+        made.append(picture(drawing, f"{name}, tokens a CPU second: {said}."))
+    lost = [line["what"] for line in lines if line["ratio"] < 1]
+    sentence = f"Ours is slower in: {'; '.join(lost)}." if lost else "Ours is slower at no point of these curves."
+    return "".join(["<h2>What size, context and batch cost</h2>", *made, f"<p>{html.escape(sentence)}</p>"])
+
+
+def picture(drawing: Any, alt: str) -> str:
+    """A matplotlib figure as part of the page."""
+    drawing.set_facecolor("white")
+    made = BytesIO()
+    drawing.savefig(made, format="svg", metadata={"Date": None})
+    data = b64encode(made.getvalue()).decode()
+    return f'<figure><img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{data}"></figure>'
+
+
+PAGE = """<!DOCTYPE html>
+<html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Benchmarks</title><style>
+:root {{ color-scheme: light dark; }}
+body {{ max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem; font: 16px/1.6 system-ui, "Segoe UI", sans-serif; }}
+.wide {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .35rem .7rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
+tbody th {{ font-weight: normal; min-width: 14rem; }} code {{ overflow-wrap: anywhere; }}
+img {{ max-width: 100%; background: white; }} figure {{ margin: 1rem 0; }}
+.missed {{ border-left: 4px solid light-dark(#b23b00, #f0925a); padding: .2rem 1rem; }}
+</style></head><body><main><h1>Benchmarks</h1>
+{body}
+</main></body></html>
+"""
+
+
+def main(parts: Sequence[Part] | None = None) -> None:
+    """Run and report."""
+    parts = parts_of(ROOT / "bench") if parts is None else parts
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--quick", action="store_true", help="five minutes: few rounds, and most only show that they run"
+    )
+    parser.add_argument("--minutes", type=float, help="of the whole run, instead of 40")
+    parser.add_argument("--only", nargs="+", help="these benches")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder for the report")
+    parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT to compare with")
+    parser.add_argument("--text", type=Path, help="a text file, such as tiny Shakespeare; else the package's stories")
+    parser.set_defaults(scripts=ROOT / "bench")
+    args = parser.parse_args()
+    for name in ("out", "nanogpt", "text"):
+        if getattr(args, name):
+            setattr(args, name, getattr(args, name).resolve())
+    if unknown := set(args.only or ()) - {part.name for part in parts}:
+        parser.error(f"there is no bench {sorted(unknown)[0]}")
+    suite = Suite(args, [part for part in parts if not args.only or part.name in args.only])
+    before = signal.signal(signal.SIGINT, suite.stop)
+    try:
+        suite.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        suite.report()
+    print(f"{args.out / 'report.html'}: {(time.monotonic() - suite.began) / 60:.1f} minutes")
+    if suite.stopped:
+        raise SystemExit(130)
+
+
+if __name__ == "__main__":
+    main()
