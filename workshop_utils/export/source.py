@@ -5,8 +5,8 @@ A base model, which knows no turns, comes as a Continues: asked in a chat, it go
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +17,8 @@ from workshop_utils.export.bundle import Origin
 from workshop_utils.export.hf import as_transformers, chat_tokenizer
 from workshop_utils.export.llama_cpp import LlamaCpp
 from workshop_utils.machine.energy import Energy
+from workshop_utils.machine.files import json_object as _json
+from workshop_utils.machine.files import sha256
 from workshop_utils.machine.hardware import short_path
 from workshop_utils.machine.profiles import Profile
 from workshop_utils.text.tokenizer import END_OF_TEXT, TOKENIZER, load_tokenizer, to_transformers
@@ -63,6 +65,7 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
             raise ValueError(f"{path.name} is finished, and no adapter goes on it: name the model it was made from")
         if not path.is_file():
             raise FileNotFoundError(f"there is no file at {short_path(path)}: check the path")
+        need_as_listed(path)
         return LlamaCpp(path)
     if adapter is not None:
         return _adapted(what, Path(adapter).expanduser(), profile)
@@ -84,6 +87,20 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
         f"{short_path(path)} holds nothing that can be loaded: neither a run of workshop train ({CONFIG} with "
         f'"gpt"), nor an adapter ({ADAPTER}), nor a model of transformers ({CONFIG} with "model_type")'
     )
+
+
+def need_as_listed(path: Path) -> None:
+    """Compare a file with the hash that the card of an export beside it lists, if there is one.
+
+    Raises:
+        ValueError: it is another file.
+    """
+    card = path.with_name("README.md")
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    listed = re.search(rf"^([0-9a-f]{{64}})  {re.escape(path.name)}$", text, re.MULTILINE)
+    if listed and sha256(path) != listed[1]:
+        cure = "copy or export it again; if you changed it yourself, take its line out of the card"
+        raise ValueError(f"{short_path(path)} is not the file whose hash README.md beside it lists: {cure}")
 
 
 def _answering(model: LanguageModel) -> LanguageModel:
@@ -135,6 +152,11 @@ def _adapted(base: str, folder: Path, profile: Profile) -> LanguageModel:
     where = short_path(folder)
     if not (folder / ADAPTER).is_file():
         raise lora.AdapterError(f"{where} holds no adapter, since it has no {ADAPTER}: train one, or check the path")
+    if not (folder / lora.WEIGHTS).is_file():
+        raise lora.AdapterError(
+            f"{where} holds no {lora.WEIGHTS}: an adapter_model.bin is a pickle, which could run anything, and is "
+            "never read; save the adapter as safetensors"
+        )
     loaded = models.load(base, profile)
     if (folder / lora.BELONGS).is_file():
         tuned = lora.load(loaded, folder)
@@ -157,15 +179,6 @@ def _base_name(adapter: Path) -> str:
     if not name:
         raise lora.AdapterError(f"the adapter in {short_path(adapter)} does not name its base: give it with --model")
     return str(name)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing where there is none, or none that can be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 # --- where a model comes from
