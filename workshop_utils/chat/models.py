@@ -94,7 +94,7 @@ def _found(name: str, make: Callable[[str], Any]) -> tuple[str, Any]:
 
     source = checked("the model's name", name, Name)
     try:
-        source = _source(name)
+        hub.need_own_files(source := _source(name))
         return source, make(source)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.

@@ -21,6 +21,7 @@ from workshop_utils.machine.files import json_object as _json
 from workshop_utils.machine.files import sha256
 from workshop_utils.machine.hardware import short_path
 from workshop_utils.machine.profiles import Profile
+from workshop_utils.machine.sentences import one_line
 from workshop_utils.text.tokenizer import END_OF_TEXT, TOKENIZER, load_tokenizer, to_transformers
 
 ADAPTER, CONFIG = "adapter_config.json", "config.json"
@@ -191,10 +192,16 @@ def origin_of(model: LanguageModel) -> Origin:
         model: of load_any.
     """
     folder = Path(model.source)
-    if (folder / ADAPTER).is_file():
-        return _of_adapter(folder)
-    if "gpt" in _json(folder / CONFIG):
-        return _of_run(folder, answers(model))
+    try:
+        if (folder / ADAPTER).is_file():
+            return _of_adapter(folder)
+        if "gpt" in _json(folder / CONFIG):
+            return _of_run(folder, answers(model))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        notes = "result.json" if (folder / ADAPTER).is_file() else "run.json"
+        raise ValueError(
+            f"{notes} in {short_path(folder)} is damaged ({one_line(error)}): delete it, and the card says less"
+        ) from error
     if (folder / "README.md").is_file():
         return _of_card((folder / "README.md").read_text(encoding="utf-8"), model.name)
     unknown = "not known here: see its page on the hub"

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import shutil
 import uuid
 import zlib
@@ -32,7 +33,7 @@ def crc32(path: Path, start: int = 0) -> int:
     found = 0
     with path.open("rb") as file:
         file.seek(start)
-        while piece := file.read(1 << 24):
+        while piece := file.read(1 << 18):
             found = zlib.crc32(piece, found)
     return found
 
@@ -115,6 +116,11 @@ def writing(folder: Path, cure: str) -> Iterator[None]:
 
     try:
         yield
+    except pickle.UnpicklingError as error:
+        raise OSError(
+            f"a file of a checkpoint in {folder} could run code when it is read, and none of ours does: somebody has put "
+            "it there, so delete the folder"
+        ) from error
     except (OSError, RuntimeError, SafetensorError) as error:
         if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch.save's
             raise

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from workshop_utils.machine.files import json_object
 from workshop_utils.machine.sentences import causes, http_status, one_line, without_secrets
 
 HUB = "https://huggingface.co"
@@ -81,6 +82,22 @@ def hub_folder() -> Path | None:
             f"WORKSHOP_HUB is {named}, and there is no such folder: correct it, or unset it to use the hub"
         )
     return folder
+
+
+def need_own_files(source: str) -> None:
+    """Refuse a folder whose list of weights names files outside of it.
+
+    Args:
+        source: the folder, or a name on the hub, which has its own rules.
+
+    Raises:
+        ValueError: it does.
+    """
+    for index in Path(source).glob("*.index.json") if Path(source).is_dir() else ():
+        names = json_object(index).get("weight_map", {})
+        for name in map(str, names.values() if isinstance(names, dict) else ()):
+            if name != Path(name).name or "\\" in name:
+                raise ValueError(f"{index.name} names {name}, which is no file beside it")
 
 
 def why_not(name: str, meant: str, source: str, error: Exception) -> str:
