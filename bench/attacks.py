@@ -229,7 +229,7 @@ def secrets(table: Table, folder: Path) -> None:
     (folder / "run.json").write_text(json.dumps(described))
     cells = [
         "import os\nprint({name: os.environ.get(name) for name in ('HF_TOKEN', 'OPENAI_API_KEY')})",
-        f"import pandas\nraise ValueError('cannot read {url}: ' + os.environ['HF_TOKEN'])",
+        f"raise ValueError('cannot read {url}: ' + os.environ['HF_TOKEN'])",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbformat.write(notebook, folder / "lesson.ipynb")
@@ -277,9 +277,10 @@ def secrets(table: Table, folder: Path) -> None:
         command("prefetch", "--to", str(folder / "kit"))()
 
     def judged() -> None:
-        from workshop_utils.evaluate.endpoint import Endpoint
+        from workshop_utils.evaluate.endpoint import EndpointJudge
+        from workshop_utils.machine.profiles import choose
 
-        Endpoint(f"{ADDRESS}/v1", "m").reply("Hello")
+        EndpointJudge(f"{ADDRESS}/v1", "m", choose("pocket")).judge("Which?", "a", "b")
 
     works: dict[str, Callable[[], object]] = {
         "workshop doctor": command("doctor"),

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from common import ROOT, Row, report, row
 
 PACKAGE = str(ROOT / "workshop_utils")
-HANGS = 30.0  # seconds after which a piece of work counts as one that would never end
+HANGS = 20.0  # seconds after which a piece of work counts as one that would never end
 
 
 class End(NamedTuple):

@@ -314,20 +314,17 @@ def damages(table: Table, folder: Path, percent: int) -> None:
 
     steps = step_folders(places["run"])
     earlier = digest(*load_model(places["run"], step=int(steps[-2].name[5:])).parameters())
+    notes = ("adapter_model.safetensors", "adapter_config.json", "workshop.json")
+    listed = [path for path in places["export"].iterdir() if path.name != "README.md"]
     kinds: list[tuple[str, Path, list[Path], Callable[[Path], str], set[str]]] = [
         ("checkpoint", places["run"], sorted(steps[-1].iterdir()), best, {earlier}),
         ("token file", places["tokens"], [places["tokens"] / "it.tokens"], tokens, set()),
-        ("adapter", places["tuned"], [places["tuned"] / f for f in ("adapter_model.safetensors",) * 8], adapter, set()),
+        ("adapter", places["tuned"], [places["tuned"] / name for name in notes], adapter, set()),
         ("GGUF", places["gguf"], list(places["gguf"].glob("*.gguf")), gguf_file, set()),
-        ("exported model", places["export"], [*places["export"].glob("*.safetensors")], exported, set()),
-        (
-            "tuning checkpoint",
-            places["tuned"],
-            sorted((places["tuned"] / "checkpoint-6").iterdir()),
-            checkpoint,
-            {"checkpoint-5"},
-        ),
+        ("exported model", places["export"], listed, exported, set()),
     ]
+    inside = sorted((places["tuned"] / "checkpoint-6").iterdir())
+    kinds.append(("tuning checkpoint", places["tuned"], inside, checkpoint, {"checkpoint-5"}))
     for what, place, files, load, allowed in kinds:
         good = {path: path.read_bytes() for path in files}
         right = apart(partial(load, place))

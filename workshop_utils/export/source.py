@@ -66,7 +66,7 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
             raise ValueError(f"{path.name} is finished, and no adapter goes on it: name the model it was made from")
         if not path.is_file():
             raise FileNotFoundError(f"there is no file at {short_path(path)}: check the path")
-        need_as_listed(path)
+        need_as_listed(path.parent, path.name)
         return LlamaCpp(path)
     if adapter is not None:
         return _adapted(what, Path(adapter).expanduser(), profile)
@@ -81,6 +81,7 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
     if "gpt" in config:
         return _answering(load_run(path))
     if "model_type" in config:
+        need_as_listed(path, *(file.name for file in path.iterdir() if file.is_file()))
         return _answering(replace(models.load(str(path.resolve()), profile), name=path.resolve().name))
     if (path / lora.BELONGS).is_file():
         raise lora.AdapterError(f"the adapter in {short_path(path)} lacks {ADAPTER}: train it again")
@@ -90,18 +91,18 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
     )
 
 
-def need_as_listed(path: Path) -> None:
-    """Compare a file with the hash that the card of an export beside it lists, if there is one.
+def need_as_listed(folder: Path, *names: str) -> None:
+    """Compare files with the hashes that the card of an export beside them lists; others have none.
 
     Raises:
-        ValueError: it is another file.
+        ValueError: one is another file.
     """
-    card = path.with_name("README.md")
+    card = folder / "README.md"
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
-    listed = re.search(rf"^([0-9a-f]{{64}})  {re.escape(path.name)}$", text, re.MULTILINE)
-    if listed and sha256(path) != listed[1]:
+    listed = {name: digest for digest, name in re.findall(r"^([0-9a-f]{64})  (.+)$", text, re.MULTILINE)}
+    if wrong := next((name for name in names if name in listed and sha256(folder / name) != listed[name]), ""):
         cure = "copy or export it again; if you changed it yourself, take its line out of the card"
-        raise ValueError(f"{short_path(path)} is not the file whose hash README.md beside it lists: {cure}")
+        raise ValueError(f"{short_path(folder / wrong)} is not the file whose hash README.md beside it lists: {cure}")
 
 
 def _answering(model: LanguageModel) -> LanguageModel:

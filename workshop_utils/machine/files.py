@@ -118,7 +118,7 @@ def writing(folder: Path, cure: str) -> Iterator[None]:
         yield
     except pickle.UnpicklingError as error:
         raise OSError(
-            f"a file of a checkpoint in {folder} could run code when it is read, and none of ours does: somebody has put "
+            f"a file of a checkpoint in {folder} could run code when it is read, and none of ours does: somebody put "
             "it there, so delete the folder"
         ) from error
     except (OSError, RuntimeError, SafetensorError) as error:

@@ -123,12 +123,12 @@ def tune(
     folder = Path(folder)
     if not conversations:
         raise ValueError("there are no conversations: nothing can be learnt from nothing")
-    trainer = build_trainer(model, config, folder, conversations, held_out, profile, quiet)
-    tuned = Tuned(model, config, folder)
-    tuned.trainable, tuned.parameters = lora.trainable(model.model)
-    adapter = sum(p.numel() * p.element_size() for p in lora.trained_parameters(model.model))
-    tuned.base_bytes = int(model.model.get_memory_footprint()) - adapter
     with only_run(folder), writing(folder, "the checkpoints before are whole: call tune again to go on"):
+        trainer = build_trainer(model, config, folder, conversations, held_out, profile, quiet)
+        tuned = Tuned(model, config, folder)
+        tuned.trainable, tuned.parameters = lora.trainable(model.model)
+        adapter = sum(p.numel() * p.element_size() for p in lora.trained_parameters(model.model))
+        tuned.base_bytes = int(model.model.get_memory_footprint()) - adapter
         _same_run(folder, {"rows": len(conversations)} | config.to_dict())
         last = last_sealed(folder, "checkpoint-*")
         if last is not None and (earlier := json_object(folder / RESULT)):  # what a killed process used was never noted
