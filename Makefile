@@ -21,16 +21,17 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 GPU_ARGS ?=
-BENCHES ?= imports generate tokenise train_throughput streaming processes budget char_shakespeare lesson04 lesson04_settings pocket_quality quantized_decode stoic_tuning portable text_to_sql own_gpt web_page scaling kit cost roofline
+BENCHES ?= imports generate tokenise train_throughput streaming processes budget char_shakespeare lesson04 lesson04_settings pocket_quality quantized_decode stoic_tuning portable text_to_sql own_gpt web_page scaling kit cost roofline faults attacks
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NEWEST := .venv-newest
 UNSLOTH := .venv-unsloth
+AUDIT := .venv-audit
 # The release that computes without a GPU; people with one get the version of pyproject.toml.
 UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check site site-check lab lint format notebooks bench gpu constraints clean
+.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check site site-check lab lint format notebooks bench gpu constraints audit clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -130,6 +131,11 @@ gpu: $(STAMP) ## On a machine with an NVIDIA GPU, 8 minutes: every lesson as on 
 
 constraints: $(STAMP) ## Write constraints.txt from the ranges of pyproject.toml (UPGRADE=1: newest of everything)
 	@$(BIN)/python tools/constraints.py $(if $(UPGRADE),--upgrade)
+
+audit: ## Ask over the network for known vulnerabilities in constraints.txt and in the slides' packages
+	$(call create,$(AUDIT))
+	@$(AUDIT)/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
+	@$(AUDIT)/bin/python tools/audit.py
 
 clean: ## Remove build/ (reports, trained models) and all caches; keep .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

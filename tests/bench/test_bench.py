@@ -34,7 +34,7 @@ sys.path.append(str(BENCH))
 import common  # noqa: E402
 import gpu_parts  # noqa: E402
 
-SHARED = {"common", "peers", "gpu_parts", "run_all"}
+SHARED = {"common", "peers", "gpu_parts", "run_all", "fault_parts"}
 FOR_A_GPU = {"gpu"}  # `make gpu`, and its own tests below
 BENCHES = sorted(path.stem for path in BENCH.glob("*.py") if path.stem not in SHARED | FOR_A_GPU)
 WITH_NANOGPT = {"train_throughput"}  # the others fall back to the plain loop

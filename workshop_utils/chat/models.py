@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
 FOLDER = Path(__file__).parents[1] / "pocket" / "models"
+# No code out of a model's repository, without being asked; and no pickles, which could run anything.
+SAFE = {"trust_remote_code": False, "use_safetensors": True}
 POCKET = {"pocket-base": FOLDER / "base", "pocket-instruct": FOLDER / "instruct"}
 
 
@@ -41,18 +43,21 @@ def load(name: str, profile: profiles.Profile, quantisation: Any = None, dtype: 
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    options: dict[str, Any] = {"dtype": dtype or dtype_of(profile)}
+    options: dict[str, Any] = {"dtype": dtype or dtype_of(profile)} | SAFE
     if quantisation is not None:
         options |= {"quantization_config": quantisation, "device_map": {"": profile.device}}
 
     def make(source: str) -> tuple[Any, Any]:
-        options["attn_implementation"] = attention(AutoConfig.from_pretrained(source).model_type)
+        options["attn_implementation"] = attention(
+            AutoConfig.from_pretrained(source, trust_remote_code=False).model_type
+        )
         with no_bar(name in POCKET):  # four megabytes need no progress bar, four gigabytes do
             found = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
         model, told = cast(Any, found)
         if told["missing_keys"]:  # transformers would leave them random, and say so in a table
             raise ValueError(f"it holds no weights for {min(told['missing_keys'])}")
-        return model if quantisation is not None else model.to(profile.device), AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        return model if quantisation is not None else model.to(profile.device), tokenizer
 
     return load_by(name, make)
 
@@ -80,7 +85,7 @@ def source_of(name: str) -> str:
     """
     from transformers import AutoConfig
 
-    return _found(name, AutoConfig.from_pretrained)[0]
+    return _found(name, lambda source: AutoConfig.from_pretrained(source, trust_remote_code=False))[0]
 
 
 def _found(name: str, make: Callable[[str], Any]) -> tuple[str, Any]:
@@ -89,7 +94,7 @@ def _found(name: str, make: Callable[[str], Any]) -> tuple[str, Any]:
 
     source = checked("the model's name", name, Name)
     try:
-        source = _source(name)
+        hub.need_own_files(source := _source(name))
         return source, make(source)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         # Files of another shape or kind raise these, but so does a GPU whose memory is full: that is another story.
@@ -108,7 +113,8 @@ def pretrained_gpt2() -> GPT2LMHeadModel:
 
     from workshop_utils.text.tokenizer import GPT2
 
-    return cast(Any, load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source), None)).model)
+    loaded = load_by(GPT2, lambda source: (GPT2LMHeadModel.from_pretrained(source, use_safetensors=True), None))
+    return cast(Any, loaded.model)
 
 
 def attention(model_type: str) -> str:

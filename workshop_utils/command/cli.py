@@ -17,6 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from workshop_utils.machine.files import forgiving
+from workshop_utils.machine.sentences import without_secrets
 
 
 def _path(value: str) -> Path:
@@ -296,7 +297,7 @@ def execute(arguments: Sequence[str]) -> int:
         ours = not isinstance(error, RuntimeError) or type(error).__module__.startswith("workshop_utils.")
         if os.environ.get("WORKSHOP_DEBUG") or not ours:
             raise
-        said = re.sub(r"^\[(?:Errno|WinError) -?\d+\] ", "", str(error))
+        said = without_secrets(re.sub(r"^\[(?:Errno|WinError) -?\d+\] ", "", str(error)))
         return _fail(said, 1 if type(error).__name__ == "TrainingStopped" else 2)
 
 

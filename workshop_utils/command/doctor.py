@@ -21,6 +21,7 @@ from workshop_utils import colab
 from workshop_utils.gpt.config import unknown_names
 from workshop_utils.machine import hardware, hub, profiles
 from workshop_utils.machine.profiles import Profile
+from workshop_utils.machine.sentences import without_secrets
 from workshop_utils.tuning import backends
 
 GB = 1e9
@@ -276,4 +277,4 @@ def as_text(findings: Iterable[Finding]) -> str:
             lines.append(f"{'':<{9 + width}}cure: {finding.cure}")
     problems, notes = (sum(finding.status == status for finding in findings) for status in ("problem", "note"))
     verdict = f"problems: {problems}, notes: {notes}, see above" if problems or notes else "everything is fine"
-    return "\n".join([*lines, "", verdict])
+    return without_secrets("\n".join([*lines, "", verdict]))

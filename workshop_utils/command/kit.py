@@ -52,6 +52,11 @@ class File:
     size: int
     hash: str  # "sha256:..." of large files, "git:..." of small ones, the hash that git gives a file
 
+    def __post_init__(self) -> None:
+        parts = f"{self.repo}/{self.path}".split("/")
+        if "\\" in self.path or not {"", ".", ".."}.isdisjoint(parts):
+            raise ValueError(f"{self.repo}/{self.path} would lie outside of the kit: get the kit from somebody else")
+
     def at(self, folder: Path) -> Path:
         """Where it lies in a kit, as WORKSHOP_HUB looks for it."""
         return folder / self.repo / self.path

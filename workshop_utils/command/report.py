@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop_utils.machine.record import computer, versions
+from workshop_utils.machine.sentences import without_secrets
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -41,8 +42,10 @@ def write_lesson(outcome: Outcome, out: Path) -> None:
     import nbformat
     from nbconvert import HTMLExporter
 
-    nbformat.write(outcome.notebook, out / f"{outcome.lesson}.ipynb")
-    notebook = _for_the_page(outcome.notebook)
+    # A report is handed on: no tokens, no passwords in addresses.
+    shown = nbformat.reads(without_secrets(nbformat.writes(outcome.notebook)), as_version=4)
+    nbformat.write(shown, out / f"{outcome.lesson}.ipynb")
+    notebook = _for_the_page(shown)
     notebook.metadata["title"] = _title(notebook) or outcome.lesson
     left_out = {f"exclude_{what}": True for what in ("anchor_links", "input_prompt", "output_prompt")}
     exporter = HTMLExporter(raw_template=_LESSON_PAGE, **left_out)
@@ -70,7 +73,7 @@ def write_report(outcomes: Sequence[Outcome], out: Path) -> None:
     }
     template = Environment(autoescape=True).from_string(_INDEX_PAGE)
     page = template.render(outcomes=outcomes, facts=facts, title=_title, cure=cure)
-    (out / "index.html").write_text(page, encoding="utf-8")
+    (out / "index.html").write_text(without_secrets(page), encoding="utf-8")
 
 
 def cure(error: str) -> str:

@@ -6,7 +6,9 @@ It reads files and nothing else, answers this computer alone unless told otherwi
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
+import re
 import socket
 from functools import partial
 from http import HTTPStatus
@@ -63,6 +65,15 @@ class _Handler(SimpleHTTPRequestHandler):
         inside = found.is_relative_to(root) and not any(part.startswith(".") for part in found.relative_to(root).parts)
         return str(found) if inside else NOT_THERE
 
+    def parse_request(self) -> bool:
+        """Refuse a page of another site that has itself resolved to this computer (DNS rebinding)."""
+        if not super().parse_request():
+            return False
+        if ours := is_ours(self.headers.get("Host", "localhost")):
+            return ours
+        self.send_error(HTTPStatus.FORBIDDEN, "Not under this name")
+        return False
+
     def list_directory(self, path: str | os.PathLike[str]) -> None:
         self.send_error(HTTPStatus.NOT_FOUND, "File not found")
 
@@ -104,6 +115,17 @@ def server(folder: Path, port: int | None = None, lan: bool = False) -> Threadin
             why = "is taken by another program" if getattr(error, "errno", 0) == errno.EADDRINUSE else f"fails: {error}"
             raise OSError(f"port {number} {why}: name another one, such as --port {PORT + 80}") from error
     raise OSError(f"ports {PORT} to {PORT + TRIES - 1} are all taken: name another one, such as --port 9000")
+
+
+def is_ours(host: str) -> bool:
+    """Whether a Host header names this computer: by an address, as localhost, or by its own name in the network."""
+    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+        return True
+    except ValueError:
+        own = socket.gethostname().lower()
+        return name.lower() in ("localhost", own, f"{own.partition('.')[0]}.local")
 
 
 def lan_address() -> str:

@@ -129,7 +129,10 @@ def launch(interface: Any, port: int | None = None, wait: bool = True) -> str:
         OSError: the port is taken.
     """
     from fastapi.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    # No page of another site that has itself resolved to this computer (DNS rebinding).
+    ours = Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])
     soft = {"body_text_color_subdued": "*neutral_600", "body_text_color_subdued_dark": "*neutral_300"}  # readable
     soft |= {"block_info_text_color": "*neutral_600", "block_info_text_color_dark": "*neutral_300"}
     fonts = [gradio().themes.Font(name) for name in ("system-ui", "sans-serif")]
@@ -144,7 +147,7 @@ def launch(interface: Any, port: int | None = None, wait: bool = True) -> str:
         ssr_mode=False,
         prevent_thread_lock=True,
         theme=gradio().themes.Base(primary_hue="blue", font=fonts, font_mono=mono).set(**soft),
-        app_kwargs={"middleware": [Middleware(_Policy)]},
+        app_kwargs={"middleware": [ours, Middleware(_Policy)]},
     )
     if wait:
         print(f"{address}  (this computer alone). Ctrl-C ends it.", flush=True)

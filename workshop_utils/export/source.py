@@ -5,8 +5,8 @@ A base model, which knows no turns, comes as a Continues: asked in a chat, it go
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,8 +17,11 @@ from workshop_utils.export.bundle import Origin
 from workshop_utils.export.hf import as_transformers, chat_tokenizer
 from workshop_utils.export.llama_cpp import LlamaCpp
 from workshop_utils.machine.energy import Energy
+from workshop_utils.machine.files import json_object as _json
+from workshop_utils.machine.files import sha256
 from workshop_utils.machine.hardware import short_path
 from workshop_utils.machine.profiles import Profile
+from workshop_utils.machine.sentences import one_line
 from workshop_utils.text.tokenizer import END_OF_TEXT, TOKENIZER, load_tokenizer, to_transformers
 
 ADAPTER, CONFIG = "adapter_config.json", "config.json"
@@ -63,6 +66,7 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
             raise ValueError(f"{path.name} is finished, and no adapter goes on it: name the model it was made from")
         if not path.is_file():
             raise FileNotFoundError(f"there is no file at {short_path(path)}: check the path")
+        need_as_listed(path.parent, path.name)
         return LlamaCpp(path)
     if adapter is not None:
         return _adapted(what, Path(adapter).expanduser(), profile)
@@ -77,6 +81,7 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
     if "gpt" in config:
         return _answering(load_run(path))
     if "model_type" in config:
+        need_as_listed(path, *(file.name for file in path.iterdir() if file.is_file()))
         return _answering(replace(models.load(str(path.resolve()), profile), name=path.resolve().name))
     if (path / lora.BELONGS).is_file():
         raise lora.AdapterError(f"the adapter in {short_path(path)} lacks {ADAPTER}: train it again")
@@ -84,6 +89,20 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
         f"{short_path(path)} holds nothing that can be loaded: neither a run of workshop train ({CONFIG} with "
         f'"gpt"), nor an adapter ({ADAPTER}), nor a model of transformers ({CONFIG} with "model_type")'
     )
+
+
+def need_as_listed(folder: Path, *names: str) -> None:
+    """Compare files with the hashes that the card of an export beside them lists; others have none.
+
+    Raises:
+        ValueError: one is another file.
+    """
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    listed = {name: digest for digest, name in re.findall(r"^([0-9a-f]{64})  (.+)$", text, re.MULTILINE)}
+    if wrong := next((name for name in names if name in listed and sha256(folder / name) != listed[name]), ""):
+        cure = "copy or export it again; if you changed it yourself, take its line out of the card"
+        raise ValueError(f"{short_path(folder / wrong)} is not the file whose hash README.md beside it lists: {cure}")
 
 
 def _answering(model: LanguageModel) -> LanguageModel:
@@ -135,6 +154,11 @@ def _adapted(base: str, folder: Path, profile: Profile) -> LanguageModel:
     where = short_path(folder)
     if not (folder / ADAPTER).is_file():
         raise lora.AdapterError(f"{where} holds no adapter, since it has no {ADAPTER}: train one, or check the path")
+    if not (folder / lora.WEIGHTS).is_file():
+        raise lora.AdapterError(
+            f"{where} holds no {lora.WEIGHTS}: an adapter_model.bin is a pickle, which could run anything, and is "
+            "never read; save the adapter as safetensors"
+        )
     loaded = models.load(base, profile)
     if (folder / lora.BELONGS).is_file():
         tuned = lora.load(loaded, folder)
@@ -159,15 +183,6 @@ def _base_name(adapter: Path) -> str:
     return str(name)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing where there is none, or none that can be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 # --- where a model comes from
 
 
@@ -178,10 +193,16 @@ def origin_of(model: LanguageModel) -> Origin:
         model: of load_any.
     """
     folder = Path(model.source)
-    if (folder / ADAPTER).is_file():
-        return _of_adapter(folder)
-    if "gpt" in _json(folder / CONFIG):
-        return _of_run(folder, answers(model))
+    try:
+        if (folder / ADAPTER).is_file():
+            return _of_adapter(folder)
+        if "gpt" in _json(folder / CONFIG):
+            return _of_run(folder, answers(model))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        notes = "result.json" if (folder / ADAPTER).is_file() else "run.json"
+        raise ValueError(
+            f"{notes} in {short_path(folder)} is damaged ({one_line(error)}): delete it, and the card says less"
+        ) from error
     if (folder / "README.md").is_file():
         return _of_card((folder / "README.md").read_text(encoding="utf-8"), model.name)
     unknown = "not known here: see its page on the hub"

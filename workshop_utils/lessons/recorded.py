@@ -6,7 +6,7 @@ import json
 from datetime import date
 from pathlib import Path
 
-from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.files import json_object, write_text_atomically
 from workshop_utils.machine.profiles import Profile
 
 SHIPPED = Path(__file__).parents[1] / "data_files" / "recorded_07.json"
@@ -52,7 +52,10 @@ def show(folder: Path) -> None:
     if path is None:
         print("No replies of a real model have been recorded yet: `workshop record 07` writes them.")
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
-    print(f"{found['model']} on {found['device']}, {found['date']}")
-    for pair in found["pairs"]:
-        print(f"\n{pair['prompt']}\n  before  {pair['before']}\n  after   {pair['after']}")
+    found = json_object(path)
+    try:
+        lines = [f"{found['model']} on {found['device']}, {found['date']}"]
+        lines += [f"\n{p['prompt']}\n  before  {p['before']}\n  after   {p['after']}" for p in found["pairs"]]
+    except (KeyError, TypeError):
+        lines = [f"{path.name} is damaged: `workshop record 07` writes it anew"]
+    print("\n".join(lines))

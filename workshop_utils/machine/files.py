@@ -8,12 +8,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import os
+import pickle
+import shutil
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 PARTIAL = ".part"  # how the temporary names end
 
@@ -22,6 +26,108 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file in hexadecimal, read piece by piece."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def crc32(path: Path, start: int = 0) -> int:
+    """CRC-32 of a file from a byte on, read piece by piece; four times as fast as SHA-256."""
+    found = 0
+    with path.open("rb") as file:
+        file.seek(start)
+        while piece := file.read(1 << 18):
+            found = zlib.crc32(piece, found)
+    return found
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing where there is none, or none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+SUMS = "sha256.json"  # the last file of a folder that is written: without it the folder is unfinished
+
+
+def seal(folder: Path) -> None:
+    """Note the checksum of every file in a folder, so that a torn or changed one is noticed."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != SUMS)
+    write_text_atomically(json.dumps(checksums(folder, names), indent=1) + "\n", folder / SUMS)
+
+
+def checksums(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of some files of a folder, by name."""
+    return {name: sha256(folder / name) for name in names}
+
+
+def damage(folder: Path, sums: Any = None) -> str:
+    """What is wrong with files whose checksums were noted, as a clause; "" if nothing.
+
+    Args:
+        folder: where they are.
+        sums: the checksums by name; those of seal() if None.
+    """
+    sums = json_object(folder / SUMS) if sums is None else sums
+    if not isinstance(sums, dict) or not sums:
+        return "its checksums are missing or damaged"
+    for name, expected in sums.items():
+        path = folder / Path(name).name  # no name leads out of the folder
+        if not path.is_file():
+            return f"{path.name} is missing"
+        if sha256(path) != expected:
+            return f"{path.name} ({path.stat().st_size:,} bytes) is not what was written"
+    return ""
+
+
+def _newest_first(folder: Path, pattern: str) -> list[Path]:
+    """Folders that are numbered as in "checkpoint-40"."""
+    numbered = [path for path in folder.glob(pattern) if path.name.rpartition("-")[2].isdecimal()]
+    return sorted(numbered, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+
+
+def keep_newest(folder: Path, pattern: str, n: int) -> None:
+    """Delete all numbered folders but those with the n highest numbers."""
+    for path in _newest_first(folder, pattern)[n:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def last_sealed(folder: Path, pattern: str) -> Path | None:
+    """The newest of the numbered folders that is as it was sealed; None without one."""
+    for path in _newest_first(folder, pattern):
+        if not (wrong := damage(path)):
+            return path
+        print(f"{path.name} is left alone, since {wrong}: going back to the one before")
+    return None
+
+
+@contextmanager
+def writing(folder: Path, cure: str) -> Iterator[None]:
+    """Say in a sentence that a library could not write its files: each has another error for a full disk.
+
+    Args:
+        folder: where to.
+        cure: what is still there, and what to do when there is space again.
+
+    Raises:
+        OSError: something could not be written.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        raise OSError(
+            f"a file of a checkpoint in {folder} could run code when it is read, and none of ours does: somebody put "
+            "it there, so delete the folder"
+        ) from error
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch.save's
+            raise
+        if "WORKSHOP_HOME" in str(error) or "cannot be written to" in str(error):  # said below
+            raise
+        said = str(error).splitlines()[0][:200]
+        raise OSError(f"{folder} could not be written ({said}). Free some space if the disk is full; {cure}") from error
 
 
 @contextmanager

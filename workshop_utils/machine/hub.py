@@ -11,7 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from workshop_utils.machine.sentences import causes, http_status, one_line
+from workshop_utils.machine.files import json_object
+from workshop_utils.machine.sentences import causes, http_status, one_line, without_secrets
 
 HUB = "https://huggingface.co"
 
@@ -50,21 +51,22 @@ def hub_reachable(timeout: float = 3.0) -> tuple[bool, str]:
         if os.environ.get(variable, "").strip().upper() in ("1", "ON", "YES", "TRUE"):
             return False, f"{variable}={os.environ[variable]} closes the hub"
     url = os.environ.get("HF_ENDPOINT", HUB)
+    shown = without_secrets(url)
     answers: list[tuple[bool, str]] = []
 
     def ask() -> None:
         try:
             with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout):
-                answers.append((True, f"{url} answers"))
+                answers.append((True, f"{shown} answers"))
         except urllib.error.HTTPError as error:
-            answers.append((False, f"{url} answers with {error.code} {error.reason}"))
+            answers.append((False, f"{shown} answers with {error.code} {error.reason}"))
         except (OSError, ValueError, http.client.HTTPException) as error:
-            answers.append((False, f"{url} cannot be reached ({getattr(error, 'reason', error)})"))
+            answers.append((False, f"{shown} cannot be reached ({getattr(error, 'reason', error)})"))
 
     waiter = threading.Thread(target=ask, daemon=True)  # looking up a name knows no timeout, a thread does
     waiter.start()
     waiter.join(timeout)
-    return answers[0] if answers else (False, f"{url} did not answer within {timeout:g} s")
+    return answers[0] if answers else (False, f"{shown} did not answer within {timeout:g} s")
 
 
 def hub_folder() -> Path | None:
@@ -80,6 +82,22 @@ def hub_folder() -> Path | None:
             f"WORKSHOP_HUB is {named}, and there is no such folder: correct it, or unset it to use the hub"
         )
     return folder
+
+
+def need_own_files(source: str) -> None:
+    """Refuse a folder whose list of weights names files outside of it.
+
+    Args:
+        source: the folder, or a name on the hub, which has its own rules.
+
+    Raises:
+        ValueError: it does.
+    """
+    for index in Path(source).glob("*.index.json") if Path(source).is_dir() else ():
+        names = json_object(index).get("weight_map", {})
+        for name in map(str, names.values() if isinstance(names, dict) else ()):
+            if name != Path(name).name or "\\" in name:
+                raise ValueError(f"{index.name} names {name}, which is no file beside it")
 
 
 def why_not(name: str, meant: str, source: str, error: Exception) -> str:

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+# Variables whose values nobody may read in an output, and the places of keys in an address.
+SECRET = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIALS)$")
+IN_ADDRESSES = (
+    (re.compile(r"(\w://)[^\s/@'\"]+@"), r"\1***@"),
+    (
+        re.compile(r"([?&][\w.-]*(?:token|key|secret|passw|sig|credential)[\w.-]*=)[^\s&'\"]+", re.IGNORECASE),
+        r"\1***",
+    ),
+    (re.compile(r"\b(hf_|sk-)[\w-]{20,}"), r"\1***"),
+)
+
+
+def without_secrets(text: str) -> str:
+    """A text without passwords in addresses, without tokens, and without the values of variables that hold such."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and SECRET.search(name.upper()):
+            text = text.replace(value, "***")
+    for pattern, instead in IN_ADDRESSES:
+        text = pattern.sub(instead, text)
+    return text
 
 
 def one_line(error: BaseException) -> str:
     """An error's kind and the first line of what it says."""
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+    said = str(error).splitlines()[0] if str(error) else "no reason given"
+    return without_secrets(f"{type(error).__name__}: {said}")
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import Any
 
-from workshop_utils.machine.sentences import causes, http_status, one_line
+from workshop_utils.machine.sentences import causes, http_status, one_line, without_secrets
 from workshop_utils.text.corpus import CURE, HUB_SETS
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
@@ -169,7 +169,7 @@ def wait_or_give_up(error: Exception, what: str, failures: int) -> None:
     refused = isinstance(error, FileNotFoundError | PermissionError) and dropped is None
     if status is not None:
         refused = 400 <= status < 500 and status not in BUSY
-    reason = one_line(dropped or error)
+    reason, what = one_line(dropped or error), without_secrets(what)
     if refused:
         kind = PermissionError if isinstance(error, PermissionError) or status in (401, 403) else FileNotFoundError
         raise kind(f"{what} is not there, or not for you ({reason}): check the name, and the key or token") from error

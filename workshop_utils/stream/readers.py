@@ -13,6 +13,7 @@ import numpy as np
 import tiktoken
 
 from workshop_utils.gpt.config import Allowed, Config, Count, Name, Percent, Seed, Size, Whole, one_of
+from workshop_utils.machine.sentences import without_secrets
 from workshop_utils.stream.rows import BadRow, rows
 from workshop_utils.text.corpus import TEXT_COLUMN, VAL_PERCENT, split_of
 from workshop_utils.text.tokenizer import encode
@@ -118,7 +119,7 @@ class Reader:
         counts["rows"] += 1
         if isinstance(text, BadRow):
             counts["left_out"] += 1
-            told = f"row {row} of {file} is left out: {text.why}"
+            told = f"row {row} of {without_secrets(file)} is left out: {text.why}"
             self.bad_row = told.encode("utf-8", "backslashreplace").decode()  # so that it can be printed
             if counts["left_out"] <= TOLD:
                 print(self.bad_row)

@@ -153,13 +153,8 @@ def prepare(profile: Profile) -> tuple[TokenFile, TokenFile, tiktoken.Encoding]:
     from workshop_utils.machine.hardware import home
 
     encoding = for_profile(profile)
-    settings = {
-        "text": profile.text,
-        "n_documents": profile.n_documents,
-        "val_percent": VAL_PERCENT,
-        "tokenizer": encoding.name,
-        "fingerprint": fingerprint(encoding),
-    }
+    settings = {"text": profile.text, "n_documents": profile.n_documents, "val_percent": VAL_PERCENT}
+    settings |= {"tokenizer": encoding.name, "fingerprint": fingerprint(encoding)}
     name = f"{profile.text.rpartition('/')[2].lower()}-{profile.n_documents}-{fingerprint(encoding)[:8]}"
     folder = home() / "data" / name
     folder.mkdir(parents=True, exist_ok=True)

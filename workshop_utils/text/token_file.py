@@ -19,12 +19,13 @@ import numpy as np
 import tiktoken
 import torch
 
-from workshop_utils.machine.files import written_atomically
+from workshop_utils.machine.files import crc32, written_atomically
 from workshop_utils.text.tokenizer import encode, fingerprint, strings
 
 MAGIC = b"SLMTOKEN"
 HEADER_BYTES = 1024  # magic (8), crc32 of the rest (4), JSON padded with spaces (1012)
 BATCH_CHARACTERS = 500_000  # one unit of work for a thread
+CHECKED_BYTES = 1_000_000_000  # of a file that is compared with its checksum when it is opened, a second at most
 SCAN_TOKENS = 8_000_000  # how much of a file is read in one go to find where the documents end
 
 # --- write ---------------------------------------------------------------------------------------------------------
@@ -75,21 +76,18 @@ def write_token_files(
         The files by name, open for reading.
     """
     dtype = "<u2" if encoding.n_vocab <= 65_536 else "<u4"  # little-endian on every machine
-    header = {
-        "version": 1,
-        "dtype": dtype,
-        "fingerprint": fingerprint(encoding),
-        "tokenizer": encoding.name[:80],
-        "vocab_size": encoding.n_vocab,
-        "eot_token": encoding.eot_token,
-    }
+    header = {"version": 1, "dtype": dtype, "fingerprint": fingerprint(encoding), "tokenizer": encoding.name[:80]}
+    header |= {"vocab_size": encoding.n_vocab, "eot_token": encoding.eot_token}
     counts = {name: Counter(n_tokens=0, n_documents=0, n_empty=0) for name in paths}
+    sums = dict.fromkeys(paths, 0)
     with ExitStack() as stack:
         files = {name: stack.enter_context(written_atomically(path)) for name, path in paths.items()}
         for file in files.values():
             file.write(bytes(HEADER_BYTES))  # its place: the counts are known at the end
         for name, ids in _encoded(_batches(documents, route, counts), encoding, workers):
-            files[name].write(ids.astype(dtype).data)
+            content = ids.astype(dtype).data
+            files[name].write(content)
+            sums[name] = zlib.crc32(content, sums[name])
             counts[name]["n_tokens"] += len(ids)
         for name, file in files.items():
             if not counts[name]["n_documents"]:
@@ -97,8 +95,8 @@ def write_token_files(
                     f"no document with text for {Path(paths[name]).name}: check the source, or give more documents"
                 )
             file.seek(0)
-            content = json.dumps(header | counts[name]).encode().ljust(HEADER_BYTES - 12)
-            file.write(MAGIC + zlib.crc32(content).to_bytes(4, "little") + content)
+            head = json.dumps(header | counts[name] | {"crc32": sums[name]}).encode().ljust(HEADER_BYTES - 12)
+            file.write(MAGIC + zlib.crc32(head).to_bytes(4, "little") + head)
     return {name: TokenFile(path, encoding) for name, path in paths.items()}
 
 
@@ -186,6 +184,8 @@ class TokenFile:
                 f"{self.path.name} has {found:,} bytes, but its {self.n_tokens:,} tokens take {expected:,}: a copy or "
                 "download was cut short; copy it again, or delete it and let it be made again"
             )
+        if found <= CHECKED_BYTES and "crc32" in header and crc32(self.path, HEADER_BYTES) != header["crc32"]:
+            raise ValueError(f"{self.path.name} has been changed since it was made: copy it again, or make it again")
         self.tokens = np.memmap(self.path, dtype=dtype, mode="r", offset=HEADER_BYTES, shape=(self.n_tokens,))
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from workshop_utils.machine.files import sha256
+from workshop_utils.machine.files import damage, sha256
 from workshop_utils.machine.sentences import one_line
 
 FILES = ("model.safetensors", "training.safetensors")
@@ -158,12 +158,7 @@ def read(folder: Path) -> dict[str, Any]:
         damaged = "" if state_digest(state) == state["sha256"]["state"] else "state.json is not what was written"
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder} is damaged: state.json cannot be read ({error})") from error
-    for name in FILES:
-        if not (folder / name).is_file():
-            damaged = damaged or f"{name} is missing"
-        elif sha256(folder / name) != state["sha256"][name]:
-            damaged = damaged or f"{name} ({(folder / name).stat().st_size:,} bytes) is not what was written"
-    if damaged:
+    if damaged := damaged or damage(folder, {name: state["sha256"].get(name) for name in FILES}):
         raise CheckpointError(f"{folder} is damaged: {damaged}")
     return state
 

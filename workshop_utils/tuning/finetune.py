@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -16,11 +17,12 @@ from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import Messages
 from workshop_utils.gpt.config import Config, Count, NotNegative, Rate, Seed, ShareBelowOne, Size
 from workshop_utils.machine.energy import Energy, known_country, track_energy
-from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.files import json_object, last_sealed, write_text_atomically, writing
 from workshop_utils.machine.hardware import peak_memory_bytes
 from workshop_utils.machine.profiles import Profile
 from workshop_utils.machine.quiet import hushed
 from workshop_utils.machine.sentences import differences
+from workshop_utils.training.run_folder import only_run
 from workshop_utils.tuning import backends, lora
 from workshop_utils.tuning.trainer import TuningStopped, build_trainer, history_of
 
@@ -97,7 +99,7 @@ def tune(
 ) -> Tuned:
     """Train the adapter of a model on conversations, the loss on the replies only.
 
-    A run that was interrupted goes on from the last checkpoint in its folder.
+    A run that was interrupted goes on from the last whole checkpoint in its folder.
 
     Args:
         model: from lora.attach.
@@ -113,40 +115,41 @@ def tune(
 
     Raises:
         TuningStopped: the loss is not finite, or the gradient explodes.
+        CheckpointError: another run is writing to the folder.
+        OSError: the disk is full, or the folder cannot be written.
         ValueError: a row is no conversation, or too long, or has a special token in its text; the message names it. Or
             the folder holds another run.
     """
-    from transformers.trainer_utils import get_last_checkpoint
-
     folder = Path(folder)
     if not conversations:
         raise ValueError("there are no conversations: nothing can be learnt from nothing")
-    trainer = build_trainer(model, config, folder, conversations, held_out, profile, quiet)
-    _same_run(folder, {"rows": len(conversations)} | config.to_dict())
-    tuned = Tuned(model, config, folder)
-    tuned.trainable, tuned.parameters = lora.trainable(model.model)
-    adapter = sum(p.numel() * p.element_size() for p in lora.trained_parameters(model.model))
-    tuned.base_bytes = int(model.model.get_memory_footprint()) - adapter
-    last = get_last_checkpoint(str(folder))
-    if last is not None and (folder / RESULT).is_file():  # what a killed process used was never written down
-        earlier = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        tuned.seconds, tuned.energy = earlier["seconds"], Energy(**earlier["energy"])
-    base = cast(Any, model.model).get_base_model()
-    stops = base.generation_config.eos_token_id
-    began, energy = time.perf_counter(), Energy()
-    backends.switch(model.model, model.backend, training=True)
-    try:
-        with track_energy(config.country) as energy, hushed():
-            trainer.train(resume_from_checkpoint=last)
-    finally:
-        backends.switch(model.model, model.backend, training=False)
-        base.generation_config.eos_token_id = stops  # the trainer puts the tokenizer's one in the place of all
-        tuned.seconds += time.perf_counter() - began
-        tuned.energy += energy
-        tuned.steps_done, tuned.history = trainer.state.global_step, history_of(trainer.state.log_history)
+    with only_run(folder), writing(folder, "the checkpoints before are whole: call tune again to go on"):
+        trainer = build_trainer(model, config, folder, conversations, held_out, profile, quiet)
+        tuned = Tuned(model, config, folder)
+        tuned.trainable, tuned.parameters = lora.trainable(model.model)
+        adapter = sum(p.numel() * p.element_size() for p in lora.trained_parameters(model.model))
+        tuned.base_bytes = int(model.model.get_memory_footprint()) - adapter
+        _same_run(folder, {"rows": len(conversations)} | config.to_dict())
+        last = last_sealed(folder, "checkpoint-*")
+        if last is not None and (earlier := json_object(folder / RESULT)):  # what a killed process used was never noted
+            with suppress(KeyError, TypeError):  # the file is damaged: the bill begins anew
+                tuned.seconds, tuned.energy = earlier["seconds"], Energy(**earlier["energy"])
+        base = cast(Any, model.model).get_base_model()
+        stops = base.generation_config.eos_token_id
+        began, energy = time.perf_counter(), Energy()
+        backends.switch(model.model, model.backend, training=True)
+        try:
+            with track_energy(config.country) as energy, hushed():
+                trainer.train(resume_from_checkpoint=last and str(last))
+        finally:
+            backends.switch(model.model, model.backend, training=False)
+            base.generation_config.eos_token_id = stops  # the trainer puts the tokenizer's one in the place of all
+            tuned.seconds += time.perf_counter() - began
+            tuned.energy += energy
+            tuned.steps_done, tuned.history = trainer.state.global_step, history_of(trainer.state.log_history)
+            tuned.save()
+        tuned.peak_bytes, tuned.adapter_bytes = peak_memory_bytes(profile.device), lora.save(model, folder)
         tuned.save()
-    tuned.peak_bytes, tuned.adapter_bytes = peak_memory_bytes(profile.device), lora.save(model, folder)
-    tuned.save()
     if not quiet:
         print(tuned)
     return tuned
@@ -155,7 +158,7 @@ def tune(
 def _same_run(folder: Path, settings: dict[str, Any]) -> None:
     """Note the settings in the folder, or make sure that they are those of the run that is there."""
     path = folder / "settings.json"
-    if path.is_file() and (changed := differences(json.loads(path.read_text(encoding="utf-8")), settings)):
+    if path.is_file() and (changed := differences(json_object(path), settings)):
         raise ValueError(
             f"{folder} holds a run with other settings ({', '.join(changed)}): only the same run can go on there. "
             "Change them back, or choose another folder"

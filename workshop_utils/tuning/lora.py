@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from workshop_utils.chat import models
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.gpt.config import ShareBelowOne, Size, checked
-from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.files import checksums, damage, json_object, write_text_atomically
 from workshop_utils.machine.hardware import short_path
 from workshop_utils.machine.profiles import Profile
 from workshop_utils.machine.quiet import quiet_libraries
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 PRECISIONS = ("nf4", "int8", "bfloat16", "float16", "float32")
-BELONGS = "workshop.json"  # beside an adapter: the base and the tokenizer that it was trained with
+BELONGS = "workshop.json"  # beside an adapter: the base and the tokenizer that it was trained with, and checksums
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 HEAD_BYTES = 1_000_000  # of each weight file that goes into a base's fingerprint
 
 
@@ -202,11 +203,12 @@ def save(tuned: LanguageModel, folder: Path | str) -> int:
     """
     folder = Path(folder)
     cast(Any, tuned.model).save_pretrained(folder)
-    path = folder / "adapter_config.json"
+    path = folder / CONFIG
     config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": tuned.name}
     write_text_atomically(json.dumps(config, indent=1) + "\n", path)  # a name, and no path of this machine
-    write_text_atomically(json.dumps(_belongs_to(tuned), indent=1) + "\n", folder / BELONGS)
-    return (folder / "adapter_model.safetensors").stat().st_size
+    noted = _belongs_to(tuned) | {"sha256": checksums(folder, (WEIGHTS, CONFIG))}
+    write_text_atomically(json.dumps(noted, indent=1) + "\n", folder / BELONGS)
+    return (folder / WEIGHTS).stat().st_size
 
 
 def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
@@ -223,10 +225,8 @@ def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
     from safetensors import SafetensorError
 
     where = short_path(Path(folder))
-    try:
-        belongs = json.loads((Path(folder) / BELONGS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AdapterError(f"{where} holds no adapter of ours ({error}): train one, or check the path") from error
+    if not (belongs := json_object(Path(folder) / BELONGS)):
+        raise AdapterError(f"{where} holds no adapter of ours (no {BELONGS}): train one, or check the path")
     found = _belongs_to(base)
     for part, what in (("base", "weights"), ("tokenizer", "tokenizer")):
         if belongs.get(part) != found[part]:
@@ -234,6 +234,8 @@ def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
                 f"the adapter in {where} was trained on {belongs.get('name')} with other {what} than those of "
                 f"{base.name} here, and only fits on top of that model: load the same version, or train it again"
             )
+    if wrong := damage(Path(folder), belongs.get("sha256", {})):
+        raise AdapterError(f"the adapter in {where} is damaged ({wrong}): copy or train it again")
     try:
         model = PeftModel.from_pretrained(base.model, folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import Messages, encode
+from workshop_utils.machine.files import keep_newest, seal
 from workshop_utils.machine.quiet import hushed
 from workshop_utils.tuning import lora
 
@@ -79,7 +80,6 @@ def build_trainer(
         eval_steps=config.eval_every,
         eval_on_start=bool(held_out),
         save_steps=config.checkpoint_every,
-        save_total_limit=2,
         seed=config.seed,
         data_seed=config.seed,
         report_to="none",
@@ -129,6 +129,10 @@ def _watch(quiet: bool) -> TrainerCallback:
 
     class Watch(TrainerCallback):
         overflows = 0  # in a row
+
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            seal(Path(args.output_dir, f"checkpoint-{state.global_step}"))  # its files are written one by one
+            keep_newest(Path(args.output_dir), "checkpoint-*", 2)  # the trainer goes by the clock, which may jump
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             if "loss" not in (logs or {}):
