@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from workshop_utils.gpt.config import GPTConfig as GPTConfig
 from workshop_utils.gpt.sampling import stream
 
+LOGITS = 2**29  # bytes of float32 logits that training holds at once; more are made in pieces
+
 
 def attention_weights(q: Tensor, k: Tensor) -> Tensor:
     """How much each position attends to itself and to each earlier one.
@@ -70,6 +72,41 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     x1, x2 = x.chunk(2, dim=-1)
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     return torch.cat((x1 * cos - x2 * sin, x2 * cos + x1 * sin), dim=-1)
+
+
+class CrossEntropyInPieces(torch.autograd.Function):
+    """The mean cross-entropy of head(x) without all of its logits in memory: some rows at a time.
+
+    The gradients of these rows' logits are made while they are there, so that nothing is computed twice. They are the
+    gradients of the sum; mean and loss scaling come in float32 in the backward pass, and float16 loses nothing small.
+
+    Source: the idea is that of Liger Kernel's fused linear cross-entropy (Hsu et al., arXiv 2410.10989).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, size: int) -> Tensor:
+        """x (N, C), weight (V, C), targets (N,) with -1 where a row does not count; size: rows of a piece."""
+        mixed = torch.is_autocast_enabled(x.device.type)
+        dtype = torch.get_autocast_dtype(x.device.type) if mixed else x.dtype
+        head, total = weight.to(dtype), torch.zeros((), device=x.device)
+        dx, dhead = torch.empty_like(x), torch.zeros_like(weight)
+        for rows in (slice(i, i + size) for i in range(0, x.size(0), size)):
+            inputs, counts = x[rows].to(dtype), (targets[rows] != -1).float()[:, None]
+            wanted = targets[rows].clamp(min=0)[:, None]
+            logs = (inputs @ head.T).float().log_softmax(dim=-1)
+            total = total - (logs.gather(1, wanted) * counts).sum()
+            error = logs.exp_().scatter_add_(1, wanted, -torch.ones_like(counts)).mul_(counts).to(dtype)  # p - one-hot
+            dx[rows] = (error @ head).to(x.dtype)
+            dhead += error.T @ inputs
+        n = (targets != -1).sum()
+        ctx.save_for_backward(dx, dhead, n)
+        return total / n
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+        """The gradients of x and weight."""
+        dx, dhead, n = ctx.saved_tensors
+        return dx * (gradient / n), dhead * (gradient / n), None, None
 
 
 class LayerCache:
@@ -238,6 +275,7 @@ class GPT(nn.Module):
         targets: Tensor | None = None,
         all_logits: bool = False,
         cache: list[LayerCache] | None = None,
+        only_loss: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Score the next token at every position.
 
@@ -246,6 +284,7 @@ class GPT(nn.Module):
             targets: the tokens that really came next (B, T), -1 where a position must not count.
             all_logits: without targets, give the logits of all positions and not only of the last.
             cache: from empty_cache; idx then holds only positions that are not yet in it.
+            only_loss: with targets, do not keep logits that are large; none are given then, only the loss.
 
         Returns:
             logits (B, T, vocab_size), without targets (B, 1, vocab_size), and the mean cross-entropy in nats or None.
@@ -269,6 +308,10 @@ class GPT(nn.Module):
         x = self.transformer["ln_f"](x)  # (B, T, C)
         if targets is None:
             return self.lm_head(x if all_logits else x[:, -1:]), None
+        size = max(1, LOGITS // (4 * self.config.vocab_size))  # rows
+        if only_loss and targets.numel() > size:
+            head = self.lm_head.weight
+            return x[:0], CrossEntropyInPieces.apply(x.flatten(0, 1), head, targets.flatten(), size)
         logits = self.lm_head(x)  # (B, T, vocab_size)
         loss = F.cross_entropy(logits.view(-1, logits.size(-1)).float(), targets.reshape(-1), ignore_index=-1)
         return logits, loss
