@@ -112,6 +112,9 @@ class CrossEntropyInPieces(torch.autograd.Function):
 class LayerCache:
     """Keys and values of one layer, kept so that generating a token costs one position instead of all of them."""
 
+    place: Tensor | None = None  # of a FixedCache
+    seen: Tensor | None = None
+
     def __init__(self, capacity: int) -> None:
         self.capacity, self.length = capacity, 0
 
@@ -123,7 +126,39 @@ class LayerCache:
         start, self.length = self.length, self.length + k.size(2)
         self.k[:, :, start : self.length] = k
         self.v[:, :, start : self.length] = v
+        return self.filled()
+
+    def fixed(self, place: Tensor, seen: Tensor) -> FixedCache:
+        """A FixedCache that goes on from here."""
+        return FixedCache(self, place, seen)
+
+    def filled(self) -> tuple[Tensor, Tensor]:
+        """Keys and values so far."""
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
+
+
+class FixedCache(LayerCache):
+    """The same for one new token after the other, in tensors of one size at one address, as a CUDA graph needs them."""
+
+    place: Tensor
+    seen: Tensor
+
+    def __init__(self, filled: LayerCache, place: Tensor, seen: Tensor) -> None:
+        """Go on from a filled cache.
+
+        Args:
+            filled: with the keys and values of the prompt.
+            place: (1,) the position of the new token.
+            seen: (1, capacity) 0 for the positions up to there and minus infinity for the others, added to the scores.
+        """
+        super().__init__(filled.capacity)
+        self.place, self.seen = place, seen
+        self.k, self.v = torch.zeros_like(filled.k), torch.zeros_like(filled.v)  # a hidden NaN would still be one
+        self.k[:, :, : filled.length], self.v[:, :, : filled.length] = filled.filled()
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the new position in its place; returns all positions, also those that are not filled yet."""
+        return self.k.index_copy_(2, self.place, k), self.v.index_copy_(2, self.place, v)
 
 
 def make_dropout(config: GPTConfig) -> nn.Module:
@@ -152,7 +187,7 @@ class CausalSelfAttention(nn.Module):
             k, v = cache.append(k, v)  # (B, n_head, S, head_dim): all S positions so far
         dropout = self.dropout if self.training else 0.0
         if T == 1 and k.size(2) > 1:  # one new token sees all the cached ones: nothing to mask
-            y = F.scaled_dot_product_attention(q, k, v)
+            y = F.scaled_dot_product_attention(q, k, v, cache.seen if cache is not None else None)
         elif self.kind == "written":
             y = written_attention(q, k, v, dropout)
         else:
@@ -297,11 +332,12 @@ class GPT(nn.Module):
         if end > limit:
             raise ValueError(f"the text is {end} tokens long and block_size is {limit}: cut it, idx[:, -{limit}:]")
         x = self.transformer["wte"](idx)  # (B, T) -> (B, T, C)
-        rope = None
+        rope, place = None, cache[0].place if cache else None
+        at = slice(start, end) if place is None else place
         if self.config.position == "learned":
-            x = x + self.transformer["wpe"](torch.arange(start, end, device=idx.device))  # (B, T, C) + (T, C)
+            x = x + self.transformer["wpe"].weight[at]  # (B, T, C) + (T, C)
         else:
-            rope = self.cos[start:end], self.sin[start:end]  # each (T, head_dim / 2)
+            rope = self.cos[at], self.sin[at]  # each (T, head_dim / 2)
         x = self.transformer["drop"](x)
         for i, block in enumerate(self.blocks):
             x = block(x, rope, cache[i] if cache else None)

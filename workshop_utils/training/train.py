@@ -112,7 +112,7 @@ def train(
                         scaler.scale(part).backward()  # weighted by tokens: a mean of means would be wrong
                     loss += part.detach()
                 if step + 1 < config.steps:
-                    batches.draw_ahead()
+                    batches.draw_ahead()  # while a GPU computes
                 for optimizer in optimizers:
                     scaler.unscale_(optimizer)
                 norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
