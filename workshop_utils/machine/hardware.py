@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import platform
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workshop_utils.gpt.config import GPTConfig, TrainConfig
+    from workshop_utils.gpt.config import GPTConfig
 
 CGROUP = Path("/sys/fs/cgroup")  # a container's own limits (version 2)
 
@@ -35,9 +34,6 @@ PEAKS: dict[str, dict[str, float]] = {
     "RTX 4090": {"float16": 165e12, "bfloat16": 165e12, "float32": 82.6e12},
     "RTX 3090": {"float16": 71e12, "bfloat16": 71e12, "float32": 35.6e12},
 }
-TENSOR_CORES = (8, 0)  # Ampere: from here on compiling pays, and float32 products may be made from TF32
-COMPILING_PAYS = 240.0  # seconds of computation: compiled kernels save about a quarter, and compiling takes a minute
-USUAL_SHARE, USUAL_PEAK = 0.3, 100e12  # of a GPU's peak that a training reaches; the peak of one that is not in PEAKS
 
 
 @dataclass(frozen=True)
@@ -161,30 +157,6 @@ def fastest_attention(config: GPTConfig, batch: tuple[int, int], device: str, dt
         milliseconds[kind] = sorted(times)[2]  # near the fastest: other programs only ever make it slower
     reason = ", ".join(f"{kind} {took:.1f} ms" for kind, took in milliseconds.items())
     return min(milliseconds, key=milliseconds.__getitem__), f"at {B} x {T} tokens: {reason}"
-
-
-def compiling_pays(config: TrainConfig, flops: float) -> tuple[bool, str]:
-    """Say whether a model should be compiled before it is trained, and why.
-
-    Args:
-        config: of the training.
-        flops: floating-point operations of the updates that are left.
-
-    Source: GPT-2 124M on one H200 in bf16, 32 x 1,024 tokens: 378,777 tokens/s, compiled 510,958; 30M parameters in
-        float16, 32 x 256 tokens: 693,637, compiled 670,982.
-    """
-    if config.device == "cpu":
-        return False, "on a CPU, where compiling takes longer than it saves in a short run"
-    gpu = find_gpu()
-    if gpu is None or gpu.capability < TENSOR_CORES:
-        return False, "below capability 8.0 compiled kernels of a small model in float16 were no faster"
-    if config.rows == "rows":
-        return False, "rows are of many lengths, and each could be compiled anew"
-    if importlib.util.find_spec("triton") is None:
-        return False, "Triton, which torch.compile needs, is not installed"
-    seconds = flops / (USUAL_SHARE * (peak_flops(gpu.name, config.dtype) or USUAL_PEAK))
-    length = f"about {seconds / 60:.0f} minutes of computation" if seconds > 90 else f"about {seconds:.0f} s of it"
-    return seconds >= COMPILING_PAYS, f"{length}; from {COMPILING_PAYS / 60:.0f} minutes on it pays"
 
 
 def peak_flops(device_name: str, dtype: str) -> float | None:

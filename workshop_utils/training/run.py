@@ -10,17 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.machine import compiling
 from workshop_utils.machine.energy import Energy, known_country
 from workshop_utils.machine.files import write_text_atomically
-from workshop_utils.machine.hardware import compiling_pays, fastest_attention
-from workshop_utils.machine.sentences import one_line
+from workshop_utils.machine.hardware import fastest_attention
 from workshop_utils.training.batches import Batches, next_batch, precision, unmoved
 from workshop_utils.training.processes import World, is_sharded
 from workshop_utils.training.run_folder import step_folders
@@ -102,28 +102,23 @@ def choose_attention(model: GPT, data: Batches, config: TrainConfig, world: Worl
 def compiled(module: nn.Module, data: Batches, progress: Progress) -> nn.Module:
     """What the loop calls: the model compiled, where that pays and works, else as it is; says which, and why."""
     run, config = progress.run, progress.run.config
-    updates, tokens = config.steps - run.steps_done, config.batch_size * run.model.config.block_size
-    flops = float(updates * config.grad_accum_steps * tokens * run.model.flops_per_token())
-    pays, reason = compiling_pays(config, flops) if config.compile == "auto" else (config.compile == "on", "asked for")
-    if pays and progress.world.size > 1:
-        pays, reason = False, "several processes compute it as it is"
+
+    def trial(called: nn.Module) -> None:
+        with unmoved(data), precision(config):
+            x, y, _ = next_batch(data, run.model, config, torch.Generator().manual_seed(config.seed))
+            cast("Tensor", called(x, y, only_loss=True)[1]).backward()
+
+    tokens = config.batch_size * config.grad_accum_steps * run.model.config.block_size
+    flops = float(run.model.flops_per_token()) * tokens * (config.steps - run.steps_done)
+    pays, why = compiling.compiling_pays(config, flops, progress.world.size)
     if pays:
-        progress.say("compiling the model, about a minute ...", end="\r")
-        began, found = time.perf_counter(), torch.compile(module)
-        try:
-            with unmoved(data), torch.random.fork_rng([0] if config.device == "cuda" else []):
-                x, y, _ = next_batch(data, run.model, config, torch.Generator().manual_seed(config.seed))
-                with precision(config):
-                    loss = found(x, y, only_loss=True)[1]
-                loss.backward()
-            module, progress.compiling = found, time.perf_counter() - began
-            progress.before = (progress.before[0] + progress.compiling, progress.before[1])
-            reason += f"; it took {progress.compiling:.0f} s"
-        except Exception as error:  # of the compiler, or of what it calls: the model works without
-            pays, reason = False, f"it failed with {one_line(error)[:200]}"
+        progress.say(f"compiling the model: {why} ...")
+        module, progress.compiling, went = compiling.compiled(module, trial)
         run.model.zero_grad(set_to_none=True)
-    if config.device != "cpu" or config.compile == "on":
-        progress.say(f"compiled: {'yes' if pays else 'no'} ({reason})")
+        progress.before = (run.seconds + progress.compiling, run.tokens)
+        progress.say(f"compiling the model: {went}")
+    elif config.device != "cpu":
+        progress.say(f"the model is not compiled: {why}")
     return module
 
 
