@@ -1,9 +1,9 @@
 """A machine with an NVIDIA GPU, measured with one command: all lessons as on a T4, training, fine-tuning, generation.
 
 `make gpu GPU_ARGS="--nanogpt PATH"`. What each part of train() and generate() is worth, on and off, says in 10 minutes
-`python bench/gpu.py --only throughput,ablations,generation --minutes 12 --nanogpt PATH`. It needs no network: the models
-have the real shapes and random weights. Each part runs in a process of its own with a limit on its time, and what it has
-found is written at once.
+`python bench/gpu.py --only throughput,ablations,generation --minutes 12 --nanogpt PATH`. It needs no network: models
+have the real shapes and random weights. Each part runs in a process of its own with a limit on its time, and what it
+has found is written at once.
 """
 
 from __future__ import annotations
