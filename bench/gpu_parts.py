@@ -31,6 +31,7 @@ from workshop_utils.command import kernel
 from workshop_utils.gpt import model as gpt_model
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.kernels.loss import loss_in_pieces
 from workshop_utils.machine import hardware, profiles
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import peak_flops, peak_memory_bytes
@@ -603,7 +604,7 @@ def losses(job: Job) -> None:
 
     def pieces() -> Tensor:
         with torch.autocast(device, dtype):
-            return gpt_model.CrossEntropyInPieces.apply(x, head, y, max(1, gpt_model.LOGITS // (4 * vocab)))
+            return loss_in_pieces(x, head, y, max(1, gpt_model.LOGITS // (4 * vocab)))
 
     ways: dict[str, Callable[[], Tensor]] = {"whole": whole}
     if hasattr(nn, "LinearCrossEntropyOptions"):  # since torch 2.13

@@ -7,7 +7,7 @@ of text.TokenFile and the loop of training.train. Read it from the top: each cla
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from workshop_utils.gpt.config import GPTConfig as GPTConfig
 from workshop_utils.gpt.sampling import stream
+from workshop_utils.kernels.graphs import recorded
+from workshop_utils.kernels.loss import loss_in_pieces
 
 LOGITS = 2**29  # bytes of float32 logits that training holds at once; more are made in pieces
 
@@ -74,46 +76,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((x1 * cos - x2 * sin, x2 * cos + x1 * sin), dim=-1)
 
 
-class CrossEntropyInPieces(torch.autograd.Function):
-    """The mean cross-entropy of head(x) without all of its logits in memory: some rows at a time.
-
-    The gradients of these rows' logits are made while they are there, so that nothing is computed twice. They are the
-    gradients of the sum; mean and loss scaling come in float32 in the backward pass, and float16 loses nothing small.
-
-    Source: the idea is that of Liger Kernel's fused linear cross-entropy (Hsu et al., arXiv 2410.10989).
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, size: int) -> Tensor:
-        """x (N, C), weight (V, C), targets (N,) with -1 where a row does not count; size: rows of a piece."""
-        mixed = torch.is_autocast_enabled(x.device.type)
-        dtype = torch.get_autocast_dtype(x.device.type) if mixed else x.dtype
-        head, total = weight.to(dtype), torch.zeros((), device=x.device)
-        dx, dhead = torch.empty_like(x), torch.zeros_like(weight)
-        for rows in (slice(i, i + size) for i in range(0, x.size(0), size)):
-            inputs, counts = x[rows].to(dtype), (targets[rows] != -1).float()[:, None]
-            wanted = targets[rows].clamp(min=0)[:, None]
-            logs = (inputs @ head.T).float().log_softmax(dim=-1)
-            total = total - (logs.gather(1, wanted) * counts).sum()
-            error = logs.exp_().scatter_add_(1, wanted, -torch.ones_like(counts)).mul_(counts).to(dtype)  # p - one-hot
-            dx[rows] = (error @ head).to(x.dtype)
-            dhead += error.T @ inputs
-        n = (targets != -1).sum()
-        ctx.save_for_backward(dx, dhead, n)
-        return total / n
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
-        """The gradients of x and weight."""
-        dx, dhead, n = ctx.saved_tensors
-        return dx * (gradient / n), dhead * (gradient / n), None, None
-
-
 class LayerCache:
     """Keys and values of one layer, kept so that generating a token costs one position instead of all of them."""
 
-    place: Tensor | None = None  # of a FixedCache
-    seen: Tensor | None = None
+    place: Tensor | None = None  # of a FixedCache: where the new position is
+    seen: Tensor | None = None  # and what is added to the scores
 
     def __init__(self, capacity: int) -> None:
         self.capacity, self.length = capacity, 0
@@ -128,37 +95,25 @@ class LayerCache:
         self.v[:, :, start : self.length] = v
         return self.filled()
 
-    def fixed(self, place: Tensor, seen: Tensor) -> FixedCache:
-        """A FixedCache that goes on from here."""
-        return FixedCache(self, place, seen)
-
     def filled(self) -> tuple[Tensor, Tensor]:
         """Keys and values so far."""
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
 
 class FixedCache(LayerCache):
-    """The same for one new token after the other, in tensors of one size at one address, as a CUDA graph needs them."""
-
-    place: Tensor
-    seen: Tensor
+    """The same for one new token after the other, in tensors that stay where they are, as a CUDA graph needs them."""
 
     def __init__(self, filled: LayerCache, place: Tensor, seen: Tensor) -> None:
-        """Go on from a filled cache.
-
-        Args:
-            filled: with the keys and values of the prompt.
-            place: (1,) the position of the new token.
-            seen: (1, capacity) 0 for the positions up to there and minus infinity for the others, added to the scores.
-        """
+        """Go on from a filled cache; place (1,), and seen (1, capacity): 0 up to there, minus infinity behind."""
         super().__init__(filled.capacity)
         self.place, self.seen = place, seen
-        self.k, self.v = torch.zeros_like(filled.k), torch.zeros_like(filled.v)  # a hidden NaN would still be one
+        self.k, self.v = torch.zeros_like(filled.k), torch.zeros_like(filled.v)  # a NaN would be one behind a mask, too
         self.k[:, :, : filled.length], self.v[:, :, : filled.length] = filled.filled()
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Put the new position in its place; returns all positions, also those that are not filled yet."""
-        return self.k.index_copy_(2, self.place, k), self.v.index_copy_(2, self.place, v)
+        """Put the new position in its place; returns all positions, also those that are still empty."""
+        place = cast("Tensor", self.place)
+        return self.k.index_copy_(2, place, k), self.v.index_copy_(2, place, v)
 
 
 def make_dropout(config: GPTConfig) -> nn.Module:
@@ -346,8 +301,7 @@ class GPT(nn.Module):
             return self.lm_head(x if all_logits else x[:, -1:]), None
         size = max(1, LOGITS // (4 * self.config.vocab_size))  # rows
         if only_loss and targets.numel() > size:
-            head = self.lm_head.weight
-            return x[:0], CrossEntropyInPieces.apply(x.flatten(0, 1), head, targets.flatten(), size)
+            return x[:0], loss_in_pieces(x.flatten(0, 1), self.lm_head.weight, targets.flatten(), size)
         logits = self.lm_head(x)  # (B, T, vocab_size)
         loss = F.cross_entropy(logits.view(-1, logits.size(-1)).float(), targets.reshape(-1), ignore_index=-1)
         return logits, loss
@@ -369,6 +323,32 @@ class GPT(nn.Module):
     def empty_cache(self) -> list[LayerCache]:
         """One LayerCache per layer, for `forward`."""
         return [LayerCache(self.config.block_size) for _ in range(self.config.n_layer)]
+
+    def fixed_step(self, cache: list[LayerCache]) -> Callable[[Tensor], Tensor]:
+        """What computes one new token behind a filled cache in tensors that stay where they are: (B, 1) -> logits.
+
+        On a GPU it is a CUDA graph, where that can be recorded. Its result is overwritten by the next call.
+        """
+        k, length = cache[0].k, cache[0].length
+        token = torch.zeros(k.size(0), 1, dtype=torch.int64, device=k.device)
+        place = torch.full((1,), length, device=k.device)
+        seen = k.new_full((1, cache[0].capacity), float("-inf"))
+        seen[:, :length] = 0.0
+        layers: list[LayerCache] = [FixedCache(layer, place, seen) for layer in cache]
+
+        def one_pass() -> Tensor:
+            seen.index_fill_(1, place, 0.0)  # these two lines are part of the graph, which runs no Python
+            logits, _ = self(token, cache=layers)
+            place.add_(1)
+            return cast("Tensor", logits)
+
+        step = (recorded(one_pass, lambda: place.fill_(length)) if k.is_cuda else None) or one_pass
+
+        def compute(new: Tensor) -> Tensor:
+            token.copy_(new)
+            return step()
+
+        return compute
 
     def stream(self, idx: Tensor, max_new_tokens: int, **options: Any) -> Iterator[Tensor]:
         """Continue the prompts (B, T) one token at a time: yields (B,) ids; arguments as in `sampling.stream`."""

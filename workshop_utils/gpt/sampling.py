@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from workshop_utils.gpt.decoding import make_decoder, worth_a_graph
+from workshop_utils.kernels.graphs import worth_recording
 
 if TYPE_CHECKING:
     import tiktoken
@@ -136,7 +136,7 @@ def stream(
     if idx.dim() != 2 or idx.size(1) == 0:
         raise ValueError(f"the prompt has shape {tuple(idx.shape)}: make it (batch, tokens), with at least one token")
     block_size = model.config.block_size
-    cache, decode, length = model.empty_cache() if use_cache else None, None, 0
+    cache, step, length = model.empty_cache() if use_cache else None, None, 0
     idx = new = idx[:, -block_size:]
     stopped = torch.zeros(idx.size(0), dtype=torch.bool, device=idx.device)
     was_training = model.training
@@ -145,9 +145,9 @@ def stream(
         for i in range(max_new_tokens):
             with torch.inference_mode():  # no_grad without its bookkeeping: in a small model a tenth of the time
                 if cache is not None and length + new.size(1) <= block_size:
-                    if i == 1 and (fixed or (fixed is None and worth_a_graph(model, new, max_new_tokens))):
-                        decode = make_decoder(model, cache)
-                    logits = decode(new) if decode is not None else model(new, cache=cache)[0]  # (B, 1, vocab_size)
+                    if i == 1 and (fixed or (fixed is None and worth_recording(model, new.device, max_new_tokens))):
+                        step = model.fixed_step(cache)
+                    logits = step(new) if step is not None else model(new, cache=cache)[0]  # (B, 1, vocab_size)
                     length += new.size(1)
                 else:  # the window is full and slides, so every position changes and nothing cached is valid
                     cache = None
