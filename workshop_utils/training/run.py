@@ -20,7 +20,7 @@ from workshop_utils.gpt.model import GPT
 from workshop_utils.machine import compiling
 from workshop_utils.machine.energy import Energy, known_country
 from workshop_utils.machine.files import write_text_atomically
-from workshop_utils.machine.hardware import fastest_attention
+from workshop_utils.machine.hardware import fastest_attention, home, peak_flops
 from workshop_utils.training.batches import Batches, next_batch, precision, unmoved
 from workshop_utils.training.processes import World, is_sharded
 from workshop_utils.training.run_folder import step_folders
@@ -63,8 +63,6 @@ class Run:
 
 def run_dir(name: str, gpt: GPTConfig, training: TrainConfig, fingerprint: str = "") -> Path:
     """A folder for exactly this run: the same settings find their checkpoints again, other settings never do."""
-    from workshop_utils.machine.hardware import home
-
     settings = json.dumps([gpt.to_dict(), training.to_dict(), fingerprint], sort_keys=True)
     return home() / "runs" / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
@@ -231,8 +229,6 @@ class Progress:
 
     def line(self, loss: float, rate: float) -> str:
         """How far, how good, how fast, how long still."""
-        from workshop_utils.machine.hardware import peak_flops
-
         run, config = self.run, self.run.config
         speed = run.tokens / max(run.seconds, 1e-9)
         eta = (run.seconds - self.compiling) / run.steps_done * (config.steps - run.steps_done)

@@ -12,8 +12,6 @@ meanwhile the next batches are drawn and sent.
 from __future__ import annotations
 
 import math
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ import torch
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.energy import track_energy
+from workshop_utils.machine.interrupts import interrupts
 from workshop_utils.machine.profiles import for_this_machine
 from workshop_utils.training import processes
 from workshop_utils.training.batches import Batches, Feed, next_batch, precision, unmoved
@@ -197,23 +196,3 @@ def own_random_numbers(config: TrainConfig, rank: int | None = None) -> Iterator
         if rank is not None:
             torch.manual_seed(config.seed + rank)
         yield
-
-
-@contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Turn the first Ctrl-C into a note, so that a step is never cut in half; the list is empty until then."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted  # signals only reach the main thread
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, frame: object) -> None:
-        noted.append(number)
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
