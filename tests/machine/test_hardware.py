@@ -92,7 +92,7 @@ def test_a_container_has_the_cores_and_the_memory_of_its_share(monkeypatch, tmp_
 @pytest.mark.parametrize(
     ("gpu", "changes", "flops", "pays", "words"),
     [
-        (None, {"device": "cpu"}, 1e20, False, "without CUDA"),
+        (None, {"device": "cpu"}, 1e20, False, ""),
         (("Tesla T4", (7, 5)), {"dtype": "float16"}, 1e20, False, "below capability 8.0"),
         (("NVIDIA L4", (8, 9)), {"rows": "rows"}, 1e20, False, "rows are of many lengths"),
         (("NVIDIA L4", (8, 9)), {}, 1e15, False, "about 0.5 minutes of computation are ahead, and it pays from 4 on"),

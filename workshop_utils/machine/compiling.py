@@ -21,7 +21,7 @@ USUAL_SHARE, USUAL_PEAK = 0.3, 100e12  # of a GPU's peak that a training reaches
 
 
 def compiling_pays(config: TrainConfig, flops: float, processes: int = 1) -> tuple[bool, str]:
-    """Say whether to compile a model before it is trained, and why.
+    """Say whether to compile a model before it is trained, and why, as a clause; "" needs no saying.
 
     Args:
         config: of the training; its `compile` decides where it is not "auto".
@@ -32,12 +32,12 @@ def compiling_pays(config: TrainConfig, flops: float, processes: int = 1) -> tup
         float16, 32 x 256 tokens: 693,637, compiled 670,982. On one CPU core, the pocket profile's GPT: 69 s to compile,
         and then .143 s for a step of .175 s.
     """
+    if config.device != "cuda" and config.compile != "on":
+        return False, ""  # as everywhere without CUDA, where a minute's wait would save little
     if processes > 1:
         return False, "several processes compute it as it is"
     if config.compile != "auto":
         return config.compile == "on", "the config says so"
-    if config.device != "cuda":
-        return False, "without CUDA it takes about a minute and was seen to save a fifth"
     gpu = find_gpu()
     if gpu is None or gpu.capability < AMPERE:
         return False, "below capability 8.0, in float16, compiled kernels were no faster"
@@ -50,24 +50,34 @@ def compiling_pays(config: TrainConfig, flops: float, processes: int = 1) -> tup
     return seconds >= PAYS_FROM, f"{length}, and it pays from {PAYS_FROM / 60:.0f} on"
 
 
-def compiled(module: nn.Module, trial: Callable[[nn.Module], None]) -> tuple[nn.Module, float, str]:
-    """Compile a module, and see that it works.
+def where_it_pays(
+    module: nn.Module, trial: Callable[[nn.Module], None], pays: tuple[bool, str], say: Callable[[str], None]
+) -> tuple[nn.Module, float]:
+    """Compile a module where that pays, and see that it works.
 
     Args:
         module: to be compiled.
         trial: calls what it is given, forward and backward, as it will be called; this is when torch compiles.
+        pays: from compiling_pays.
+        say: is told what is done, and why.
 
     Returns:
-        the compiled module, or, where that fails, the module; how many seconds it took; and how it went, as a clause.
+        the compiled module, or the module where that does not pay or fails, and how many seconds it took.
     """
     import torch
 
+    if not pays[0]:
+        if pays[1]:
+            say(f"the model is not compiled: {pays[1]}")
+        return module, 0.0
+    say(f"compiling the model: {pays[1]} ...")
     began = time.perf_counter()
     try:
         with torch.random.fork_rng(range(torch.cuda.device_count())):  # dropout draws in the trial, too
             found = torch.compile(module)
             trial(found)
     except Exception as error:  # of the compiler, or of what it calls
-        return module, time.perf_counter() - began, f"that failed: {one_line(error)[:200]}"
-    seconds = time.perf_counter() - began
-    return found, seconds, f"it took {seconds:.0f} s"
+        say(f"compiling the model: that failed: {one_line(error)[:200]}")
+        return module, time.perf_counter() - began
+    say(f"compiling the model: it took {time.perf_counter() - began:.0f} s")
+    return found, time.perf_counter() - began

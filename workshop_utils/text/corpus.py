@@ -32,8 +32,6 @@ HUB_SETS: dict[str, tuple[str | None, str]] = {
 }
 VAL_PERCENT = 2
 
-# --- the documents of a profile ------------------------------------------------------------------------------------
-
 
 def documents(profile: Profile, limit: int | None = None) -> Iterator[str]:
     """The texts that a profile trains on, one by one, never all in memory.

@@ -55,10 +55,9 @@ def next_batch(
 
 
 class Feed:
-    """The batches of a training, one after the other, in an order that the seed fixes.
+    """The batches of a training in an order that the seed fixes; those of the next update come while a GPU computes.
 
-    While a GPU computes, those of the next update are drawn and sent. `get_state` is the place of the first batch that
-    has not been used, as of a torch.Generator, so that a run that goes on draws the same ones again.
+    Its state is that of a torch.Generator before the first batch that has not been used: a run goes on with that one.
     """
 
     def __init__(self, data: Batches, model: GPT, config: TrainConfig) -> None:
@@ -68,9 +67,8 @@ class Feed:
 
     def next(self) -> tuple[Tensor, Tensor, int]:
         """The next batch, as next_batch gives it."""
-        if self.waiting:
-            return self.waiting.popleft()[1]
-        return next_batch(self.data, self.model, self.config, self.generator)
+        ahead = self.waiting.popleft()[1] if self.waiting else None
+        return ahead or next_batch(self.data, self.model, self.config, self.generator)
 
     def draw_ahead(self) -> None:
         """Draw the batches of the next update now; not on a CPU, nor from a stream, whose own place is kept too."""
@@ -101,6 +99,12 @@ def unmoved(data: Batches) -> Iterator[None]:
         yield
     finally:
         stream.load_state_dict(state)
+
+
+def any_batch(data: Batches, model: GPT, config: TrainConfig) -> tuple[Tensor, Tensor, int]:
+    """A batch to try something with, which the training will not miss."""
+    with unmoved(data):
+        return next_batch(data, model, config, torch.Generator().manual_seed(config.seed))
 
 
 def precision(config: TrainConfig) -> torch.autocast:

@@ -92,9 +92,7 @@ class Keeper:
     def save_if_due(self, last: bool, check: Callable[[], None]) -> None:
         """Save every checkpoint_every updates, at milestones, the best so far and the last; then delete old ones.
 
-        Args:
-            last: save in any case.
-            check: called before; raises where what has been trained is broken.
+        Before anything is written, `check` may raise.
         """
         run, config = self.run, self.run.config
         if run.out_dir is None:

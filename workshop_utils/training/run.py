@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from workshop_utils.machine import compiling
 from workshop_utils.machine.energy import Energy, known_country
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import fastest_attention, home, peak_flops
-from workshop_utils.training.batches import Batches, next_batch, precision, unmoved
+from workshop_utils.training.batches import Batches, any_batch, precision
 from workshop_utils.training.processes import World, is_sharded
 from workshop_utils.training.run_folder import step_folders
 
@@ -89,8 +89,7 @@ def check(model: GPT, data: Batches, config: TrainConfig) -> None:
 
 def choose_attention(model: GPT, data: Batches, config: TrainConfig, world: World) -> str:
     """Take the attention that is faster at the size of a real batch; returns which, and why."""
-    with unmoved(data):
-        x, *_ = next_batch(data, model, config, torch.Generator().manual_seed(config.seed))
+    x, *_ = any_batch(data, model, config)
     size = (x.size(0), x.size(1))
     kind, reason = world.from_main(lambda: fastest_attention(model.config, size, config.device, config.dtype))
     model.use_attention(kind)
@@ -102,21 +101,18 @@ def compiled(module: nn.Module, data: Batches, progress: Progress) -> nn.Module:
     run, config = progress.run, progress.run.config
 
     def trial(called: nn.Module) -> None:
-        with unmoved(data), precision(config):
-            x, y, _ = next_batch(data, run.model, config, torch.Generator().manual_seed(config.seed))
-            cast("Tensor", called(x, y, only_loss=True)[1]).backward()
+        x, y, _ = any_batch(data, run.model, config)
+        with precision(config):
+            loss = called(x, y, only_loss=True)[1]
+        loss.backward()
 
     tokens = config.batch_size * config.grad_accum_steps * run.model.config.block_size
     flops = float(run.model.flops_per_token()) * tokens * (config.steps - run.steps_done)
-    pays, why = compiling.compiling_pays(config, flops, progress.world.size)
-    if pays:
-        progress.say(f"compiling the model: {why} ...")
-        module, progress.compiling, went = compiling.compiled(module, trial)
-        run.model.zero_grad(set_to_none=True)
-        progress.before = (run.seconds + progress.compiling, run.tokens)
-        progress.say(f"compiling the model: {went}")
-    elif config.device != "cpu":
-        progress.say(f"the model is not compiled: {why}")
+    module, progress.compiling = compiling.where_it_pays(
+        module, trial, compiling.compiling_pays(config, flops, progress.world.size), progress.say
+    )
+    run.model.zero_grad(set_to_none=True)
+    progress.before = (run.seconds + progress.compiling, run.tokens)
     return module
 
 
@@ -173,10 +169,7 @@ class Progress:
         return step % self.run.config.log_every == 0 or step in (1, self.run.config.steps)
 
     def note(self, loss: Tensor, norm: Tensor, rate: float) -> None:
-        """Keep the figures of an update where they were computed; they are read when the history needs them.
-
-        On a CPU that is at once, and nothing broken is applied.
-        """
+        """Keep the figures of an update where they were computed, until the history needs them; on a CPU read at once."""
         step = self.run.steps_done + 1
         self.unread.append((step, rate, loss, norm))
         if self.run.config.device == "cpu" or self.logged(step):
