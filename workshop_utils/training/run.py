@@ -169,7 +169,7 @@ class Progress:
         return step % self.run.config.log_every == 0 or step in (1, self.run.config.steps)
 
     def note(self, loss: Tensor, norm: Tensor, rate: float) -> None:
-        """Keep the figures of an update where they were computed, until the history needs them; on a CPU read at once."""
+        """Keep the figures of an update on its device until the history needs them; a CPU's are read at once."""
         step = self.run.steps_done + 1
         self.unread.append((step, rate, loss, norm))
         if self.run.config.device == "cpu" or self.logged(step):
