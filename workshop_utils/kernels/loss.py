@@ -26,8 +26,8 @@ def loss_in_pieces(x: Tensor, head: Tensor, targets: Tensor, size: int) -> Tenso
 class _LossInPieces(torch.autograd.Function):
     """The gradients of a piece's logits are made while these are there, so that nothing is computed twice.
 
-    They are gradients of the sum. The mean, and a scale of the loss, come in float32 on the way back, so that float16
-    loses nothing small.
+    They are gradients of the sum, at most 1 each. The mean, which in float16 could make them 0, comes in float32 on the
+    way back, with whatever scale the loss has.
 
     Source: the idea is that of Liger Kernel (Hsu et al., arXiv 2410.10989); since 2.13 torch has such a loss as well,
         linear_cross_entropy.
