@@ -525,6 +525,9 @@ def ablations(job: Job) -> None:
         parts += ["compiling"] if name == "big" else []  # which "auto" leaves out on a T4
         what = f"train(), {'tiny' if job.tiny else name}, {batch} x {config.block_size:,}, {dtype}"
 
+        if name == "big" and job.nanogpt:
+            against_nanogpt(job, config, full, steps, rounds)
+
         def speed(*off: str) -> float:
             with without(*off) as changes:
                 return train_speed(config, full | changes, steps, device)[0]  # noqa: B023
@@ -541,8 +544,6 @@ def ablations(job: Job) -> None:
             peaks = [train_speed(config, full | whole, steps, device)[1] / 1e9]
         peaks.insert(0, train_speed(config, full, steps, device)[1] / 1e9)
         job.found(row(f"{what}: peak GB (peer: without the loss in pieces)", *peaks, better="lower"))
-        if name == "big" and job.nanogpt:
-            against_nanogpt(job, config, full, steps, rounds)
     losses(job)
 
 

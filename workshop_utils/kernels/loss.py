@@ -43,7 +43,7 @@ class _LossInPieces(torch.autograd.Function):
             rows = slice(start, start + size)
             inputs, counts = x[rows].to(dtype), (targets[rows] != -1).float()[:, None]
             wanted = targets[rows].clamp(min=0)[:, None]
-            logs = (inputs @ weight.T).float().log_softmax(dim=-1)  # (size, V)
+            logs = (inputs @ weight.T).log_softmax(dim=-1, dtype=torch.float32)  # (size, V)
             total = total - (logs.gather(1, wanted) * counts).sum()
             error = logs.exp_().scatter_add_(1, wanted, -torch.ones_like(counts)).mul_(counts).to(dtype)  # p - one-hot
             dx[rows] = (error @ weight).to(x.dtype)
