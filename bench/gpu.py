@@ -1,7 +1,9 @@
 """A machine with an NVIDIA GPU, measured with one command: all lessons as on a T4, training, fine-tuning, generation.
 
-`make gpu GPU_ARGS="--nanogpt PATH"`. It needs no network: the models have the real shapes and random weights. Each part
-runs in a process of its own with a limit on its time, and what it has found is written at once.
+`make gpu GPU_ARGS="--nanogpt PATH"`. What each part of train() and generate() is worth, on and off, says in 10 minutes
+`python bench/gpu.py --only throughput,ablations,generation --minutes 12 --nanogpt PATH`. It needs no network: models
+have the real shapes and random weights. Each part runs in a process of its own with a limit on its time, and what it
+has found is written at once.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class Part:
 # In this order; what is left of the time belongs to the lessons.
 PARTS = {
     "throughput": Part(150, needs_hub=False),
-    "generation": Part(30, needs_hub=False),
+    "ablations": Part(360, needs_hub=False),  # each compiles several times
+    "generation": Part(60, needs_hub=False),
     "hub": Part(120, needs_hub=False),
     "qlora": Part(60, as_t4=True),
     "qlora-bf16": Part(60, needs="unsloth"),  # what Unsloth is compared with
@@ -65,7 +68,8 @@ def arguments() -> argparse.Namespace:
     """The options of the command line."""
     parser = options(__doc__, BUILD)
     parser.add_argument("--tiny", dest="quick", action="store_true", help="the same as --quick: all of it, on a CPU")
-    parser.add_argument("--only", default=",".join(PARTS), help=f"these parts, with commas: {','.join(PARTS)}")
+    usual = ",".join(name for name in PARTS if name != "ablations")
+    parser.add_argument("--only", default=usual, help=f"these parts, with commas, of {','.join(PARTS)}")
     parser.add_argument("--lessons", nargs="+", default=[], help="only these lessons, as in 04 09")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for everything together")
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help="lessons side by side, where memory allows it")

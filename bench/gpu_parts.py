@@ -5,30 +5,37 @@ A part writes what it has found after every piece of work, so that whatever stop
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import shutil
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from common import ROOT, Row, rounds_row, row, take_turns
 from peers import Plain, choose_peer, same_shape
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from workshop_utils.command import kernel
+from workshop_utils.gpt import model as gpt_model
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.kernels.loss import loss_in_pieces
 from workshop_utils.machine import hardware, profiles
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import peak_flops, peak_memory_bytes
+from workshop_utils.training.batches import Feed
 from workshop_utils.training.train import train
 
 sys.path.append(str(ROOT / "tools"))
@@ -456,19 +463,186 @@ def against_train(
     """Tokens a second of train() and of the plain loop of the same model, in turns."""
 
     def ours() -> float:
-        fixed = {"rows": "windows", "learning_rate": RATE, "device": device, "country": "", "log_every": 1}
-        training = TrainConfig(steps=WARM_UP + steps, **fixed, **settings)
-        data, times = SameBatch(config.vocab_size), []
-
-        def note_time(*_: Any) -> None:
-            times.append(time.perf_counter())
-
-        run = train(GPT(config), data, None, training, quiet=True, on_step=note_time)
-        check_losses({"train()": [entry["loss"] for entry in run.history]}, config.vocab_size)
-        tokens = training.batch_size * training.grad_accum_steps * config.block_size
-        return steps * tokens / (times[-1] - times[WARM_UP - 1])
+        return train_speed(config, settings, steps, device)[0]
 
     return list(take_turns(ours, lambda: plain.speed(steps), rounds))
+
+
+def train_speed(config: GPTConfig, settings: dict[str, Any], steps: int, device: str) -> tuple[float, float]:
+    """Tokens a second of train() after its first updates, and its peak of memory in bytes."""
+    usual = {"rows": "windows", "learning_rate": RATE, "country": "", "compile": "off", "device": device}
+    training, times = TrainConfig(**usual | {"steps": WARM_UP + steps} | settings), []
+
+    def note_time(step: int, *_: Any) -> None:
+        if step in (WARM_UP, WARM_UP + steps):  # the only ones at which this bench waits
+            wait(device)
+            times.append(time.perf_counter())
+
+    forget_peak(device)
+    torch._dynamo.reset()  # each trial compiles anew, and none is refused as one too many
+    run = train(GPT(config), SameBatch(config.vocab_size), None, training, quiet=True, on_step=note_time)
+    check_losses({"train()": [entry["loss"] for entry in run.history]}, config.vocab_size)
+    tokens = training.batch_size * training.grad_accum_steps * config.block_size
+    return steps * tokens / (times[-1] - times[0]), peak_memory_bytes(device)
+
+
+# --- what each part of train() is worth
+
+NOTHING_IN_PIECES = 2**62  # for model.LOGITS
+
+
+@contextmanager
+def without(*parts: str) -> Iterator[dict[str, Any]]:
+    """Switch parts of train() off; gives the settings that go with it."""
+    settings: dict[str, Any] = {}
+    with ExitStack() as stack:
+        if "compiling" in parts:
+            settings["compile"] = "off"
+        if "figures read late" in parts:
+            settings["log_every"] = 1
+        if "the loss in pieces" in parts:
+            stack.enter_context(mock.patch.object(gpt_model, "LOGITS", NOTHING_IN_PIECES))
+        if "batches drawn ahead" in parts:
+            stack.enter_context(mock.patch.object(Feed, "draw_ahead"))
+        yield settings
+
+
+def ablations(job: Job) -> None:
+    """Tokens a second of train() with everything, and without one part at a time: the ratio is what it is worth."""
+    device = job.device
+    on = "on" if device == "cuda" else "off"
+    steps, rounds = (2, 1) if job.tiny else (30, 2)
+    count_synchronisations(job)
+    for name in ("big", "t4"):
+        shape, vocab = (SMALL, 128) if job.tiny else (profiles.MODELS[name], VOCAB)
+        config = GPTConfig(**{"vocab_size": vocab, "attention": "sdpa", "activation": "gelu"} | shape)
+        if job.tiny:
+            config = GPTConfig(**config.to_dict() | {"block_size": 16})
+        batch = 2 if job.tiny else {"big": 32 if _memory(device) > 48e9 else 8, "t4": 32}[name]
+        dtype = "bfloat16" if name == "big" or device == "cpu" else "float16"
+        full = {"batch_size": batch, "dtype": dtype, "log_every": 10, "compile": on if name == "big" else "off"}
+        parts = ["the loss in pieces", "figures read late", "batches drawn ahead"]
+        parts += ["compiling"] if name == "big" else []  # which "auto" leaves out on a T4
+        what = f"train(), {'tiny' if job.tiny else name}, {batch} x {config.block_size:,}, {dtype}"
+
+        if name == "big" and job.nanogpt:
+            against_nanogpt(job, config, full, steps, rounds)
+
+        def speed(*off: str) -> float:
+            with without(*off) as changes:
+                return train_speed(config, full | changes, steps, device)[0]  # noqa: B023
+
+        for off in [[part] for part in parts] + [parts]:
+            which, goal = (off[0], "") if len(off) == 1 else ("all of these", "ratio >= 1.3" if name == "t4" else "")
+            found = take_turns(speed, lambda: speed(*off), rounds)  # noqa: B023
+            job.found(rounds_row(f"{what}: tokens/s (peer: without {which})", *found, goal=goal))
+            hardware.give_back_gpu_memory()
+        if name == "t4":
+            also = take_turns(lambda: train_speed(config, full | {"compile": on}, steps, device)[0], speed, rounds)  # noqa: B023
+            job.found(rounds_row(f"{what}, compiled too: tokens/s (peer: not compiled)", *also))
+        with without("the loss in pieces") as whole:
+            peaks = [train_speed(config, full | whole, steps, device)[1] / 1e9]
+        peaks.insert(0, train_speed(config, full, steps, device)[1] / 1e9)
+        job.found(row(f"{what}: peak GB (peer: without the loss in pieces)", *peaks, better="lower"))
+    losses(job)
+
+
+def against_nanogpt(job: Job, config: GPTConfig, full: dict[str, Any], steps: int, rounds: int) -> None:
+    """train() with everything against nanoGPT's model, compiled, in a loop that never waits."""
+    peer = choose_peer(Path(job.nanogpt or ""))
+    shape = {name: getattr(config, name) for name in ("n_layer", "n_head", "n_embd", "bias")}
+    rows = SameBatch(config.vocab_size).batch("windows", full["batch_size"], config.block_size)
+    theirs = Trainee(
+        peer.model(config.vocab_size, config.block_size, **shape), rows, full["dtype"], job.device, compiled=True
+    )
+    theirs.warm_up()
+    ours, peers = [], []
+    for _ in range(rounds):
+        ours.append(train_speed(config, full, steps, job.device)[0])
+        theirs.called = torch.compile(theirs.model, backend="inductor" if job.device == "cuda" else "eager")
+        theirs.warm_up()  # train_speed has made torch forget what was compiled
+        peers.append(theirs.speed(steps))
+    what = f"train(), {'tiny' if job.tiny else 'GPT-2 124M'}: against {peer.name} compiled"
+    job.found(rounds_row(f"{what}, tokens/s", ours, peers, goal="ratio >= 1.1"))
+    job.found(*mfu(what, [ours, peers], config, job.device, full["dtype"]))
+
+
+def count_synchronisations(job: Job) -> None:
+    """How often an update of train() waits for the GPU, after torch's own count, between two that are logged."""
+    dtype = "float16" if job.device == "cuda" else "float32"
+    config = GPTConfig(vocab_size=128, block_size=16, attention="sdpa", **SMALL)
+    for optimizer in ("adamw", "muon"):
+        training = TrainConfig(steps=20, log_every=20, rows="windows", country="", device=job.device, dtype=dtype)
+        training = TrainConfig(**training.to_dict() | {"optimizer": optimizer, "compile": "off"})
+        seen: list[int] = []
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+
+            def watch(step: int, *_: Any) -> None:
+                if job.device == "cuda" and step in (5, 15):
+                    torch.cuda.set_sync_debug_mode("warn" if step == 5 else "default")
+                if step in (5, 15):
+                    seen.append(sum("synchroniz" in str(one.message) for one in said))  # noqa: B023
+
+            train(GPT(config), SameBatch(128), None, training, quiet=True, on_step=watch)
+        what = f"train(), {optimizer}, {dtype}: waits for the GPU in an update"
+        job.found(row(what, (seen[1] - seen[0]) / 10, better="lower"))
+        places = {f"{Path(one.filename).name}:{one.lineno}" for one in said if "synchroniz" in str(one.message)}
+        if places:
+            job.note(f"{optimizer} in {dtype} waits at {', '.join(sorted(places))}.")
+
+
+def losses(job: Job) -> None:
+    """Milliseconds and memory of head and cross-entropy, forward and backward: in pieces, whole, and by libraries."""
+    device, n, width, vocab = job.device, *((64, 32, 128) if job.tiny else (32 * 1024, 768, VOCAB))
+    dtype = torch.bfloat16
+    x = torch.randn(n, width, device=device, dtype=dtype, requires_grad=True)
+    head = torch.nn.Parameter(torch.randn(vocab, width, device=device) * 0.02)
+    y = torch.randint(vocab, (n,), device=device)
+
+    def whole() -> Tensor:
+        return F.cross_entropy((x @ head.to(dtype).T).float(), y, ignore_index=-1)
+
+    def pieces() -> Tensor:
+        with torch.autocast(device, dtype):
+            return loss_in_pieces(x, head, y, max(1, gpt_model.LOGITS // (4 * vocab)))
+
+    ways: dict[str, Callable[[], Tensor]] = {"whole": whole}
+    if hasattr(nn, "LinearCrossEntropyOptions"):  # since torch 2.13
+        options = nn.LinearCrossEntropyOptions()
+        ways["torch's own in chunks"] = lambda: F.linear_cross_entropy(x, head.to(dtype), y, options=options)
+    if device == "cuda" and importlib.util.find_spec("liger_kernel"):
+        from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss
+
+        fused = LigerFusedLinearCrossEntropyLoss(ignore_index=-1)
+        ways["Liger Kernel's"] = lambda: fused(head.to(dtype), x, y)
+    if device == "cuda" and importlib.util.find_spec("cut_cross_entropy"):
+        from cut_cross_entropy import linear_cross_entropy
+
+        ways["Apple's cut cross-entropy"] = lambda: linear_cross_entropy(x, head.to(dtype), y, ignore_index=-1)
+
+    def measured(way: Callable[[], Tensor]) -> tuple[float, float, Tensor]:
+        def once() -> Tensor:
+            x.grad = head.grad = None
+            loss = way()
+            loss.backward()
+            return loss.detach()
+
+        once()
+        held = torch.cuda.memory_allocated() if device == "cuda" else 0
+        forget_peak(device)
+        seconds, loss = timed(lambda: [once() for _ in range(5)][-1], device)
+        return 200 * seconds, (peak_memory_bytes(device) - held) / 1e9, loss
+
+    ours = measured(pieces)
+    for name, way in ways.items():
+        theirs = measured(way)
+        if abs(float(ours[2] - theirs[2])) > 0.05:
+            raise ValueError(f"the loss in pieces is {ours[2]:.3f} and {name} {theirs[2]:.3f}: one of them is broken")
+        what = f"head and loss of {n:,} x {width}, {vocab:,} tokens, in pieces (peer: {name})"
+        job.found(row(f"{what}: ms", ours[0], theirs[0], better="lower"))
+        if device == "cuda":
+            job.found(row(f"{what}: peak GB beside what was there", ours[1], theirs[1], better="lower"))
 
 
 # --- generation
@@ -492,8 +666,8 @@ def generation(job: Job) -> None:
         assert ids.shape == (1, 1 + new)
         return new / seconds
 
-    def ours() -> float:
-        return speed(lambda: model.generate(start, new))
+    def ours(**options: Any) -> float:
+        return speed(lambda: model.generate(start, new, **options))
 
     def peers() -> float:
         return speed(lambda: peer.generate(theirs, start, new))
@@ -501,7 +675,15 @@ def generation(job: Job) -> None:
     ours(), peers()  # a rehearsal
     name = "ours without its cache" if isinstance(peer, Plain) else peer.name
     what = f"generation, {'tiny' if job.tiny else 'GPT-2 124M'}, bf16, batch 1, {new} tokens: tokens/s (peer: {name})"
-    job.found(rounds_row(what, *take_turns(ours, peers, 1 if job.tiny else 3)))
+    rounds = 1 if job.tiny else 3
+    goal = "" if isinstance(peer, Plain) else "ratio >= 5"
+    job.found(rounds_row(what, *take_turns(ours, peers, rounds), goal=goal))
+    what = f"{what.partition(' (peer')[0]} (peer: ours without the CUDA graph)"
+    ours(fixed=False)
+    job.found(rounds_row(what, *take_turns(ours, lambda: ours(fixed=False), rounds)))
+    exact = GPT(model.config).to(device).eval()  # in float32 both write the same; 16 bits may round a tie elsewhere
+    texts = [exact.generate(start, new, temperature=0, fixed=kind) for kind in (None, False)]
+    job.found(row("greedy tokens that agree with and without the CUDA graph", float((texts[0] == texts[1]).sum() - 1)))
 
 
 # --- fine-tuning
@@ -560,6 +742,7 @@ def conversations(tokenizer: Any, n: int) -> list[list[dict[str, str]]]:
 PARTS: dict[str, Callable[[Job], None]] = {
     "hub": make_hub,
     "throughput": throughput,
+    "ablations": ablations,
     "generation": generation,
     "qlora": tuning,
     "qlora-bf16": tuning,

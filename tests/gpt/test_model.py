@@ -75,13 +75,14 @@ def test_a_position_never_sees_the_future(changes):
 
 
 @pytest.mark.parametrize("changes", SHAPES)
-@pytest.mark.parametrize("length", [3, 31])
+@pytest.mark.parametrize("length", [1, 3, 31, 40])
 def test_greedy_with_the_cache_equals_greedy_without(changes, length):
     model = small(**changes)
     prompt = ids(length=length)
     fast = model.generate(prompt, 45, temperature=0)  # 45 tokens: well beyond block_size, where the window slides
     slow = model.generate(prompt, 45, temperature=0, use_cache=False)
     assert torch.equal(fast, slow)
+    assert torch.equal(model.generate(prompt, 45, temperature=0, fixed=True), slow)  # as on a GPU, without its graph
     assert fast.shape == (2, length + 45)
 
 
@@ -123,6 +124,29 @@ def test_positions_with_target_minus_one_do_not_count():
     _, loss = model(x[:, :-1], targets)
     _, expected = model(x[:1, :5], x[:1, 1:6])
     assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rows", [1, 7, 39])
+def test_a_loss_in_pieces_has_the_value_and_the_gradients_of_the_whole(dtype, rows, monkeypatch):
+    x, targets = ids(), ids().roll(-1, dims=1)
+    targets[0, 5:] = -1  # a whole piece in which nothing counts
+
+    def loss_and_gradients(size):
+        monkeypatch.setattr("workshop_utils.gpt.model.LOGITS", size * 4 * 96)
+        model = small()
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            logits, loss = model(x, targets, only_loss=True)
+        (3 * loss).backward()
+        with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            assert model(x, targets, only_loss=True)[1].item() == loss.item()
+        return logits.numel(), loss.item(), torch.cat([p.grad.flatten() for p in model.parameters()])
+
+    whole, pieces = loss_and_gradients(40), loss_and_gradients(rows)
+    assert (whole[0], pieces[0]) == (40 * 96, 0)
+    tolerance = 1e-5 if dtype == torch.float32 else 0.02  # where 8 bits are rounded
+    assert pieces[1] == pytest.approx(whole[1], rel=tolerance)
+    assert (pieces[2] - whole[2]).norm() < tolerance * whole[2].norm()
 
 
 def test_top_k_top_p_and_temperature_change_what_is_drawn():

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from workshop_utils.machine import hardware
+from workshop_utils.gpt.config import TrainConfig
+from workshop_utils.machine import compiling, hardware
 from workshop_utils.machine.hub import hub_reachable, take_colab_secrets
 
 
@@ -86,6 +87,26 @@ def test_a_container_has_the_cores_and_the_memory_of_its_share(monkeypatch, tmp_
     (tmp_path / "memory.max").write_text("max\n")
     assert hardware.cores() == whole
     assert hardware.free_memory_bytes() > 60_000_000
+
+
+@pytest.mark.parametrize(
+    ("gpu", "changes", "flops", "pays", "words"),
+    [
+        (None, {"device": "cpu"}, 1e20, False, ""),
+        (("Tesla T4", (7, 5)), {"dtype": "float16"}, 1e20, False, "below capability 8.0"),
+        (("NVIDIA L4", (8, 9)), {"rows": "rows"}, 1e20, False, "rows are of many lengths"),
+        (("NVIDIA L4", (8, 9)), {}, 1e15, False, "about 0.5 minutes of computation are ahead, and it pays from 4 on"),
+        (("NVIDIA H200", (9, 0)), {}, 4.5e17, True, "about 25.3 minutes"),
+        (("a new one", (12, 0)), {}, 1e17, True, "about 55.6 minutes"),
+    ],
+)
+def test_compiling_pays_on_newer_gpus_and_in_longer_runs(gpu, changes, flops, pays, words, monkeypatch):
+    monkeypatch.setattr(compiling, "find_gpu", lambda: gpu and hardware.FoundGpu(*gpu, bytes=16))
+    monkeypatch.setattr(compiling.importlib.util, "find_spec", lambda name: name)
+    config = TrainConfig(**{"device": "cuda", "dtype": "bfloat16", "rows": "windows"} | changes)
+    found, reason = compiling.compiling_pays(config, flops)
+    assert found is pays
+    assert words in reason
 
 
 def test_peaks_are_those_of_the_device_and_dtype(monkeypatch):

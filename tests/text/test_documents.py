@@ -14,8 +14,9 @@ from pyarrow import parquet, table
 from workshop_utils.command import own_text
 from workshop_utils.command.own_text import read_corpus, split_text
 from workshop_utils.machine import hub as hub_module
+from workshop_utils.machine import text_files
+from workshop_utils.machine.text_files import BINARY
 from workshop_utils.text import corpus, documents, pocket_tokenizer, prepare, read_text, split_of
-from workshop_utils.text.corpus import BINARY
 
 TINY, FINEWEB = "roneneldan/TinyStories", "HuggingFaceFW/fineweb-edu"
 PROSE = "Die Straße war naß, die Mädchen gingen früh schlafen.\nÜber Nacht fiel Schnee auf das Dach, viel Schnee.\n"
@@ -55,7 +56,7 @@ def test_what_is_no_text_is_named_with_the_way_to_its_text(tmp_path, name, conte
     | st.builds(str.encode, st.text(max_size=60), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
 )
 def test_any_bytes_are_a_text_or_a_sentence(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(corpus, "PIECE", 7)  # a letter may lie across the border of two pieces
+    monkeypatch.setattr(text_files, "PIECE", 7)  # a letter may lie across the border of two pieces
     (tmp_path / "any.txt").write_bytes(content)
     expected = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     try:

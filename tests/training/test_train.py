@@ -19,9 +19,11 @@ from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.lessons.range_test import lr_range_test, steepest
 from workshop_utils.machine.energy import Energy
 from workshop_utils.machine.hardware import fastest_attention
+from workshop_utils.training import processes
+from workshop_utils.training.batches import Feed
 from workshop_utils.training.checkpoints import load_model
 from workshop_utils.training.optimizers import make_optimizers
-from workshop_utils.training.run import TrainingStopped, run_dir
+from workshop_utils.training.run import Progress, Run, TrainingStopped, run_dir
 from workshop_utils.training.run_folder import step_folders
 from workshop_utils.training.train import estimate_loss, rate_share, train
 
@@ -92,6 +94,70 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(data):
     for a, b in zip(whole.history, parts.history, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-5)
         assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=1e-4)
+
+
+@pytest.mark.parametrize("backend", [None, "aot_eager"])
+def test_fifty_steps_lose_what_a_plain_loop_loses(data, monkeypatch, capsys, backend):
+    """Compiled as on a GPU, with the loss in pieces and the figures read late, or as on a CPU."""
+    config = quick(steps=50, rows="windows", log_every=1, eval_every=50, compile="on" if backend else "off")
+    plain, batches, losses = small_gpt(), torch.Generator().manual_seed(config.seed), []
+    (optimizer,) = make_optimizers(plain, config)
+    for step in range(config.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * rate_share(step, config)
+        loss = plain(*data.batch("windows", config.batch_size, 64, batches))[1]
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    if backend:
+        compile_ = torch.compile
+        monkeypatch.setattr(torch, "compile", lambda model: compile_(model, backend=backend))
+        monkeypatch.setattr("workshop_utils.gpt.model.LOGITS", 50 * 4 * 320)
+    run = train(small_gpt(), data, None, config)
+    assert [entry["loss"] for entry in run.history] == pytest.approx(losses, rel=1e-3 if backend else 1e-6)
+    assert ("compiling the model: it took" in capsys.readouterr().out) is bool(backend)
+
+
+def test_a_model_that_cannot_be_compiled_is_trained_as_it_is(data, monkeypatch, capsys):
+    def broken(model):
+        raise RuntimeError("no compiler\nfound")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    run = train(small_gpt(), data, None, quick(compile="on"))
+    assert "compiling the model: that failed: RuntimeError: no compiler\n" in capsys.readouterr().out
+    assert torch.equal(weights(run.model), weights(train_quietly(data).model))
+
+
+def test_batches_drawn_ahead_keep_their_order_also_for_a_run_that_goes_on(data, monkeypatch):
+    model, config = small_gpt(), TrainConfig(device="cuda", grad_accum_steps=2)
+
+    def on_the_cpu(data, model, config, generator):
+        return data.batch("rows", 4, 64, generator)
+
+    monkeypatch.setattr("workshop_utils.training.batches.next_batch", on_the_cpu)
+    plain, ahead, resumed = (Feed(data, model, config) for _ in range(3))
+    expected = [plain.next() for _ in range(8)]
+    for i, (x, y) in enumerate(expected):
+        if i in (2, 4):
+            resumed.set_state(ahead.get_state())
+            assert torch.equal(resumed.next()[0], x)
+        assert torch.equal(torch.cat(ahead.next()), torch.cat([x, y]))
+        if i % 2:  # after the two parts of an update
+            ahead.draw_ahead()
+
+
+def test_what_a_gpu_computes_is_read_when_it_is_logged_or_saved_and_names_the_step_that_broke():
+    run = Run(small_gpt(), TrainConfig(device="cuda", steps=9, log_every=4))
+    progress = Progress(run, processes.World(), quiet=True)
+    progress.opened(None)
+    for loss in (5.0, 4.0, 3.0, 2.0, float("nan"), float("nan")):
+        progress.note(torch.tensor(loss), torch.tensor(1.0), 0.1)
+        progress.update(64)
+    assert [(entry["step"], entry["loss"]) for entry in run.history] == [(1, 5.0), (4, 2.0)]
+    with pytest.raises(TrainingStopped, match="not finite at step 5, where"):  # before a checkpoint
+        progress.read()
 
 
 def test_clipping_shortens_the_gradient_and_reports_its_true_length(data, monkeypatch):

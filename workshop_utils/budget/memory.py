@@ -1,7 +1,8 @@
 """What a training step keeps in memory, and when it is fullest: bytes on one device, good to a tenth.
 
 Each term is counted from what autograd saves for the operations of a block; the tests compare it with what torch really
-saves. Dropout is left out: on a GPU its masks add some 6% to the activations.
+saves. Dropout is left out: on a GPU its masks add some 6% to the activations. Logits count as a whole: where they are
+more than half a gigabyte in float32, train() makes them in pieces and stays below these figures.
 """
 
 from __future__ import annotations

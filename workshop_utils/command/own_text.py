@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop_utils.command.run_file import TRAIN, VAL, RunFile, read_json
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
-from workshop_utils.text.corpus import decoded, read_utf8
+from workshop_utils.machine.text_files import decoded, read_utf8
 from workshop_utils.text.tokenizer import END_OF_TEXT, TOKENIZER
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _check_reach(data: Batches, settings: Settings) -> None:
 
 
 def read_corpus(path: str | Path) -> bytes:
-    """Read a text file to train on: as text.corpus.read_utf8 does.
+    """Read a text file to train on: as machine.text_files.read_utf8 does.
 
     Args:
         path: the file.

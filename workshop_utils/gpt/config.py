@@ -157,6 +157,8 @@ class TrainConfig(Config):
     device: Annotated[str, one_of("cpu", "cuda", "mps")] = "cpu"  # "mps" is Apple's GPU
     # "float32", or mixed precision in "bfloat16" or "float16"
     dtype: Annotated[str, one_of("float32", "bfloat16", "float16")] = "float32"
+    # "auto" compiles the model where its device and the length of the run make that pay
+    compile: Annotated[str, one_of("auto", "on", "off")] = "auto"
     eval_every: Count = 200  # updates between two evaluations on the validation text
     eval_batches: Count = 20  # batches of an evaluation, always the same ones
     log_every: Count = 10  # updates between two entries in the history

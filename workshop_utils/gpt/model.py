@@ -7,7 +7,7 @@ of text.TokenFile and the loop of training.train. Read it from the top: each cla
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,6 +17,10 @@ from torch import Tensor, nn
 
 from workshop_utils.gpt.config import GPTConfig as GPTConfig
 from workshop_utils.gpt.sampling import stream
+from workshop_utils.kernels.graphs import recorded
+from workshop_utils.kernels.loss import loss_in_pieces
+
+LOGITS = 2**29  # bytes of float32 logits that training holds at once; more are made in pieces
 
 
 def attention_weights(q: Tensor, k: Tensor) -> Tensor:
@@ -75,6 +79,9 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class LayerCache:
     """Keys and values of one layer, kept so that generating a token costs one position instead of all of them."""
 
+    place: Tensor | None = None  # of a FixedCache: where the new position is
+    seen: Tensor | None = None  # and what is added to the scores
+
     def __init__(self, capacity: int) -> None:
         self.capacity, self.length = capacity, 0
 
@@ -86,7 +93,27 @@ class LayerCache:
         start, self.length = self.length, self.length + k.size(2)
         self.k[:, :, start : self.length] = k
         self.v[:, :, start : self.length] = v
+        return self.filled()
+
+    def filled(self) -> tuple[Tensor, Tensor]:
+        """Keys and values so far."""
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
+
+
+class FixedCache(LayerCache):
+    """The same for one new token after the other, in tensors that stay where they are, as a CUDA graph needs them."""
+
+    def __init__(self, filled: LayerCache, place: Tensor, seen: Tensor) -> None:
+        """Go on from a filled cache; place (1,), and seen (1, capacity): 0 up to there, minus infinity behind."""
+        super().__init__(filled.capacity)
+        self.place, self.seen = place, seen
+        self.k, self.v = torch.zeros_like(filled.k), torch.zeros_like(filled.v)  # a NaN would be one behind a mask, too
+        self.k[:, :, : filled.length], self.v[:, :, : filled.length] = filled.filled()
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the new position in its place; returns all positions, also those that are still empty."""
+        place = cast("Tensor", self.place)
+        return self.k.index_copy_(2, place, k), self.v.index_copy_(2, place, v)
 
 
 def make_dropout(config: GPTConfig) -> nn.Module:
@@ -115,7 +142,7 @@ class CausalSelfAttention(nn.Module):
             k, v = cache.append(k, v)  # (B, n_head, S, head_dim): all S positions so far
         dropout = self.dropout if self.training else 0.0
         if T == 1 and k.size(2) > 1:  # one new token sees all the cached ones: nothing to mask
-            y = F.scaled_dot_product_attention(q, k, v)
+            y = F.scaled_dot_product_attention(q, k, v, cache.seen if cache is not None else None)
         elif self.kind == "written":
             y = written_attention(q, k, v, dropout)
         else:
@@ -238,6 +265,7 @@ class GPT(nn.Module):
         targets: Tensor | None = None,
         all_logits: bool = False,
         cache: list[LayerCache] | None = None,
+        only_loss: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Score the next token at every position.
 
@@ -246,6 +274,7 @@ class GPT(nn.Module):
             targets: the tokens that really came next (B, T), -1 where a position must not count.
             all_logits: without targets, give the logits of all positions and not only of the last.
             cache: from empty_cache; idx then holds only positions that are not yet in it.
+            only_loss: with targets, do not keep logits that are large; none are given then, only the loss.
 
         Returns:
             logits (B, T, vocab_size), without targets (B, 1, vocab_size), and the mean cross-entropy in nats or None.
@@ -258,17 +287,21 @@ class GPT(nn.Module):
         if end > limit:
             raise ValueError(f"the text is {end} tokens long and block_size is {limit}: cut it, idx[:, -{limit}:]")
         x = self.transformer["wte"](idx)  # (B, T) -> (B, T, C)
-        rope = None
+        rope, place = None, cache[0].place if cache else None
+        at = slice(start, end) if place is None else place
         if self.config.position == "learned":
-            x = x + self.transformer["wpe"](torch.arange(start, end, device=idx.device))  # (B, T, C) + (T, C)
+            x = x + self.transformer["wpe"].weight[at]  # (B, T, C) + (T, C)
         else:
-            rope = self.cos[start:end], self.sin[start:end]  # each (T, head_dim / 2)
+            rope = self.cos[at], self.sin[at]  # each (T, head_dim / 2)
         x = self.transformer["drop"](x)
         for i, block in enumerate(self.blocks):
             x = block(x, rope, cache[i] if cache else None)
         x = self.transformer["ln_f"](x)  # (B, T, C)
         if targets is None:
             return self.lm_head(x if all_logits else x[:, -1:]), None
+        size = max(1, LOGITS // (4 * self.config.vocab_size))  # rows
+        if only_loss and targets.numel() > size:
+            return x[:0], loss_in_pieces(x.flatten(0, 1), self.lm_head.weight, targets.flatten(), size)
         logits = self.lm_head(x)  # (B, T, vocab_size)
         loss = F.cross_entropy(logits.view(-1, logits.size(-1)).float(), targets.reshape(-1), ignore_index=-1)
         return logits, loss
@@ -290,6 +323,32 @@ class GPT(nn.Module):
     def empty_cache(self) -> list[LayerCache]:
         """One LayerCache per layer, for `forward`."""
         return [LayerCache(self.config.block_size) for _ in range(self.config.n_layer)]
+
+    def fixed_step(self, cache: list[LayerCache]) -> Callable[[Tensor], Tensor]:
+        """What computes one new token behind a filled cache in tensors that stay where they are: (B, 1) -> logits.
+
+        On a GPU it is a CUDA graph, where that can be recorded. Its result is overwritten by the next call.
+        """
+        k, length = cache[0].k, cache[0].length
+        token = torch.zeros(k.size(0), 1, dtype=torch.int64, device=k.device)
+        place = torch.full((1,), length, device=k.device)
+        seen = k.new_full((1, cache[0].capacity), float("-inf"))
+        seen[:, :length] = 0.0
+        layers: list[LayerCache] = [FixedCache(layer, place, seen) for layer in cache]
+
+        def one_pass() -> Tensor:
+            seen.index_fill_(1, place, 0.0)  # these two lines are part of the graph, which runs no Python
+            logits, _ = self(token, cache=layers)
+            place.add_(1)
+            return cast("Tensor", logits)
+
+        step = (recorded(one_pass, lambda: place.fill_(length)) if k.is_cuda else None) or one_pass
+
+        def compute(new: Tensor) -> Tensor:
+            token.copy_(new)
+            return step()
+
+        return compute
 
     def stream(self, idx: Tensor, max_new_tokens: int, **options: Any) -> Iterator[Tensor]:
         """Continue the prompts (B, T) one token at a time: yields (B,) ids; arguments as in `sampling.stream`."""

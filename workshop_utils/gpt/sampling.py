@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from workshop_utils.kernels.graphs import worth_recording
+
 if TYPE_CHECKING:
     import tiktoken
 
@@ -109,6 +111,7 @@ def stream(
     stop_token: int | None = None,
     generator: torch.Generator | None = None,
     use_cache: bool = True,
+    fixed: bool | None = None,
 ) -> Iterator[Tensor]:
     """Continue every row of idx one token at a time, for showing text as it appears.
 
@@ -122,6 +125,7 @@ def stream(
         stop_token: a row that draws it stops, and goes on yielding it until all rows have stopped.
         generator: source of the random numbers, on the model's device; the same state gives the same text.
         use_cache: keep keys and values of earlier positions. The text is the same, only faster.
+        fixed: keep them in tensors of fixed size, which a GPU replays as one CUDA graph; None does so on a GPU.
 
     Yields:
         (B,) the next token of every row.
@@ -132,16 +136,19 @@ def stream(
     if idx.dim() != 2 or idx.size(1) == 0:
         raise ValueError(f"the prompt has shape {tuple(idx.shape)}: make it (batch, tokens), with at least one token")
     block_size = model.config.block_size
-    cache = model.empty_cache() if use_cache else None
+    cache, step, length = model.empty_cache() if use_cache else None, None, 0
     idx = new = idx[:, -block_size:]
     stopped = torch.zeros(idx.size(0), dtype=torch.bool, device=idx.device)
     was_training = model.training
     model.eval()
     try:
-        for _ in range(max_new_tokens):
+        for i in range(max_new_tokens):
             with torch.inference_mode():  # no_grad without its bookkeeping: in a small model a tenth of the time
-                if cache is not None and cache[0].length + new.size(1) <= block_size:
-                    logits, _ = model(new, cache=cache)  # (B, 1, vocab_size)
+                if cache is not None and length + new.size(1) <= block_size:
+                    if i == 1 and (fixed or (fixed is None and worth_recording(model, new.device, max_new_tokens))):
+                        step = model.fixed_step(cache)
+                    logits = step(new) if step is not None else model(new, cache=cache)[0]  # (B, 1, vocab_size)
+                    length += new.size(1)
                 else:  # the window is full and slides, so every position changes and nothing cached is valid
                     cache = None
                     logits, _ = model(idx)

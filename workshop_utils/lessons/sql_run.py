@@ -53,7 +53,7 @@ def data_for(profile: Profile, n: int = 100) -> Data:
         n: held-out examples in each set; a few where WORKSHOP_HURRY=1 is set.
 
     Raises:
-        ConnectionError, FileNotFoundError, ValueError: as in text.corpus.hub_rows.
+        ConnectionError, FileNotFoundError, ValueError: as in machine.hub_rows.
     """
     n, run = 8 if hurried() else n, config(profile)
     needed = run.steps * run.batch_size * run.grad_accum_steps

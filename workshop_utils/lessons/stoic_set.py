@@ -87,7 +87,7 @@ def load(path: str | Path | None = None) -> list[Pair]:
         ValueError: it is empty, or not UTF-8, or a row is not as it should be; file, line and field are named.
     """
     from workshop_utils.machine.hardware import short_path
-    from workshop_utils.text.corpus import read_text
+    from workshop_utils.machine.text_files import read_text
 
     path = FILE if path is None else Path(path)
     pairs: list[Pair] = []

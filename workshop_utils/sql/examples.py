@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import conversation
+from workshop_utils.machine.hub_rows import hub_rows
 from workshop_utils.pocket.shops import Asked
 from workshop_utils.sql import form
 from workshop_utils.sql.judge import Verdict, judge
 from workshop_utils.sql.sandbox import Sandbox
-from workshop_utils.text.corpus import hub_rows
 
 HUB_SET = "gretelai/synthetic_text_to_sql"
 COLUMNS = ("sql_context", "sql_prompt", "sql")
@@ -62,7 +62,7 @@ def of_hub(n: int, split: str = "train", sandbox: Sandbox | None = None) -> list
         sandbox: tries each gold query; None takes all that begin with SELECT or WITH.
 
     Raises:
-        ConnectionError, FileNotFoundError, ValueError: as in text.corpus.hub_rows.
+        ConnectionError, FileNotFoundError, ValueError: as in machine.hub_rows.
     """
     found: list[Example] = []
     for row in hub_rows(HUB_SET, COLUMNS, split=split):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
@@ -29,8 +30,10 @@ class Batches(Protocol):
     ) -> tuple[Tensor, Tensor]: ...
 
 
-def next_batch(data: Batches, model: GPT, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The next batch of a generator, x and y (B, T), on the device that the config names.
+def next_batch(
+    data: Batches, model: GPT, config: TrainConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor, int]:
+    """The next batch of a generator, x and y (B, T), on the device that the config names, and how many y count.
 
     Of several processes each draws the whole batch alike and keeps its own B rows: so many processes with B rows each
     do in one update exactly what one process does with all of these rows. A stream that is divided between them gives
@@ -45,11 +48,45 @@ def next_batch(data: Batches, model: GPT, config: TrainConfig, generator: torch.
     shares = here.shares(data)
     x, y = data.batch(config.rows, config.batch_size * shares, model.config.block_size, generator)
     x, y = here.rows(x, shares), here.rows(y, shares)
+    n = int((y != -1).sum())  # here, since to count on a GPU means to wait for it
     if config.device == "mps":  # shares the CPU's memory
-        return x.to("mps"), y.to("mps")
+        x, y = x.to("mps"), y.to("mps")
     if config.device == "cuda":  # pinned memory lets the copy run beside the computation
         x, y = (tensor.pin_memory().to(config.device, non_blocking=True) for tensor in (x, y))
-    return x, y
+    return x, y, n
+
+
+class Feed:
+    """The batches of a training in an order that the seed fixes; those of the next update come while a GPU computes.
+
+    Its state is that of a torch.Generator before the first batch that has not been used: a run goes on with that one.
+    """
+
+    def __init__(self, data: Batches, model: GPT, config: TrainConfig) -> None:
+        self.data, self.model, self.config = data, model, config
+        self.generator = torch.Generator().manual_seed(config.seed)  # the same in all processes
+        self.waiting: deque[tuple[Tensor, tuple[Tensor, Tensor, int]]] = deque()  # each with the state before it
+
+    def next(self) -> tuple[Tensor, Tensor, int]:
+        """The next batch, as next_batch gives it."""
+        ahead = self.waiting.popleft()[1] if self.waiting else None
+        return ahead or next_batch(self.data, self.model, self.config, self.generator)
+
+    def draw_ahead(self) -> None:
+        """Draw the batches of the next update now; not on a CPU, nor from a stream, whose own place is kept too."""
+        if self.config.device != "cpu" and not hasattr(self.data, "state_dict"):
+            for _ in range(self.config.grad_accum_steps):
+                before = self.generator.get_state()
+                self.waiting.append((before, next_batch(self.data, self.model, self.config, self.generator)))
+
+    def get_state(self) -> Tensor:
+        """Where the batches are that have not been used."""
+        return self.waiting[0][0] if self.waiting else self.generator.get_state()
+
+    def set_state(self, state: Tensor) -> None:
+        """Go on from there."""
+        self.waiting.clear()
+        self.generator.set_state(state)
 
 
 @contextmanager
@@ -64,6 +101,12 @@ def unmoved(data: Batches) -> Iterator[None]:
         yield
     finally:
         stream.load_state_dict(state)
+
+
+def any_batch(data: Batches, model: GPT, config: TrainConfig) -> tuple[Tensor, Tensor, int]:
+    """A batch to try something with, which the training will not miss."""
+    with unmoved(data):
+        return next_batch(data, model, config, torch.Generator().manual_seed(config.seed))
 
 
 def precision(config: TrainConfig) -> torch.autocast:

@@ -38,12 +38,12 @@ from workshop_utils.training.run_folder import (
 if TYPE_CHECKING:
     import tiktoken
 
-    from workshop_utils.training.batches import Batches
+    from workshop_utils.training.batches import Batches, Feed
     from workshop_utils.training.run import Run
 
 T = TypeVar("T")
 BEST = "best.json"
-FREE = ("log_every", "checkpoint_every", "keep", "country")  # settings that a resumed run may change
+FREE = ("log_every", "checkpoint_every", "keep", "country", "compile")  # settings that a resumed run may change
 
 
 class Keeper:
@@ -55,7 +55,7 @@ class Keeper:
         data: Batches,
         optimizers: list[torch.optim.Optimizer],
         scaler: torch.amp.GradScaler,
-        batches: torch.Generator,
+        batches: Feed,
         world: processes.World,
     ) -> None:
         self.run, self.data, self.optimizers, self.scaler = run, data, optimizers, scaler
@@ -89,8 +89,11 @@ class Keeper:
             )
         return newest(out_dir)
 
-    def save_if_due(self, last: bool) -> None:
-        """Save every checkpoint_every updates, at milestones, the best so far and the last; then delete old ones."""
+    def save_if_due(self, last: bool, check: Callable[[], None]) -> None:
+        """Save every checkpoint_every updates, at milestones, the best so far and the last; then delete old ones.
+
+        Before anything is written, `check` may raise.
+        """
         run, config = self.run, self.run.config
         if run.out_dir is None:
             return
@@ -99,6 +102,7 @@ class Keeper:
         best = run.best_step == run.steps_done
         if not (due or best or last or run.steps_done in milestones):
             return
+        check()
         weights, tensors, state = self._state()
         if not self.world.is_main:
             return

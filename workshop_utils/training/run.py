@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.machine import compiling
 from workshop_utils.machine.energy import Energy, known_country
 from workshop_utils.machine.files import write_text_atomically
-from workshop_utils.machine.hardware import fastest_attention
-from workshop_utils.training.batches import Batches, next_batch, unmoved
+from workshop_utils.machine.hardware import fastest_attention, home, peak_flops
+from workshop_utils.training.batches import Batches, any_batch, precision
 from workshop_utils.training.processes import World, is_sharded
 from workshop_utils.training.run_folder import step_folders
 
@@ -61,8 +63,6 @@ class Run:
 
 def run_dir(name: str, gpt: GPTConfig, training: TrainConfig, fingerprint: str = "") -> Path:
     """A folder for exactly this run: the same settings find their checkpoints again, other settings never do."""
-    from workshop_utils.machine.hardware import home
-
     settings = json.dumps([gpt.to_dict(), training.to_dict(), fingerprint], sort_keys=True)
     return home() / "runs" / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
@@ -89,12 +89,31 @@ def check(model: GPT, data: Batches, config: TrainConfig) -> None:
 
 def choose_attention(model: GPT, data: Batches, config: TrainConfig, world: World) -> str:
     """Take the attention that is faster at the size of a real batch; returns which, and why."""
-    with unmoved(data):
-        x, _ = next_batch(data, model, config, torch.Generator().manual_seed(config.seed))
+    x, *_ = any_batch(data, model, config)
     size = (x.size(0), x.size(1))
     kind, reason = world.from_main(lambda: fastest_attention(model.config, size, config.device, config.dtype))
     model.use_attention(kind)
     return f"attention: {kind} ({reason})"
+
+
+def compiled(module: nn.Module, data: Batches, progress: Progress) -> nn.Module:
+    """What the loop calls: the model compiled, where that pays and works, else as it is; says which, and why."""
+    run, config = progress.run, progress.run.config
+
+    def trial(called: nn.Module) -> None:
+        x, y, _ = any_batch(data, run.model, config)
+        with precision(config):
+            loss = called(x, y, only_loss=True)[1]
+        loss.backward()
+
+    tokens = config.batch_size * config.grad_accum_steps * run.model.config.block_size
+    flops = float(run.model.flops_per_token()) * tokens * (config.steps - run.steps_done)
+    module, progress.compiling = compiling.where_it_pays(
+        module, trial, compiling.compiling_pays(config, flops, progress.world.size), progress.say
+    )
+    run.model.zero_grad(set_to_none=True)
+    progress.before = (run.seconds + progress.compiling, run.tokens)
+    return module
 
 
 @contextmanager
@@ -127,6 +146,9 @@ class Progress:
     def __init__(self, run: Run, world: World, quiet: bool) -> None:
         self.run, self.world, self.quiet = run, world, quiet or not world.is_main
         self.printed, self.before = 0.0, (0.0, 0)
+        self.compiling = 0.0  # seconds, in which nothing is trained
+        self.unread: list[tuple[int, float, Tensor, Tensor]] = []  # step, rate, loss and gradient norm
+        self.last = (0.0, 0.0, 0.0)  # loss, rate and gradient norm, as they were read
 
     def say(self, text: str, end: str = "\n") -> None:
         if not self.quiet:
@@ -142,25 +164,54 @@ class Progress:
         self.began = time.perf_counter() - run.seconds
         self.before = (run.seconds, run.tokens)
 
-    def diverged(self, loss: float, rate: float) -> TrainingStopped:
+    def logged(self, step: int) -> bool:
+        """Whether the history gets an entry after a step."""
+        return step % self.run.config.log_every == 0 or step in (1, self.run.config.steps)
+
+    def note(self, loss: Tensor, norm: Tensor, rate: float) -> None:
+        """Keep the figures of an update on its device until the history needs them; a CPU's are read at once."""
+        step = self.run.steps_done + 1
+        self.unread.append((step, rate, loss, norm))
+        if self.run.config.device == "cpu" or self.logged(step):
+            self.read()
+
+    def read(self) -> None:
+        """Fetch what was noted, for which the device must have finished it.
+
+        Raises:
+            TrainingStopped: a loss or a gradient is not finite.
+        """
+        if not self.unread:
+            return
+        values = torch.stack([value.float() for *_, loss, norm in self.unread for value in (loss, norm)]).tolist()
+        overflows = self.run.config.dtype == "float16"  # of gradients: the scaler leaves these updates out
+        for step, rate, *_ in self.unread:
+            loss, length = self.world.sum(values.pop(0)) / self.world.size, values.pop(0)
+            if not math.isfinite(loss) or not (math.isfinite(length) or overflows):
+                raise self.diverged(step, loss, rate)
+            self.last = (loss, rate, length)
+        self.unread.clear()
+
+    def diverged(self, step: int, loss: float, rate: float) -> TrainingStopped:
         """The error that says where the loss or the gradient stopped being finite."""
         run = self.run
         last = step_folders(run.out_dir)[-1:] if run.out_dir else []
         kept = f"the last checkpoint is {last[0]}" if last else "no checkpoint had been written yet"
         return TrainingStopped(
-            f"the loss (now {loss}) or its gradient is not finite at step {run.steps_done + 1:,}, where the learning "
+            f"the loss (now {loss}) or its gradient is not finite at step {step:,}, where the learning "
             f"rate was {rate:.1e}: updates this large throw the weights off; {kept}. Halve learning_rate or "
             "lengthen warmup, and look at the rows of that step if it happens again",
             run.history,
         )
 
-    def update(self, loss: float, rate: float, length: float, tokens: int) -> None:
+    def update(self, tokens: int) -> None:
         """Count an update, add it to the history if it is time to, and show now and then how far it is."""
         run, config = self.run, self.run.config
         run.steps_done, run.tokens = run.steps_done + 1, run.tokens + tokens
         run.seconds, last = time.perf_counter() - self.began, run.steps_done == config.steps
-        if not (run.steps_done % config.log_every == 0 or run.steps_done == 1 or last):
+        if not self.logged(run.steps_done):
             return
+        loss, rate, length = self.last
         seconds, tokens = run.seconds - self.before[0], run.tokens - self.before[1]
         self.before = (run.seconds, run.tokens)
         entry = {"step": run.steps_done, "loss": loss, "lr": rate, "grad_norm": length}
@@ -171,11 +222,9 @@ class Progress:
 
     def line(self, loss: float, rate: float) -> str:
         """How far, how good, how fast, how long still."""
-        from workshop_utils.machine.hardware import peak_flops
-
         run, config = self.run, self.run.config
         speed = run.tokens / max(run.seconds, 1e-9)
-        eta = run.seconds / run.steps_done * (config.steps - run.steps_done)
+        eta = (run.seconds - self.compiling) / run.steps_done * (config.steps - run.steps_done)
         peak = peak_flops(config.device, config.dtype)
         mfu = f"  MFU {speed * run.model.flops_per_token() / peak / self.world.size:.0%}" if peak else ""
         return (

@@ -3,14 +3,15 @@
 It takes a GPT and token files, and leaves checkpoints, a history and an energy bill behind. `train` is meant to be read
 from top to bottom. One update of it goes through batches.py, text/token_file.py and gpt/model.py; what it asks of
 processes.py changes nothing in a process on its own. torch's own random numbers, which dropout draws from, differ from
-process to process; `batches` is the generator that all of them share.
+process to process; the order of the batches is the same in all of them.
+
+On a GPU nothing in an update waits for it: the loss and the length of the gradient stay there until they are read, and
+meanwhile the next batches are drawn and sent.
 """
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +22,13 @@ import torch
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.energy import track_energy
+from workshop_utils.machine.interrupts import interrupts
 from workshop_utils.machine.profiles import for_this_machine
 from workshop_utils.training import processes
-from workshop_utils.training.batches import Batches, next_batch, precision, unmoved
+from workshop_utils.training.batches import Batches, Feed, next_batch, precision, unmoved
 from workshop_utils.training.checkpoints import Keeper
 from workshop_utils.training.optimizers import make_optimizers
-from workshop_utils.training.run import Progress, Run, check, choose_attention, out_of_memory
+from workshop_utils.training.run import Progress, Run, check, choose_attention, compiled, out_of_memory
 from workshop_utils.training.run_folder import only_run
 
 OnStep = Callable[[int, GPT, list[dict[str, Any]]], None]
@@ -81,7 +83,7 @@ def train(
         module = processes.wrap(model, parallel, config.device, world)  # what is called in training
         optimizers = make_optimizers(model, config)
         scaler = torch.amp.GradScaler(config.device, enabled=config.dtype == "float16")
-        batches = torch.Generator().manual_seed(config.seed)  # the order of the batches, the same in all processes
+        batches = Feed(train_data, model, config)
         check(model, train_data, config)
         keeper = Keeper(run, train_data, optimizers, scaler, batches, world)
         resumed_from = keeper.open(resume)
@@ -92,34 +94,34 @@ def train(
             return run
         model.train()
         with track_energy(config.country) as energy, interrupts() as interrupted, out_of_memory(run):
+            module = compiled(module, train_data, progress)
             for step in range(run.steps_done, config.steps):
                 share = rates[step] / config.learning_rate if rates else rate_share(step, config)
                 for optimizer in optimizers:
                     for group in optimizer.param_groups:
                         group["lr"] = group["peak"] * share
                 rate = config.learning_rate * share
-                parts = [next_batch(train_data, model, config, batches) for _ in range(config.grad_accum_steps)]
-                tokens = [int((y != -1).sum()) for _, y in parts]  # targets that count in the loss
-                n_tokens, loss = int(world.sum(sum(tokens))), 0.0
-                for i, ((x, y), n) in enumerate(zip(parts, tokens, strict=True), start=1):
+                parts = [batches.next() for _ in range(config.grad_accum_steps)]
+                tokens = [n for *_, n in parts]  # targets that count in the loss
+                n_tokens, loss = int(world.sum(sum(tokens))), torch.zeros((), device=config.device)
+                for i, (x, y, n) in enumerate(parts, start=1):
                     with processes.exchange(module, last=i == len(parts)):
                         with precision(config):  # times size: gradients are averaged over processes, not added
-                            part = module(x, y)[1] * (n / n_tokens * world.size)
+                            part = module(x, y, only_loss=True)[1] * (n / n_tokens * world.size)
                         scaler.scale(part).backward()  # weighted by tokens: a mean of means would be wrong
-                    loss += part.item() / world.size
-                loss = world.sum(loss)
+                    loss += part.detach()
+                if step + 1 < config.steps:
+                    batches.draw_ahead()  # while a GPU computes
                 for optimizer in optimizers:
                     scaler.unscale_(optimizer)
                 norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
-                length = float(processes.full(norm))  # of the whole gradient, before clipping
-                if not math.isfinite(loss) or not (math.isfinite(length) or scaler.is_enabled()):
-                    raise progress.diverged(loss, rate)
+                progress.note(loss, processes.full(norm), rate)  # and stop where they are not finite
                 for optimizer in optimizers:
                     scaler.step(optimizer)  # skipped where a gradient has overflowed
                 scaler.update()
                 model.zero_grad(set_to_none=True)
 
-                progress.update(loss, rate, length, n_tokens)
+                progress.update(n_tokens)
                 last = run.steps_done == config.steps
                 if val_data is not None and (run.steps_done % config.eval_every == 0 or last):
                     progress.evaluation(estimate_loss(model, val_data, config))
@@ -127,7 +129,7 @@ def train(
                     with own_random_numbers(config):  # whatever it draws, dropout stays the same
                         on_step(run.steps_done, model, run.history)
                 stop = world.sum(len(interrupted)) > 0  # all processes stop after the same update
-                keeper.save_if_due(last or stop)
+                keeper.save_if_due(last or stop, progress.read)
                 if stop and not last:
                     run.stopped = "interrupted"
                     break
@@ -173,10 +175,9 @@ def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, 
     model.eval()
     with unmoved(data):
         for _ in range(batches or config.eval_batches):
-            x, y = next_batch(data, model, config, generator)
+            x, y, n = next_batch(data, model, config, generator)
             with precision(config):
-                loss = model(x, y)[1]
-            n = int((y != -1).sum())
+                loss = model(x, y, only_loss=True)[1]
             total, count = total + float(loss) * n, count + n
     model.train(was_training)
     world = processes.world()
@@ -195,23 +196,3 @@ def own_random_numbers(config: TrainConfig, rank: int | None = None) -> Iterator
         if rank is not None:
             torch.manual_seed(config.seed + rank)
         yield
-
-
-@contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Turn the first Ctrl-C into a note, so that a step is never cut in half; the list is empty until then."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted  # signals only reach the main thread
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, frame: object) -> None:
-        noted.append(number)
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,67 @@
+"""CUDA graphs: work for a GPU that is recorded once and replayed.
+
+A GPU computes one token of a small model in less time than Python needs to launch its kernels one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+FEWEST = 16  # repetitions from which recording is worth its time
+
+
+def worth_recording(model: nn.Module, device: torch.device, times: int) -> bool:
+    """Whether a pass of a model should be recorded: on a GPU, for some repetitions, and with nothing to do in Python.
+
+    Where a model cannot be recorded, the reason is printed once.
+    """
+    if device.type != "cuda" or times < FEWEST:
+        return False
+    if torch.is_autocast_enabled("cuda"):
+        say_once("autocast keeps casts of the weights")
+        return False
+    if any(part._forward_hooks or part._forward_pre_hooks for part in model.modules()):
+        say_once("the model has hooks, which a graph would not call")
+        return False
+    return True
+
+
+@cache
+def say_once(reason: str) -> None:
+    """Print why something goes without a graph."""
+    print(f"generate() works without a CUDA graph here: {reason}")
+
+
+def recorded(work: Callable[[], Tensor], again: Callable[[], None]) -> Callable[[], Tensor] | None:
+    """Record work on a GPU whose tensors all stay where they are.
+
+    Args:
+        work: computes a tensor from others, and perhaps changes some in place; called twice.
+        again: puts those back that it has changed.
+
+    Returns:
+        what replays it, and returns the same tensor with new values each time; None where it cannot be recorded.
+    """
+    graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    try:
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # a rehearsal: libraries take their memory now and not while it is recorded
+            work()
+        torch.cuda.current_stream().wait_stream(side)
+        again()
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            result = work()
+    except RuntimeError as error:
+        say_once(str(error).partition("\n")[0])
+        again()
+        return None
+
+    def replay() -> Tensor:
+        graph.replay()
+        return result
+
+    return replay
