@@ -80,19 +80,15 @@ def drive(url: str, *steps: list[Any], limit: float = 120, **plan: Any) -> dict[
 
 # --- Jupyter
 
-# All cells of the notebook in front; run, once the kernel has gone through them or one of them has failed.
+# All cells of the notebook in front; its kernel; when it can be run, and when it has run or a cell has failed.
 CELLS = "jupyterapp.shell.currentWidget.content.widgets"
 OUTPUTS = f"{CELLS}.filter((c) => c.model.type === 'code').map((c) => c.model.outputs.toJSON())"
-READY_TO_RUN = [
-    "wait",
-    "globalThis.jupyterapp?.shell.currentWidget?.content?.widgets?.length"
-    " && jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'",
-]
+IDLE = "globalThis.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+READY_TO_RUN = ["wait", f"{IDLE} && {CELLS}?.length"]
 ALL_RUN = [
     "wait",
-    f"({OUTPUTS}.flat().some((o) => o.output_type === 'error')"
-    f" || {CELLS}.every((c) => c.model.type !== 'code' || c.model.executionCount))"
-    " && jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+    f"{IDLE} && ({CELLS}.every((c) => c.model.type !== 'code' || c.model.executionCount)"
+    f" || {OUTPUTS}.flat().some((o) => o.output_type === 'error'))",
 ]
 RUN_ALL = [["click", ".lm-MenuBar-item:has-text('Run')"], ["click", "[data-command='runmenu:run-all']"]]
 

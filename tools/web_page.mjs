@@ -66,7 +66,8 @@ async function evaluate(expression) {
   return result.value
 }
 async function until(expression) {
-  for (const end = Date.now() + LIMIT.timeout; Date.now() < end; await new Promise((done) => setTimeout(done, 20)))
+  const began = Date.now(), pause = () => Math.min(500, 20 + (Date.now() - began) / 50) // often at first, then rarely
+  for (; Date.now() < began + LIMIT.timeout; await new Promise((done) => setTimeout(done, pause())))
     if (await evaluate(expression)) return true
   throw new Error(`never: ${expression}`)
 }
