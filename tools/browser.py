@@ -116,12 +116,11 @@ def jupyter(program: str, folder: Path, home: Path, env: dict[str, str]) -> Iter
     news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # or it asks whether it may look for news
     token = secrets.token_hex(16)
     settings: dict[str, Any] = {"ServerApp.ip": "127.0.0.1", "ServerApp.port": 0, "ServerApp.open_browser": False}
-    settings |= {"ServerApp.root_dir": folder, "IdentityProvider.token": token, "ServerApp.allow_root": True}
-    for app in ("LabApp", "JupyterNotebookApp"):  # the second has a part of the first
-        settings |= {f"{app}.expose_app_in_browser": True}
+    settings |= {"ServerApp.root_dir": folder, "ServerApp.allow_root": True}
+    settings |= dict.fromkeys((f"{app}.expose_app_in_browser" for app in ("LabApp", "JupyterNotebookApp")), True)
     command = [sys.executable, "-m", {"lab": "jupyterlab"}.get(program, program)]
     command += [f"--{name}={value}" for name, value in settings.items()]
-    environment = os.environ | {name: str(home / place) for name, place in own.items()} | env
+    environment = os.environ | {name: str(home / place) for name, place in own.items()} | {"JUPYTER_TOKEN": token} | env
     environment.pop("MPLBACKEND", None)  # or figures would not be shown in the notebook
     with open(home / "log.txt", "w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
