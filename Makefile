@@ -26,7 +26,7 @@ UNSLOTH := .venv-unsloth
 UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test rehearsal browsers pocket-world test-newest test-unsloth colab slides slides-check site lab lint format notebooks bench gpu constraints clean
+.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check site lab lint format notebooks bench gpu constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,7 @@ test: $(STAMP) ## Run all tests, without a network
 rehearsal: $(STAMP) ## Run every lesson as on one T4, in float16, on the CPU, with a small copy of the hub
 	@$(BIN)/python -m pytest -m rehearsal --durations=0 --durations-min=1 $(PYTEST_ARGS)
 
+.PHONY: browsers
 browsers: $(STAMP) ## Run lessons in JupyterLab and Notebook 7 with Chromium, move their sliders; search the site; turn slides
 	@[ -d slides/node_modules ] || ! command -v npm >/dev/null || npm ci --silent --prefix slides
 	@[ -f build/site/search.html ] || $(BIN)/python tools/make_site.py build
