@@ -62,6 +62,12 @@ test: $(STAMP) ## Run all tests, without a network; the lessons as on one T4 (ma
 rehearsal: $(STAMP) ## Run every lesson as on one T4, in float16, on the CPU, with a small copy of the hub
 	@$(BIN)/python -m pytest -m rehearsal --durations=0 --durations-min=1 $(PYTEST_ARGS)
 
+.PHONY: browsers
+browsers: $(STAMP) ## Run lessons in JupyterLab and Notebook 7 with Chromium, move their sliders; search the site; turn slides
+	@[ -d slides/node_modules ] || ! command -v npm >/dev/null || npm ci --silent --prefix slides
+	@[ -f build/site/search.html ] || $(BIN)/python tools/make_site.py build
+	@$(BIN)/python -m pytest -m browsers --durations=0 --durations-min=1 $(PYTEST_ARGS)
+
 pocket-world: $(STAMP) ## Write anew what the package keeps of the pocket world's texts, and test their generators
 	@$(BIN)/python tools/freeze_pocket.py
 	@$(BIN)/python -m pytest tests/pocket_world $(PYTEST_ARGS)

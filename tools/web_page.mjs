@@ -1,5 +1,5 @@
 // Look at a page that chats, with a browser, as a person would: node tools/web_page.mjs MODULES < plan.json
-// MODULES holds playwright-core, CHROME_PATH names the browser. The plan: {url, colour, width, height, instead, steps}, of which
+// MODULES holds playwright-core, CHROME_PATH names the browser. The plan: {url, colour, width, height, seconds, instead, steps}, of which
 // each step is [name, ...arguments] below, and instead = {prefix: folder} stands in for a server elsewhere. Prints one JSON
 // object: what the steps found, what was requested, what went wrong.
 import { readFileSync } from 'node:fs'
@@ -58,7 +58,7 @@ await context.route(/^https?:/, (route) => {
       return route.fulfill({ path: join(folder, url.slice(prefix.length)), headers: { 'Access-Control-Allow-Origin': '*' } })
   return homes.some((home) => url.startsWith(home)) ? route.continue() : route.abort()
 })
-const LIMIT = { timeout: 30_000 }
+const LIMIT = { timeout: 1000 * (plan.seconds ?? 30) } // of each step
 const devtools = await context.newCDPSession(page) // playwright's own way to evaluate is what a page's policy forbids
 async function evaluate(expression) {
   const { result, exceptionDetails } = await devtools.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true })
@@ -66,7 +66,8 @@ async function evaluate(expression) {
   return result.value
 }
 async function until(expression) {
-  for (const end = Date.now() + LIMIT.timeout; Date.now() < end; await new Promise((done) => setTimeout(done, 20)))
+  const began = Date.now(), pause = () => Math.min(500, 20 + (Date.now() - began) / 50) // often at first, then rarely
+  for (; Date.now() < began + LIMIT.timeout; await new Promise((done) => setTimeout(done, pause())))
     if (await evaluate(expression)) return true
   throw new Error(`never: ${expression}`)
 }
@@ -86,6 +87,7 @@ const steps = {
   text: (selector) => page.locator(selector).first().innerText(LIMIT),
   fill: (selector, text) => page.locator(selector).first().fill(text, LIMIT).then(() => true),
   click: (selector) => page.locator(selector).first().click(LIMIT).then(() => true),
+  focus: (selector) => page.locator(selector).first().focus(LIMIT).then(() => true),
   press: (key) => page.keyboard.press(key).then(() => true),
   eval: evaluate,
   look: () => evaluate(`(${look})()`),

@@ -1,4 +1,4 @@
-"""`workshop record 07` writes pairs of replies with date and device; the lesson shows them."""
+"""What was recorded for the lessons: runs for lesson 04, and replies for 07, written by `workshop record 07`."""
 
 import json
 
@@ -19,3 +19,10 @@ def test_replies_are_recorded_with_model_date_and_device_and_shown(tmp_path, cap
     recorded.show(tmp_path)
     shown = capsys.readouterr().out
     assert all(text in shown for text in (found["date"], found["device"], found["pairs"][0]["after"]))
+
+
+def test_there_is_one_run_for_each_place_of_lesson_04s_sliders():
+    runs = recorded.rates_and_warmups()
+    rates, warmups = ({run[knob] for run in runs} for knob in ("rate", "warmup"))
+    assert len({(run["rate"], run["warmup"]) for run in runs}) == len(runs) == len(rates) * len(warmups) == 16
+    assert {len(run["curve"]) for run in runs} == {30}

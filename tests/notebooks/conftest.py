@@ -13,7 +13,9 @@ def done(ask: Ask, request: pytest.FixtureRequest) -> Executed:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "browsers" not in config.option.markexpr:  # minutes each: only where they are asked for
+        items[:] = [item for item in items if not item.get_closest_marker("browsers")]
     waiting = [item for item in items if "done" in getattr(item, "fixturenames", [])]
     items.sort(key=waiting.__contains__)
     for item in waiting:

@@ -2,12 +2,16 @@
 
 The tests of the lessons use it, to see that the pocket profile needs no network. What was refused is noted in the file
 that REFUSED names, since a library may try and swallow the error. Where ONE_GPU is set, there is a GPU: one_gpu.py.
+Where NO_WIDGETS is set, ipywidgets cannot be imported.
 """
 
 import ipaddress
 import os
 import socket
+import sys
 
+if os.environ.get("NO_WIDGETS"):
+    sys.modules["ipywidgets"] = None
 if os.environ.get("ONE_GPU"):
     import one_gpu  # noqa: F401  beside this file
 

@@ -17,6 +17,7 @@ from slide_decks import LEAST_CONTRAST, contrast
 from workshop_utils import plots
 from workshop_utils.budget import Plan, estimate
 from workshop_utils.gpt import GPTConfig
+from workshop_utils.lessons import recorded
 from workshop_utils.lessons.failures import Around, Attempt
 from workshop_utils.plots.basics import described
 from workshop_utils.text.tokenizer import train_bpe
@@ -70,6 +71,7 @@ FIGURES = {
     "device memory": lambda: plots.device_memory(BUDGETS),
     "training memory": lambda: plots.training_memory({"small": {"full": {"weights": 4e6, "Adam": 8e6}},
                                                       "large": {"full": {"weights": 30e9}, "LoRA": {"weights": 15e9}}}),
+    "rates": lambda: plots.rates_and_warmups(recorded.rates_and_warmups(), 3e-3, 0.05),
     "orders": lambda: plots.orders({"buffer of 0": [0, 1, 2], "buffer of 100": [2, None, 0]}),
     "batches": lambda: plots.batches({"windows": (torch.arange(40).reshape(4, 10) % 9,) * 2}, 0),
     "few merges": lambda: plots.merge_counts([(b" peppers", 24 - i) for i in range(24)], "t"),

@@ -1,16 +1,27 @@
-"""Replies of a real model before and after lesson 07's run: `workshop record 07` writes them, the lesson shows them."""
+"""What was recorded for the lessons: runs for lesson 04's sliders, and replies of a real model for lesson 07.
+
+bench/lesson04_settings.py --record writes the runs, and `workshop record 07` the replies.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from workshop_utils.machine.files import json_object, write_text_atomically
 from workshop_utils.machine.profiles import Profile
 
-SHIPPED = Path(__file__).parents[1] / "data_files" / "recorded_07.json"
+RUNS = Path(__file__).parents[1] / "data_files" / "recorded_04.json"
+SHIPPED = RUNS.with_name("recorded_07.json")
 PAIRS = 5
+
+
+def rates_and_warmups() -> list[dict[str, Any]]:
+    """Lesson 04's GPT after 1,200 stories, a run for each rate and warm-up: what plots.rates_and_warmups draws."""
+    runs: list[dict[str, Any]] = json.loads(RUNS.read_text(encoding="utf-8"))["runs"]
+    return runs
 
 
 def record(profile: Profile, folder: Path) -> Path:

@@ -25,6 +25,7 @@ from .runs import around_generate as around_generate
 from .runs import attempts as attempts
 from .runs import device_memory as device_memory
 from .runs import orders as orders
+from .runs import rates_and_warmups as rates_and_warmups
 from .runs import training_memory as training_memory
 from .sliders import live as live
 from .tokens import batches as batches

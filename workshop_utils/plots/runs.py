@@ -1,12 +1,12 @@
-"""The figures of lessons 05 to 07 about runs: what they need, what they cost, what they read and how they fail."""
+"""The figures of lessons 04 to 07 about runs: what they need, what they cost, what they read and how they fail."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workshop_utils.budget.estimates import Budget, devices
-from workshop_utils.plots.basics import PALETTE, Bar, bars, frame, legend, memory, plain_ticks
+from workshop_utils.plots.basics import PALETTE, STYLES, Bar, bars, frame, legend, memory, plain_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,6 +86,37 @@ def attempts(found: Mapping[str, Attempt], limit: int) -> Figure:
     figure.axes[0].set_xlim(right=1.5 * max(one.peak for one in found.values()) / 1e6)
     for text in figure.axes[0].texts:  # readable where the line of the limit crosses it
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+    return figure
+
+
+def rates_and_warmups(runs: Sequence[Mapping[str, Any]], rate: float, warmup: float, each: int = 5) -> Figure:
+    """Short runs with several rates and warm-ups, one of them in colour: its loss, and where all of them ended.
+
+    Args:
+        runs: with rate, warmup, curve (the loss over the steps) and held_out (the loss on held-out text at the end).
+        rate: of the run in colour.
+        warmup: of the run in colour, a share of the steps.
+        each: steps of a point of a curve.
+
+    Raises:
+        StopIteration: there is no such run.
+    """
+    chosen = next(run for run in runs if (run["rate"], run["warmup"]) == (rate, warmup))
+    title = f"Rate {rate:g}, warm-up {warmup:.0%}: held-out loss {chosen['held_out']:.2f}"
+    figure, (left, right) = frame(title, columns=2, width=9.5)
+    for run in [*runs, chosen]:
+        style = {"color": PALETTE[5], "linewidth": 2.5} if run is chosen else {"color": "#C9C9C9", "linewidth": 0.8}
+        steps = [each * i for i in range(1, len(run["curve"]) + 1)]
+        left.plot(steps, run["curve"], **style, label="this run" if run is chosen else "the other runs")
+    left.set(xlabel="step", ylabel="loss (nats per token)")
+    for number, share in enumerate(sorted({run["warmup"] for run in runs})):
+        ends = sorted((run["rate"], run["held_out"]) for run in runs if run["warmup"] == share)
+        style = {"color": PALETTE[number], "linestyle": STYLES[number % 4], "marker": "osD^"[number % 4]}
+        right.plot(*zip(*ends, strict=True), **style, label=f"warm-up {share:.0%}")
+    right.plot(rate, chosen["held_out"], "o", markersize=14, fillstyle="none", color=PALETTE[5], markeredgewidth=2.5)
+    right.set(xscale="log", xlabel="learning rate", ylabel="held-out loss\n(nats per token)")
+    plain_ticks(right.xaxis)
+    legend(figure)
     return figure
 
 

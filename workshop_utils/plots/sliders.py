@@ -1,25 +1,27 @@
-"""A picture with sliders where there are widgets; a committed page and a terminal show it at its start values."""
+"""A picture with knobs where there are widgets; a committed page and a terminal show it at its start values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+Knob = tuple[float, float, float, float] | tuple[Sequence[Any], Any] | str
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def live(draw: Callable[..., Figure], **sliders: tuple[float, float, float, float]) -> None:
-    """Show draw(...) and, where ipywidgets is installed, a slider for each of its arguments.
+def live(draw: Callable[..., Any], **knobs: Knob) -> None:
+    """Show draw(...) and, where ipywidgets is installed, a knob for each of its arguments.
 
     Args:
-        draw: called with one number by name for each slider; returns a figure.
-        **sliders: low, high, step and start of each; four ints give whole numbers only.
+        draw: called with one value by name for each knob; returns a figure, or what else a notebook shows.
+        **knobs: a slider: low, high, step and start, four ints for whole numbers only; a slider of some values: those,
+            and the start; a line to type in: the text at the start.
     """
     from IPython.display import display
 
-    handle = display(draw(**{name: start for name, (_, _, _, start) in sliders.items()}), display_id=True)
+    start = {name: knob if isinstance(knob, str) else knob[-1] for name, knob in knobs.items()}
+    handle = display(draw(**start), display_id=True)
     if handle is None or not find_spec("ipywidgets"):  # no handle: no notebook, only a Python that prints
         return
     import ipywidgets
@@ -34,12 +36,27 @@ def live(draw: Callable[..., Figure], **sliders: tuple[float, float, float, floa
         except Exception as error:  # said below the dials: where a callback's traceback goes, nobody looks
             message.value = " ".join(f"{type(error).__name__}: {error}".split())
 
-    # One drawing when the mouse is let go, not fifty on the way.
-    style = {"continuous_update": False, "style": {"description_width": "7em"}, "layout": {"width": "28em"}}
-    for name, (low, high, step, start) in sliders.items():
-        whole = all(isinstance(value, int) for value in (low, high, step, start))
-        slider = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        made = slider(value=start, min=low, max=high, step=step, description=name.replace("_", "-"), **style)
-        dials[name] = made
-        made.observe(redraw, names="value")
-    display(ipywidgets.VBox([*dials.values(), message]))
+    for name, knob in knobs.items():
+        dials[name] = _dial(name.replace("_", "-"), knob)
+        dials[name].observe(redraw, names="value")
+    box = ipywidgets.VBox([*dials.values(), message])
+    # Without a widget manager, as in VS Code before it asks the network for one, the picture stands and this is read.
+    names = ", ".join(dial.description for dial in dials.values())
+    instead = f"(Where a program shows widgets, {names} can be changed here.)"
+    display({WIDGET: box._repr_mimebundle_()[WIDGET], "text/plain": instead}, raw=True)
+
+
+def _dial(name: str, knob: Knob) -> Any:
+    """The widget of a knob; it draws when the mouse or Enter lets go, not fifty times on the way."""
+    import ipywidgets
+
+    style: dict[str, Any] = {"description": name, "continuous_update": False, "style": {"description_width": "7em"}}
+    if isinstance(knob, str):
+        return ipywidgets.Text(knob, layout={"width": "42em"}, **style)
+    style["layout"] = {"width": "28em"}
+    if len(knob) == 2:
+        options = [(str(value), value) for value in knob[0]]
+        return ipywidgets.SelectionSlider(options=options, value=knob[1], **style)
+    low, high, step, start = knob
+    slider = ipywidgets.IntSlider if all(isinstance(value, int) for value in knob) else ipywidgets.FloatSlider
+    return slider(value=start, min=low, max=high, step=step, **style)
