@@ -1,0 +1,260 @@
+"""Find a text by what it means: texts -> an encoder's mean hidden states -> the nearest by cosine.
+
+The queries tell what happens in a story in other words than the story does. TF-IDF, which compares words, is beside it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from workshop_utils.encoder.classify import held_out
+from workshop_utils.pocket.grammar import Wording, parse
+from workshop_utils.pocket.library import PLOTS
+from workshop_utils.pocket.plots import Beat, Plot
+from workshop_utils.pocket.stories import story
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedTokenizerBase
+
+MAX_LENGTH = 192  # tokens of a text that are read
+TEMPERATURE = 0.05
+Pick = Callable[[int, Beat], Beat]  # from a beat's number and its wordings to those that may be used
+_NOTHING = (parse(""),)
+
+# Two questions for each note that lesson 07 made up, in other words than the note.
+NOTE_QUERIES: dict[str, tuple[str, str]] = {
+    "The key of the boat house hangs behind the clock.": (
+        "How can I unlock the hut where the canoes are kept?",
+        "I want to row, but the door is locked.",
+    ),
+    "The blue bus goes to the harbour every hour.": (
+        "How often can I ride to the port?",
+        "I need to get to the ships without a car.",
+    ),
+    "Anna's cat is called Ben.": ("What is the name of her pet?", "Which kitty belongs to a girl?"),
+    "The library is closed on Monday.": (
+        "When can I not borrow books?",
+        "On which day of the week may nobody read there?",
+    ),
+    "The password of the kettle club is cinnamon.": (
+        "Which secret word lets me in?",
+        "What must I whisper at the door of the tea lovers?",
+    ),
+    "The oldest tree in the park is a pear tree.": (
+        "Which plant has grown here the longest?",
+        "What fruit did people pick from the ancient trunk?",
+    ),
+    "The baker sells fresh bread from six in the morning.": (
+        "How early can I buy a loaf?",
+        "Where do I get rolls for breakfast?",
+    ),
+    "Mr Hill teaches the guitar on Thursday.": (
+        "Who gives music lessons?",
+        "When can I learn to play an instrument with strings?",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """Something to search for, and the number of the text that it is about."""
+
+    text: str
+    wanted: int
+    plot: str = ""
+
+
+# --- stories, and what happens in them in other words
+
+ENDS = tuple((name, ending) for name, plot in PLOTS.items() for ending in plot.endings)  # one story of each is searched
+
+
+def _kept(number: int, beat: Beat) -> int:
+    """Which wording of a beat the queries alone may use."""
+    return number % len(beat)
+
+
+def _of_queries(number: int, beat: Beat) -> Beat:
+    return (beat[_kept(number, beat)],)
+
+
+def _of_texts(number: int, beat: Beat) -> Beat:
+    return tuple(wording for i, wording in enumerate(beat) if i != _kept(number, beat))
+
+
+def _told(name: str, ending: str, pick: Pick, rng: random.Random, beats: Sequence[int] = (), opened: bool = False) -> str:
+    """A story with this plot and ending, or some of its beats, in the wordings that pick allows."""
+    path = PLOTS[name].paths()[ending]
+    chosen = tuple(pick(i, path[i]) for i in (beats or range(len(path))))
+    part = replace(PLOTS[name], beats=chosen, endings={ending: ()})
+    return (story(rng, part) if opened else story(rng, part, openings=_NOTHING)).text.strip()
+
+
+def texts(seed: int = 0) -> list[str]:
+    """What is searched: one story for each plot and ending, in the order of ENDS."""
+    rng = random.Random(f"searched {seed}")
+    return [_told(*end, _of_texts, rng, opened=True) for end in ENDS]
+
+
+def queries(n: int, seed: int = 0, sentences: int = 2) -> list[Query]:
+    """Beats of stories in wordings that no text and no training pair has, about other heroes, things and places.
+
+    Args:
+        n: how many, the plots and endings in turn.
+        seed: another seed gives other queries.
+        sentences: beats in each: the last ones are the ending's, so that one text alone is right.
+    """
+    rng, found = random.Random(f"queries {seed}"), []
+    for i in range(n):
+        wanted = i % len(ENDS)
+        name, ending = ENDS[wanted]
+        beats = _some_beats(name, ending, rng, sentences)
+        found.append(Query(_told(name, ending, _of_queries, rng, beats), wanted, name))
+    return found
+
+
+def _some_beats(name: str, ending: str, rng: random.Random, n: int) -> list[int]:
+    """The numbers of n beats, at least one of them the ending's."""
+    plot = PLOTS[name]
+    ends = range(len(plot.beats), len(plot.beats) + len(plot.endings[ending]))
+    last = rng.choice(ends)
+    rest = [i for i in range(ends.stop) if i != last]
+    return sorted([last, *rng.sample(rest, n - 1)])
+
+
+def pairs(n: int, seed: int = 0, sentences: int = 2) -> list[tuple[str, str]]:
+    """Paraphrases to train on: the same beats told twice, in other wordings where the texts have several.
+
+    Of a quarter of the plots there is none, and of no plot a wording of the queries.
+
+    Args:
+        n: how many.
+        seed: another seed gives other pairs.
+        sentences: beats in each.
+    """
+    rng, found = random.Random(f"pairs {seed}"), []
+    ends = [end for end in ENDS if not held_out(end[0])]
+    for i in range(n):
+        name, ending = ends[i % len(ends)]
+        beats, turn = _some_beats(name, ending, rng, sentences), rng.randrange(2)
+
+        def one(number: int, beat: Beat, side: int = turn) -> tuple[Wording, ...]:
+            left = _of_texts(number, beat)
+            return (left[side % len(left)],)
+
+        def other(number: int, beat: Beat, side: int = 1 - turn) -> tuple[Wording, ...]:
+            left = _of_texts(number, beat)
+            return (left[side % len(left)],)
+
+        found.append((_told(name, ending, one, rng, beats), _told(name, ending, other, rng, beats)))
+    return found
+
+
+# --- embeddings
+
+
+def embed(
+    encoder: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int = MAX_LENGTH
+) -> Tensor:
+    """The mean hidden state of each text, of length 1.
+
+    Args:
+        encoder: of transformers, without a head.
+        tokenizer: that belongs to it.
+        texts: at least one.
+        max_length: tokens of each that are read.
+
+    Returns:
+        (n_texts, C) on the CPU.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from workshop_utils.encoder.heads import by_length, inputs, mean_pool
+
+    device, found = next(encoder.parameters()).device, {}
+    encoder.eval()
+    with torch.inference_mode():
+        for batch in by_length(texts):
+            read = inputs(tokenizer, [texts[i] for i in batch], max_length, device)
+            hidden = cast(Any, encoder)(**read).last_hidden_state  # (B, T, C)
+            rows = F.normalize(mean_pool(hidden, read["attention_mask"]).float(), dim=1).cpu()
+            found |= dict(zip(batch, rows, strict=True))
+    return torch.stack([found[i] for i in range(len(texts))])
+
+
+def tune(
+    encoder: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    paraphrases: Sequence[tuple[str, str]],
+    steps: int = 60,
+    learning_rate: float = 5e-4,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> list[float]:
+    """Pull the embeddings of paraphrases together and push those of other texts in the batch away, in place.
+
+    Args:
+        encoder: of transformers, without a head.
+        tokenizer: that belongs to it.
+        paraphrases: pairs of texts that mean the same.
+        steps: updates.
+        learning_rate: at its peak.
+        batch_size: pairs in an update.
+        seed: of their order.
+
+    Returns:
+        the loss before each update.
+
+    Source: InfoNCE with the batch's other texts as negatives, as in SimCSE, arXiv 2104.08821.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from workshop_utils.encoder.heads import fit, inputs, mean_pool
+
+    device = next(encoder.parameters()).device
+
+    def loss_of(batch: list[int]) -> Tensor:
+        both = [paraphrases[i][side] for side in (0, 1) for i in batch]
+        read = inputs(tokenizer, both, MAX_LENGTH, device)
+        pooled = mean_pool(cast(Any, encoder)(**read).last_hidden_state, read["attention_mask"])
+        one, other = F.normalize(pooled, dim=1).chunk(2)  # (B, C) each
+        likeness = one @ other.T / TEMPERATURE  # (B, B): the right partner stands on the diagonal
+        right = torch.arange(len(batch), device=device)
+        return (F.cross_entropy(likeness, right) + F.cross_entropy(likeness.T, right)) / 2
+
+    return fit(encoder, len(paraphrases), loss_of, steps, learning_rate, batch_size, seed)
+
+
+class TfIdf:
+    """Words counted and weighed, as lesson 07's Notes do it, in the form that search() takes."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        from workshop_utils.lessons.notes import Notes
+
+        self._notes = Notes(texts)
+
+    def scores(self, queries: Sequence[str]) -> Tensor:
+        """Cosines: (n_queries, n_texts)."""
+        import torch
+
+        asked = self._notes.vectorizer.transform(list(queries))
+        return torch.from_numpy((asked @ self._notes.vectors.T).toarray())
+
+
+def ranks(scores: Tensor, wanted: Sequence[int]) -> list[int]:
+    """At which rank each query finds the text that is wanted: 1 is the first; texts with the same score count as above.
+
+    Args:
+        scores: (n_queries, n_texts), more is nearer.
+        wanted: the number of the right text for each query.
+    """
+    import torch
+
+    right = scores[torch.arange(len(wanted)), torch.tensor(list(wanted))]  # (n_queries,)
+    return cast("list[int]", (scores >= right.unsqueeze(1)).sum(1).tolist())
