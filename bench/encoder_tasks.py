@@ -1,7 +1,7 @@
-"""What lesson 11 builds on its encoder, each beside the simple way: kinds of text, word order, spans, search, summaries.
+"""What lesson 11 builds on its encoder, each beside a simple way: kinds of text, word order, spans, search, summaries.
 
 Everything is tested on wordings, words or stories that were not trained on. `--only tagger search` measures some alone,
-`--fresh PATH` takes another encoder, a folder of transformers. The seeds are those of the tests and of the trainings.
+`--encoder PATH` takes another encoder, a folder of transformers. The seeds are those of the tests and of the trainings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workshop_utils.machine.profiles import Profile, setup
 from workshop_utils.tuning import finetune, lora
 
 sys.path.append(str(ROOT / "tools"))
-from pocket_world import kinds as world  # noqa: E402
+from pocket_world import kinds as world
 
 FEW, MANY = 16, 640  # texts to train a classifier on
 Pair = tuple[Any, Any]  # an encoder and its tokenizer
@@ -32,8 +32,8 @@ def load(args: Any) -> Pair:
     """The encoder that the tasks begin with, fresh each time."""
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-    model = AutoModelForMaskedLM.from_pretrained(args.fresh)
-    return model.base_model.eval(), AutoTokenizer.from_pretrained(args.fresh)
+    model = AutoModelForMaskedLM.from_pretrained(args.encoder)
+    return model.base_model.eval(), AutoTokenizer.from_pretrained(args.encoder)
 
 
 def blank(pair: Pair, seed: int) -> Pair:
@@ -139,7 +139,9 @@ class Bench:
             else:
                 vectors = search.embed(*models[name], stories)
                 of_stories = search.embed(*models[name], [one.text for one in asked]) @ vectors.T
-                on_notes = search.embed(*models[name], [text for text, _ in of_notes]) @ search.embed(*models[name], notes).T
+                on_notes = (
+                    search.embed(*models[name], [text for text, _ in of_notes]) @ search.embed(*models[name], notes).T
+                )
             ranks = search.ranks(of_stories, [one.wanted for one in asked])
             self.hits[f"recall at 5, stories, {name}"] += [rank <= 5 for rank in ranks]
             self.hits[f"recall at 5, plots without pairs, {name}"] += [
@@ -197,7 +199,9 @@ def rows_of(bench: Bench) -> list[Row]:
         if bench.hits.get(what.format(name)):
             ours, peer = (bench.hits[what.format(one)] for one in (name, "TF-IDF"))
             goal = "ratio >= 1" if name == "encoder, tuned" else ""
-            found.append(row(f"{what.format(name)} against TF-IDF", sum(ours) / len(ours), sum(peer) / len(peer), goal=goal))
+            found.append(
+                row(f"{what.format(name)} against TF-IDF", sum(ours) / len(ours), sum(peer) / len(peer), goal=goal)
+            )
     return found
 
 
@@ -205,7 +209,7 @@ def main() -> None:
     """Measure and report."""
     parser = options(__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
-    parser.add_argument("--fresh", type=Path, help="folder of another encoder")
+    parser.add_argument("--encoder", type=Path, help="folder of another encoder")
     args = parser.parse_args()
     one_core()
     bench = Bench(args)

@@ -30,7 +30,9 @@ def test_wordings_of_letters_belong_to_one_split() -> None:
     said = {split: {one.text for one in kinds(split, 400) if one.label == "letter"} for split in ("train", "test")}
     # the line above the name: what a letter ends with
     byes = {split: {text.split("\n")[-2] for text in some} for split, some in said.items()}
-    assert byes["train"] and byes["test"] and not byes["train"] & byes["test"]
+    assert byes["train"]
+    assert byes["test"]
+    assert not byes["train"] & byes["test"]
 
 
 def test_a_split_that_is_not_there_is_refused() -> None:
@@ -53,7 +55,8 @@ def test_helpers_are_labelled_by_who_helps() -> None:
     by_text = {one.text: one.label for one in helpers("train", 800)}
     told = [(text, re.fullmatch(r"(\w+) helped (\w+)\.", text)) for text in by_text]
     passive = [(text, re.fullmatch(r"(\w+) was helped by (\w+)\.", text)) for text in by_text]
-    assert any(hit for _, hit in told) and any(hit for _, hit in passive)
+    assert any(hit for _, hit in told)
+    assert any(hit for _, hit in passive)
     for found, group in ((told, 1), (passive, 2)):
         for text, hit in found:
             if hit:

@@ -10,7 +10,18 @@ from tiny_encoder import encoder
 
 from workshop_utils.encoder import search
 from workshop_utils.encoder.classify import held_out
-from workshop_utils.encoder.search import ENDS, NOTE_QUERIES, TfIdf, contrastive, embed, pairs, queries, ranks, texts, tune
+from workshop_utils.encoder.search import (
+    ENDS,
+    NOTE_QUERIES,
+    TfIdf,
+    contrastive,
+    embed,
+    pairs,
+    queries,
+    ranks,
+    texts,
+    tune,
+)
 from workshop_utils.lessons.notes import NOTES
 from workshop_utils.pocket.library import PLOTS
 
@@ -19,7 +30,10 @@ def test_one_wording_of_each_beat_is_the_queries_own() -> None:
     for name, ending in ENDS:
         for number, beat in enumerate(PLOTS[name].paths()[ending]):
             asked, told = search._of_queries(number, beat), search._of_texts(number, beat)
-            assert len(asked) == 1 and told and set(asked) | set(told) == set(beat) and not set(asked) & set(told)
+            assert len(asked) == 1
+            assert told
+            assert set(asked) | set(told) == set(beat)
+            assert not set(asked) & set(told)
 
 
 def test_there_is_one_text_for_each_plot_and_ending_and_queries_know_theirs() -> None:
@@ -27,7 +41,8 @@ def test_there_is_one_text_for_each_plot_and_ending_and_queries_know_theirs() ->
     assert len(searched) == len(set(searched)) == len(ENDS)
     for one in asked:
         assert one.plot == ENDS[one.wanted][0]
-        assert one.text and one.text not in searched[one.wanted]
+        assert one.text
+        assert one.text not in searched[one.wanted]
     assert [one.text for one in queries(30)] == [one.text for one in asked[:30]]
     assert [one.text for one in queries(30, seed=1)] != [one.text for one in asked[:30]]
 
@@ -39,7 +54,8 @@ def test_pairs_are_of_trained_plots_alone_and_no_pair_is_one_text_twice() -> Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "_told", lambda name, *rest: plots.append(name) or real(name, *rest))
         assert pairs(120) == made
-    assert plots and not any(held_out(name) for name in plots)
+    assert plots
+    assert not any(held_out(name) for name in plots)
     assert all(one != other for one, other in made)
     assert not {text for pair in made for text in pair} & {one.text for one in queries(432)}
 

@@ -32,7 +32,9 @@ def test_what_is_missing_or_made_up_is_seen() -> None:
     assert not kept(right.replace(ONE.name, other), ONE).name
     assert kept(right.replace(ONE.name, other), ONE).invented == ((other,) * right.count(ONE.name))
     wrong = kept(right.replace(ONE.ending, ending), ONE)
-    assert not wrong.ending and ending in wrong.invented and wrong.name
+    assert not wrong.ending
+    assert ending in wrong.invented
+    assert wrong.name
     thing = kept(right.replace(ONE.object, "submarine"), replace(ONE, problem=f"the {ONE.object} is lost"))
     assert not thing.problem
     assert kept("", ONE) == Kept(False, False, False, False, ())
@@ -40,4 +42,5 @@ def test_what_is_missing_or_made_up_is_seen() -> None:
 
 def test_a_conversation_asks_for_the_line_of_its_story() -> None:
     (asked, answered) = conversations([ONE])[0]
-    assert ONE.text in asked["content"] and answered == {"role": "assistant", "content": line(ONE)}
+    assert ONE.text in asked["content"]
+    assert answered == {"role": "assistant", "content": line(ONE)}

@@ -19,7 +19,9 @@ from workshop_utils.pocket.grammar import Wording
 
 # Every third wording of each part of a letter is held out.
 LETTERS: dict[bool, dict[str, tuple[Wording, ...]]] = {
-    held_out: {part: tuple(one for i, one in enumerate(some) if (i % 3 == 2) == held_out) for part, some in SAID.items()}
+    held_out: {
+        part: tuple(one for i, one in enumerate(some) if (i % 3 == 2) == held_out) for part, some in SAID.items()
+    }
     for held_out in (False, True)
 }
 N_TRAINED, N_HELD_OUT = 160, 112  # of each kind
@@ -85,4 +87,3 @@ def rows() -> list[dict[str, str | bool]]:
         for held_out, n in ((False, N_TRAINED), (True, N_HELD_OUT))
         for text in texts(kind, n, held_out)
     ]
-

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from workshop_utils.encoder.classify import held_out
 from workshop_utils.pocket.grammar import Wording, parse
 from workshop_utils.pocket.library import PLOTS
-from workshop_utils.pocket.plots import Beat, Plot
+from workshop_utils.pocket.plots import Beat
 from workshop_utils.pocket.stories import story
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def _of_texts(number: int, beat: Beat) -> Beat:
     return tuple(wording for i, wording in enumerate(beat) if i != _kept(number, beat))
 
 
-def _told(name: str, ending: str, pick: Pick, rng: random.Random, beats: Sequence[int] = (), opened: bool = False) -> str:
+def _told(
+    name: str, ending: str, pick: Pick, rng: random.Random, beats: Sequence[int] = (), opened: bool = False
+) -> str:
     """A story with this plot and ending, or some of its beats, in the wordings that pick allows."""
     path = PLOTS[name].paths()[ending]
     chosen = tuple(pick(i, path[i]) for i in (beats or range(len(path))))

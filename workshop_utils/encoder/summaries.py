@@ -129,7 +129,9 @@ def attach(base: LanguageModel, seed: int = 0) -> LanguageModel:
     return lora.attach(base, RANK, ALPHA, 0.0, seed)
 
 
-def config(steps: int = 80, batch_size: int = 8, learning_rate: float = 4e-3, seed: int = 0, **more: object) -> TuneConfig:
+def config(
+    steps: int = 80, batch_size: int = 8, learning_rate: float = 4e-3, seed: int = 0, **more: object
+) -> TuneConfig:
     """The settings of the run: less than a minute on two cores.
 
     Args:

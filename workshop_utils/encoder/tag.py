@@ -24,7 +24,21 @@ TYPES = ("name", "animal", "object")
 LABELS = ("O", *(f"{place}-{kind}" for kind in TYPES for place in "BI"))
 MAX_LENGTH, SENTENCES = 96, 2  # tokens, and sentences, of a passage
 # Animals that stand in the plots' wordings themselves.
-OTHERS = ("bee", "beetle", "beetles", "birds", "cat", "chicks", "cow", "cows", "duck", "fish", "snail", "snake", "whale")
+OTHERS = (
+    "bee",
+    "beetle",
+    "beetles",
+    "birds",
+    "cat",
+    "chicks",
+    "cow",
+    "cows",
+    "duck",
+    "fish",
+    "snail",
+    "snake",
+    "whale",
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z\"])|(?<=[.!?]\") (?=[A-Z\"])")
 
 
@@ -134,7 +148,11 @@ def invented(n: int, seed: int = 0) -> list[Passage]:
     return found
 
 
-_HEADS, _VOWELS, _TAILS = ("b", "d", "fl", "gl", "k", "m", "pl", "sn", "tr", "w", "z"), "aeiou", ("lm", "mble", "rk", "zz")
+_HEADS, _VOWELS, _TAILS = (
+    ("b", "d", "fl", "gl", "k", "m", "pl", "sn", "tr", "w", "z"),
+    "aeiou",
+    ("lm", "mble", "rk", "zz"),
+)
 
 
 # --- labels of tokens
@@ -161,10 +179,10 @@ def spans_of(numbers: Sequence[int], offsets: Sequence[tuple[int, int]], text: s
     found: list[Span] = []
     before = "O"
     for number, (a, b) in zip(numbers, offsets, strict=True):
-        place, _, kind = LABELS[number].partition("-")
+        place, _, kind = LABELS[number if b > a else 0].partition("-")  # special tokens stand nowhere
         if place == "I" and before == kind:
             found[-1] = Span(found[-1].start, b, kind)
-        elif place != "O" and b > a:
+        elif place != "O":
             found.append(Span(_start(text, a, b), b, kind))
         before = kind
     return frozenset(found)
