@@ -32,8 +32,11 @@ def load(args: Any) -> Pair:
     """The encoder that the tasks begin with, fresh each time."""
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-    model = AutoModelForMaskedLM.from_pretrained(args.encoder)
-    return model.base_model.eval(), AutoTokenizer.from_pretrained(args.encoder)
+    from workshop_utils.encoder import SHIPPED
+
+    folder = args.encoder or SHIPPED
+    model = AutoModelForMaskedLM.from_pretrained(folder, dtype="float32")
+    return model.base_model.eval(), AutoTokenizer.from_pretrained(folder)
 
 
 def blank(pair: Pair, seed: int) -> Pair:

@@ -1,4 +1,4 @@
-"""Encoders: masked language models and what is built on them."""
+"""Encoders: masked language models, their distillation, and what is built on them."""
 
 import lazy_loader
 
