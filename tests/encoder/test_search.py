@@ -47,17 +47,19 @@ def test_there_is_one_text_for_each_plot_and_ending_and_queries_know_theirs() ->
     assert [one.text for one in queries(30, seed=1)] != [one.text for one in asked[:30]]
 
 
-def test_pairs_are_of_trained_plots_alone_and_no_pair_is_one_text_twice() -> None:
-    plots = []
+def test_pairs_are_of_trained_plots_alone_and_share_no_beat() -> None:
+    told: list[tuple[str, str, list[int]]] = []
     real = search._told
-    made = pairs(120)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_told", lambda name, *rest: plots.append(name) or real(name, *rest))
-        assert pairs(120) == made
-    assert plots
-    assert not any(held_out(name) for name in plots)
-    assert all(one != other for one, other in made)
-    assert not {text for pair in made for text in pair} & {one.text for one in queries(432)}
+        patch.setattr(search, "_told", lambda *given: told.append((given[0], given[1], given[4])) or real(*given))
+        made = pairs(120)
+    assert made == pairs(120)
+    assert len(made) == 120
+    assert not any(held_out(name) for name, _, _ in told)
+    for (name, ending, one), (other_name, other_ending, other) in zip(told[::2], told[1::2], strict=True):
+        assert (name, ending) == (other_name, other_ending)
+        assert not set(one) & set(other)
+        assert max(one) >= len(PLOTS[name].beats) <= max(other)  # both sides tell of the ending
 
 
 def test_ranks_count_the_texts_that_are_as_near() -> None:

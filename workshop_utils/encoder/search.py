@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.encoder.classify import held_out
-from workshop_utils.pocket.grammar import Wording, parse
+from workshop_utils.pocket.grammar import parse
 from workshop_utils.pocket.library import PLOTS
 from workshop_utils.pocket.plots import Beat
 from workshop_utils.pocket.stories import story
@@ -87,12 +87,20 @@ def _of_texts(number: int, beat: Beat) -> Beat:
     return tuple(wording for i, wording in enumerate(beat) if i != _kept(number, beat))
 
 
+def _any(number: int, beat: Beat) -> Beat:
+    return beat
+
+
+def _beats(name: str, ending: str) -> range:
+    return range(len(PLOTS[name].paths()[ending]))
+
+
 def _told(
     name: str, ending: str, pick: Pick, rng: random.Random, beats: Sequence[int] = (), opened: bool = False
 ) -> str:
     """A story with this plot and ending, or some of its beats, in the wordings that pick allows."""
     path = PLOTS[name].paths()[ending]
-    chosen = tuple(pick(i, path[i]) for i in (beats or range(len(path))))
+    chosen = tuple(pick(i, path[i]) for i in (beats or _beats(name, ending)))
     part = replace(PLOTS[name], beats=chosen, endings={ending: ()})
     return (story(rng, part) if opened else story(rng, part, openings=_NOTHING)).text.strip()
 
@@ -104,7 +112,7 @@ def texts(seed: int = 0) -> list[str]:
 
 
 def queries(n: int, seed: int = 0, sentences: int = 2) -> list[Query]:
-    """Beats of stories in wordings that no text and no training pair has, about other heroes, things and places.
+    """Beats of stories in wordings that no text has, about other heroes, things and places.
 
     Args:
         n: how many, the plots and endings in turn.
@@ -122,39 +130,30 @@ def queries(n: int, seed: int = 0, sentences: int = 2) -> list[Query]:
 
 def _some_beats(name: str, ending: str, rng: random.Random, n: int) -> list[int]:
     """The numbers of n beats, at least one of them the ending's."""
-    plot = PLOTS[name]
-    ends = range(len(plot.beats), len(plot.beats) + len(plot.endings[ending]))
-    last = rng.choice(ends)
-    rest = [i for i in range(ends.stop) if i != last]
-    return sorted([last, *rng.sample(rest, n - 1)])
+    last = rng.choice(_beats(name, ending)[len(PLOTS[name].beats) :])
+    return sorted([last, *rng.sample([i for i in _beats(name, ending) if i != last], n - 1)])
 
 
 def pairs(n: int, seed: int = 0, sentences: int = 2) -> list[tuple[str, str]]:
-    """Paraphrases to train on: the same beats told twice, in other wordings where the texts have several.
+    """Texts that belong together, to train on: some beats of a plot with its ending, and some of the other beats.
 
-    Of a quarter of the plots there is none, and of no plot a wording of the queries.
+    Nobody has to label these: they are two parts of one story, told about two heroes. No pair says one thing twice: that
+    two wordings mean the same follows from the company that they keep. Of a quarter of the plots there is no pair.
 
     Args:
         n: how many.
         seed: another seed gives other pairs.
-        sentences: beats in each.
+        sentences: beats on each side.
     """
     rng, found = random.Random(f"pairs {seed}"), []
     ends = [end for end in ENDS if not held_out(end[0])]
-    for i in range(n):
-        name, ending = ends[i % len(ends)]
-        beats, turn = _some_beats(name, ending, rng, sentences), rng.randrange(2)
-
-        def one(number: int, beat: Beat, side: int = turn) -> tuple[Wording, ...]:
-            left = _of_texts(number, beat)
-            return (left[side % len(left)],)
-
-        def other(number: int, beat: Beat, side: int = 1 - turn) -> tuple[Wording, ...]:
-            left = _of_texts(number, beat)
-            return (left[side % len(left)],)
-
-        found.append((_told(name, ending, one, rng, beats), _told(name, ending, other, rng, beats)))
-    return found
+    while len(found) < n:
+        for name, ending in rng.sample(ends, len(ends)):
+            first = _some_beats(name, ending, rng, sentences)
+            rest = [i for i in _beats(name, ending) if i not in first]
+            second = sorted({rest[-1], *rng.sample(rest, sentences - 1)})  # the last beat is the ending's
+            found.append((_told(name, ending, _any, rng, first), _told(name, ending, _any, rng, second)))
+    return found[:n]
 
 
 # --- embeddings
