@@ -137,21 +137,23 @@ def _some_beats(name: str, ending: str, rng: random.Random, n: int) -> list[int]
 def pairs(n: int, seed: int = 0, sentences: int = 2) -> list[tuple[str, str]]:
     """Texts that belong together, to train on: some beats of a plot with its ending, and some of the other beats.
 
-    Nobody has to label these: they are two parts of one story, told about two heroes. No pair says one thing twice: that
+    Nobody has to label these: they are two parts of one story, about two heroes. No pair says one thing twice: that
     two wordings mean the same follows from the company that they keep. Of a quarter of the plots there is no pair.
 
     Args:
         n: how many.
         seed: another seed gives other pairs.
-        sentences: beats on each side.
+        sentences: beats on each side, 2 at most.
     """
     rng, found = random.Random(f"pairs {seed}"), []
     ends = [end for end in ENDS if not held_out(end[0])]
     while len(found) < n:
         for name, ending in rng.sample(ends, len(ends)):
-            first = _some_beats(name, ending, rng, sentences)
-            rest = [i for i in _beats(name, ending) if i not in first]
-            second = sorted({rest[-1], *rng.sample(rest, sentences - 1)})  # the last beat is the ending's
+            n_begun = len(PLOTS[name].beats)
+            ends_of = rng.sample(_beats(name, ending)[n_begun:], 2)  # one of the ending's beats for each side
+            begun = rng.sample(range(n_begun), 2 * (sentences - 1))
+            first = sorted([ends_of[0], *begun[: sentences - 1]])
+            second = sorted([ends_of[1], *begun[sentences - 1 :]])
             found.append((_told(name, ending, _any, rng, first), _told(name, ending, _any, rng, second)))
     return found[:n]
 
