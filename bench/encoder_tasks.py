@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from common import ROOT, Row, cpu_seconds, one_core, options, report, row, share
 from workshop_utils.encoder import classify, search, summaries, tag
 from workshop_utils.lessons.notes import pocket_notes
 from workshop_utils.machine.profiles import Profile, setup
-from workshop_utils.tuning import finetune, lora
+from workshop_utils.tuning import lora
 
 sys.path.append(str(ROOT / "tools"))
 from pocket_world import kinds as world
@@ -165,10 +164,8 @@ class Bench:
         self._summarised("after", tuned, tested)
 
     def _tuned(self, model: Any, profile: Profile, seed: int) -> Any:
-        model = summaries.attach(model, seed)
-        rows = summaries.conversations(summaries.told(summaries.N_TRAIN, seed=seed))
-        settings = summaries.config(seed=seed, country="", **self.steps)
-        finetune.tune(model, rows, settings, Path(tempfile.mkdtemp()), profile, quiet=True)
+        stories = summaries.told(summaries.N_TRAIN, seed=seed)
+        summaries.tune(model, stories, seed=seed, bfloat16=profile.dtype == "bfloat16", **self.steps)
         return model
 
     def _summarised(self, when: str, model: Any, sets: dict[str, Any]) -> None:

@@ -44,3 +44,13 @@ def test_a_conversation_asks_for_the_line_of_its_story() -> None:
     (asked, answered) = conversations([ONE])[0]
     assert ONE.text in asked["content"]
     assert answered == {"role": "assistant", "content": line(ONE)}
+
+
+def test_tuning_trains_on_the_lines() -> None:
+    from workshop_utils.chat import models
+    from workshop_utils.encoder.summaries import tune
+    from workshop_utils.machine.profiles import setup
+
+    model = models.load("pocket-instruct", setup("pocket"))
+    losses = tune(model, told(8), steps=4, learning_rate=1e-3, batch_size=2)
+    assert losses[-1] < 0.7 * losses[0]
