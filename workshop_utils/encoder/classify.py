@@ -153,7 +153,7 @@ class Classifier:
         tokenizer: PreTrainedTokenizerBase,
         examples: Sequence[Labelled],
         steps: int = 60,
-        learning_rate: float = 5e-4,
+        learning_rate: float = 2e-3,
         batch_size: int = 32,
         seed: int = 0,
     ) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ASK = "Say this story in one line.\n\n{story}"
 MAX_NEW_TOKENS = 48
-STEPS, BATCH = 110, 8
+STEPS, BATCH = 200, 8
 N_TRAIN = STEPS * BATCH  # no story comes twice
 FACTS = ("name", "animal", "problem", "ending")
 _THINGS = frozenset(thing for plot in PLOTS.values() for thing in plot.objects)
@@ -121,7 +121,7 @@ def tune(
     model: LanguageModel,
     stories: Sequence[Story],
     steps: int = STEPS,
-    learning_rate: float = 3e-3,
+    learning_rate: float = 1.5e-3,
     batch_size: int = BATCH,
     seed: int = 0,
     bfloat16: bool = False,

@@ -221,8 +221,8 @@ class Tagger:
         encoder: nn.Module,
         tokenizer: PreTrainedTokenizerBase,
         trained_on: Sequence[Passage],
-        steps: int = 100,
-        learning_rate: float = 1e-3,
+        steps: int = 80,
+        learning_rate: float = 2e-3,
         batch_size: int = 32,
         seed: int = 0,
     ) -> None:
