@@ -127,3 +127,8 @@ def test_blanks_are_filled_by_the_likeliest_tokens(tokenizer):
     assert len(found) == 3
     with pytest.raises(ValueError, match=r"no \[MASK\]"):
         fill(model, tokenizer, "Once upon a time")
+
+
+def test_a_blank_before_the_mask_belongs_to_the_hidden_token(tokenizer):
+    ids = tokenizer("Once upon a time")["input_ids"]
+    assert tokenizer("Once upon a [MASK]")["input_ids"] == [*ids[:-2], tokenizer.mask_token_id, ids[-1]]

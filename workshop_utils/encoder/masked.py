@@ -61,6 +61,7 @@ def train(
     batch: int = 8,
     rate: float = 4e-3,
     muon: float = 0.015,
+    share: float = SHARE,
     seed: int = 0,
     each_step: Callable[[int, float], bool | None] | None = None,
 ) -> list[float]:
@@ -75,6 +76,7 @@ def train(
         batch: rows of an update.
         rate: peak learning rate of AdamW.
         muon: of Muon; 0 leaves all to AdamW.
+        share: of the tokens that are hidden.
         seed: of the order of the rows and of the masks.
         each_step: called with the number of updates done and the loss; what is true ends the training.
 
@@ -88,7 +90,7 @@ def train(
     model.train()
     for step in range(steps):
         ids = rows[next(batches)]
-        read, labels = masked(ids, tokenizer, rng)
+        read, labels = masked(ids, tokenizer, rng, share)
         attend = (ids != tokenizer.pad_token_id).long()
         read, labels, attend = (one.to(model.device) for one in (read, labels, attend))
         value = (loss or _own_loss)(model, read, attend, labels)

@@ -9,18 +9,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 SHIPPED = Path(__file__).parents[1] / "pocket" / "models" / "encoder"  # tools/build_encoder.py makes it
-SPECIALS = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+SPECIALS = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 MAX_LENGTH = 160  # tokens of a text, with [CLS] and [SEP]; two stories in three are shorter
 
 
 def encoder_tokenizer() -> PreTrainedTokenizerFast:
     """The pocket tokenizer with four more tokens: it writes [CLS] before a text and [SEP] after it, as BERT's does."""
+    from tokenizers import AddedToken
     from tokenizers.processors import TemplateProcessing
 
     from workshop_utils.text.tokenizer import pocket_tokenizer, to_transformers
 
     made = to_transformers(pocket_tokenizer())
-    made.add_special_tokens(SPECIALS)
+    # A blank in front of [MASK] belongs to the token that it hides, " fox": taken along, as in RoBERTa's tokenizer.
+    made.add_special_tokens(
+        SPECIALS | {"mask_token": AddedToken("[MASK]", lstrip=True, special=True, normalized=False)}
+    )
     made.backend_tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", made.cls_token_id), ("[SEP]", made.sep_token_id)]
     )
