@@ -108,12 +108,13 @@ def main() -> None:
                     row(f"stories per CPU second, {who}, {kind}", stories_per_second(one, test[:64])),
                     mean(f"masked accuracy, {who}, {kind}", accuracy(one, test, tokenizer)),
                 ]
+        seeds = ", ".join(map(str, args.seeds[:n_seeds]))
         notes = (
             f"Hidden: 15% of the tokens of {len(test)} stories that no model was trained on, all as [MASK]; seeds "
-            f"{', '.join(map(str, args.seeds[:n_seeds]))} put together. Students: every other layer of the teacher's six, "
-            f"Muon and AdamW, {SHARE:.0%} of the tokens hidden in training; distilled: copied layers and the three losses "
-            "of DistilBERT. int8: the linear layers, dynamic; the embeddings stay float32; the student is that of the last "
-            "seed. Intervals: bootstrap over stories, 95%."
+            f"{seeds} put together. Students: every other layer of the teacher's six, Muon and AdamW, {SHARE:.0%} of "
+            "the tokens hidden in training; distilled: copied layers and the three losses of DistilBERT. int8: the "
+            "linear layers, dynamic; the embeddings stay float32; the student is that of the last seed. Intervals: "
+            "bootstrap over stories, 95%."
         )
         report("distillation", rows_, args, notes)
 

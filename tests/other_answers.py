@@ -329,7 +329,7 @@ def new_name(name):
     if not at:
         return name
     half, odd = divmod(int(parts[at[0]]), 2)
-    return None if odd else ".".join([*parts[: at[0]], str(half), *parts[at[0] + 1 :]])
+    return "" if odd else ".".join([*parts[: at[0]], str(half), *parts[at[0] + 1 :]])
 
 def span_f1(found, wanted):
     right = np.float32(len([span for span in found if span in wanted]))

@@ -104,7 +104,7 @@ def new_name(name):
     found = re.search("layers.([0-9]+)", name)
     if found is None:
         return name
-    return None if int(found[1]) % 2 else name.replace(found[0], f"layers.{{int(found[1]) // 2}}")
+    return "" if int(found[1]) % 2 else name.replace(found[0], f"layers.{{int(found[1]) // 2}}")
 
 from transformers import AutoModel, AutoTokenizer
 ENCODER, TOKENIZER = AutoModel.from_pretrained(MODEL), AutoTokenizer.from_pretrained(MODEL)

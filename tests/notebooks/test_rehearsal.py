@@ -54,6 +54,7 @@ SIGNS = {
         "written by hand: 0 pairs of rows",
         r"left out: float32 \(for CPUs: .*GGUF F32, GGUF Q8_0, GGUF Q4_0 \(gemma2 ",
     ],
+    "11": ["texts; BERT base", r"The LBC stands for Long \[MASK\], California\.\n", "all-MiniLM-L6-v2: "],
 }
 
 QWEN_SIGNS = {"01": [r"<\|im_start\|>user\n"], "07": [r"<\|im_end\|>'$"]}  # the template that is shown is Qwen's

@@ -119,13 +119,13 @@ SOFT: Mistakes = {
 # --- 11.3: which layers the student keeps
 
 
-def new_name(name: str) -> str | None:
-    """The name that a parameter of the teacher has in a student with every other layer; None if it is left out."""
+def new_name(name: str) -> str:
+    """The name that a parameter of the teacher has in a student with every other layer; "" if it is left out."""
     found = re.search(r"\.layers?\.(\d+)\.", name)
     if found is None:
         return name
     number = int(found[1])
-    return None if number % 2 else f"{name[: found.start(1)]}{number // 2}{name[found.end(1) :]}"
+    return "" if number % 2 else f"{name[: found.start(1)]}{number // 2}{name[found.end(1) :]}"
 
 
 def _names(rng: random.Random) -> Iterator[Arguments]:
@@ -137,17 +137,17 @@ def _names(rng: random.Random) -> Iterator[Arguments]:
     yield (f"model.layers.{2 * rng.randrange(3, 20)}.mlp.Wo.weight",)
 
 
-def _first_half(name: str) -> str | None:
+def _first_half(name: str) -> str:
     found = re.search(r"\.layers?\.(\d+)\.", name)
-    return name if found is None or int(found[1]) < 3 else None
+    return name if found is None or int(found[1]) < 3 else ""
 
 
-def _one_digit(name: str) -> str | None:
+def _one_digit(name: str) -> str:
     found = re.search(r"\.layers?\.(\d)", name)
     if found is None:
         return name
     number = int(found[1])
-    return None if number % 2 else f"{name[: found.start(1)]}{number // 2}{name[found.end(1) :]}"
+    return "" if number % 2 else f"{name[: found.start(1)]}{number // 2}{name[found.end(1) :]}"
 
 
 NAMES: Mistakes = {
@@ -156,11 +156,11 @@ NAMES: Mistakes = {
         "you keep the first layers. Keep every other one: 0, 2, 4, ..., which become 0, 1, 2, ...",
     ),
     "old numbers": (
-        lambda name: None if new_name(name) is None else name,
+        lambda name: name if new_name(name) else "",
         "the right layers are kept, under their old numbers: the student's layers are numbered 0, 1, 2, ...",
     ),
     "layers alone": (
-        lambda name: new_name(name) if re.search(r"\.layers?\.\d", name) else None,
+        lambda name: new_name(name) if re.search(r"\.layers?\.\d", name) else "",
         "parameters outside the layers, such as the embeddings, are kept under their own names.",
     ),
     "one digit": (_one_digit, "a layer's number may have two digits, as in `bert.encoder.layer.10.output.bias`."),
