@@ -105,7 +105,7 @@ class Bench:
 
     def tagger(self, seed: int) -> None:
         """Where do names, animals and objects stand?"""
-        trained = tag.passages("train", 800, seed)
+        trained = tag.passages("train", 2560, seed)  # none is shown twice
         sets = {
             "known words": tag.passages("test", self.n, seed + 1),
             "new words": tag.passages("test", self.n, seed + 1, new_words=True),
