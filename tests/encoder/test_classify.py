@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 from tiny_encoder import encoder
 
 from workshop_utils.encoder import classify
-from workshop_utils.encoder.classify import Classifier, Labelled, bag_of_words, helpers, hits, kinds
+from workshop_utils.encoder.classify import Classifier, Labelled, bag_of_words, hits, kinds
 from workshop_utils.encoder.heads import mean_pool
 
 
@@ -42,44 +41,7 @@ def test_a_split_that_is_not_there_is_refused() -> None:
         kinds("test", 4000)
 
 
-def test_the_two_classes_of_helpers_have_the_same_words() -> None:
-    bags: dict[str, Counter[str]] = {"boy": Counter(), "girl": Counter()}
-    for one in helpers("train", 400):
-        bags[one.label].update(re.findall(r"\w+", one.text))
-    assert bags["boy"] == bags["girl"]
-
-
-def test_helpers_are_labelled_by_who_helps() -> None:
-    from workshop_utils.pocket import words
-
-    by_text = {one.text: one.label for one in helpers("train", 800)}
-    told = [(text, re.fullmatch(r"(\w+) helped (\w+)\.", text)) for text in by_text]
-    passive = [(text, re.fullmatch(r"(\w+) was helped by (\w+)\.", text)) for text in by_text]
-    assert any(hit for _, hit in told)
-    assert any(hit for _, hit in passive)
-    for found, group in ((told, 1), (passive, 2)):
-        for text, hit in found:
-            if hit:
-                assert by_text[text] == {"he": "boy", "she": "girl"}[words.PRONOUNS[hit.group(group)]]
-
-
-def test_helpers_share_neither_names_nor_wordings_between_the_splits() -> None:
-    def names(some: list[Labelled]) -> set[str]:
-        return {word for one in some for word in re.findall(r"[A-Z]\w+", one.text) if word not in ("At", "In")}
-
-    def frames(some: list[Labelled]) -> set[str]:
-        return {re.sub("|".join(names(some)), "_", one.text) for one in some}
-
-    trained, tested = helpers("train", 800), helpers("test", 400)
-    assert not names(trained) & names(tested)
-    assert not frames(trained) & frames(tested)
-    assert names(helpers("test", 400, names="train")) <= names(trained)
-
-
-def test_a_bag_of_words_cannot_tell_the_helpers_apart_and_hits_are_counted_right() -> None:
-    trained = helpers("train", 400)
-    found = hits(bag_of_words(trained), trained)
-    assert sum(found) == len(found) / 2  # of each pair the same answer, so one of the two
+def test_hits_of_a_bag_of_words_are_counted_right() -> None:
     easy = [Labelled("red sun", "a"), Labelled("blue moon", "b")] * 3
     model = bag_of_words(easy)
     assert hits(model, [Labelled("red", "a"), Labelled("moon", "b"), Labelled("sun", "b")]) == [True, True, False]

@@ -81,7 +81,9 @@ def test_two_spans_of_a_kind_side_by_side_stay_two() -> None:
     assert spans_of([i, i, o, o], offsets, text) == {Span(0, 3, "name")}  # an I that nothing began
     assert spans_of([b, b, i, i], [(0, 0), (0, 3), (3, 7), (0, 0)], text) == {Span(0, 7, "name")}  # [CLS] and [SEP]
     animal = LABELS.index("I-animal")
-    assert spans_of([b, animal, o, o], offsets, text) == {Span(0, 1, "name"), Span(1, 3, "animal")}
+    assert spans_of([b, o, animal, o], offsets, text) == {Span(0, 3, "name"), Span(4, 7, "animal")}
+    assert spans_of([b, animal, o, o], offsets, text) == {Span(0, 3, "name")}  # a word's first token decides
+    assert spans_of([o, b, o, o], offsets, text) == frozenset()
 
 
 def test_a_wrong_boundary_or_kind_does_not_count() -> None:

@@ -1,4 +1,4 @@
-"""Which kind of text is it? A classifier on the encoder beside a bag of words, and a task that takes word order.
+"""Which kind of text is it? A classifier on the encoder beside a bag of words.
 
 Texts of the pocket world with their kinds -> training and held-out halves without a wording in common -> accuracy.
 """
@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from workshop_utils.pocket import frozen, words
-from workshop_utils.pocket.grammar import capitalise
+from workshop_utils.pocket import frozen
 from workshop_utils.pocket.library import PLOTS
 from workshop_utils.pocket.stories import story
 
@@ -67,59 +66,6 @@ def kinds(split: str, n: int, seed: int = 0) -> list[Labelled]:
             texts = frozen.first(each, rng.sample(kept, len(kept)), f"texts of kind {kind} for {split}")
         found += [Labelled(text, kind) for text in texts]
     return rng.sample(found, len(found))[:n]
-
-
-# Who helps whom, active and passive: {a} is named first. Whoever is {a} in "did" is the helper.
-_ACTIVE = (
-    "{a} helped {b}.",
-    "{a} mended a cup for {b}.",
-    "{a} carried {b} home.",
-    "At last {a} found {b} in the fog.",
-    "{a} gave {b} half of the bun.",
-    "{a} gave a hand to {b}.",
-    "In the garden {a} pulled {b} out of the mud.",
-    "{a} came with a light, and {b} was glad.",
-)
-_PASSIVE = (
-    "{a} was helped by {b}.",
-    "{a} had a cup mended by {b}.",
-    "{a} was carried home by {b}.",
-    "At last {a} was found by {b} in the fog.",
-    "{a} got half of the bun from {b}.",
-    "{a} was given a hand by {b}.",
-    "In the garden {a} was pulled out of the mud by {b}.",
-    "{a} was glad, for {b} came with a light.",
-)
-HELPERS = ("boy", "girl")
-
-
-def helpers(split: str, n: int, seed: int = 0, names: str = "") -> list[Labelled]:
-    """Sentences in which a girl helps a boy or a boy a girl; each comes twice, with the two names exchanged.
-
-    The words of the two are the same, so that whatever counts words sees no difference between the classes.
-
-    Args:
-        split: "train" or "test"; every fourth wording, and a quarter of the names, are held out.
-        n: sentences, an even number.
-        seed: of the names and the wordings.
-        names: "train" gives the test sentences names of the training set; "" is the split's own.
-    """
-    rng = random.Random(f"helpers {split} {seed} {names}")
-    frames = [
-        (frame, active)
-        for active, frames in ((True, _ACTIVE), (False, _PASSIVE))
-        for i, frame in enumerate(frames)
-        if (i % 4 == 3) == (split == "test")
-    ]
-    out = (names or split) == "test"
-    hes, shes = ([one for one in some if held_out(one) is out] for some in (words.HE_NAMES, words.SHE_NAMES))
-    found = []
-    for _ in range(n // 2):
-        frame, active = rng.choice(frames)
-        he, she = rng.choice(hes), rng.choice(shes)
-        found.append(Labelled(capitalise(frame.format(a=he, b=she)), "boy" if active else "girl"))
-        found.append(Labelled(capitalise(frame.format(a=she, b=he)), "girl" if active else "boy"))
-    return rng.sample(found, len(found))
 
 
 def bag_of_words(examples: Sequence[Labelled], longest: int = 1) -> Pipeline:
