@@ -148,12 +148,17 @@ def save_bert(folder: Path, masked: bool) -> None:
         masked: with the layer that guesses tokens, as bert-base-uncased; else without, as all-MiniLM-L6-v2.
     """
     from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
 
     torch.manual_seed(0)
     learner = BertWordPieceTokenizer(lowercase=True)
     learner.train_from_iterator(stories.texts(300, seed=11), vocab_size=800, show_progress=False)
-    shape = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64}
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     config = BertConfig(vocab_size=learner.get_vocab_size(), **shape)
     (BertForMaskedLM if masked else BertModel)(config).save_pretrained(folder)
-    BertTokenizerFast(tokenizer_object=learner._tokenizer, do_lower_case=True).save_pretrained(folder)
+    BertTokenizer(vocab=learner.get_vocab(), do_lower_case=True).save_pretrained(folder)

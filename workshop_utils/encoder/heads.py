@@ -112,7 +112,7 @@ def fit(
             batch, order = order[:batch_size], order[batch_size:]
             loss = loss_of(batch)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             rates.step()

@@ -84,7 +84,7 @@ def train(
         the loss of each update, in nats per chosen token.
     """
     rng = torch.Generator().manual_seed(seed)
-    optimizers = _optimizers(model, rate, muon)
+    optimizers: list[Any] = _optimizers(model, rate, muon)
     schedule = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: _share(step, steps)) for one in optimizers]
     batches, losses = _batches(len(rows), batch, rng), list[float]()
     model.train()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -22,9 +22,8 @@ def encoder_tokenizer() -> PreTrainedTokenizerFast:
 
     made = to_transformers(pocket_tokenizer())
     # A blank in front of [MASK] belongs to the token that it hides, " fox": taken along, as in RoBERTa's tokenizer.
-    made.add_special_tokens(
-        SPECIALS | {"mask_token": AddedToken("[MASK]", lstrip=True, special=True, normalized=False)}
-    )
+    mask = AddedToken("[MASK]", lstrip=True, special=True, normalized=False)
+    made.add_special_tokens(cast(Any, SPECIALS | {"mask_token": mask}))
     made.backend_tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", made.cls_token_id), ("[SEP]", made.sep_token_id)]
     )
@@ -45,6 +44,9 @@ def new_encoder(tokenizer: PreTrainedTokenizerFast, n_layer: int = 6, width: int
     """
     from transformers import ModernBertConfig, ModernBertForMaskedLM
 
+    # One kind of layer: all attend to the whole text.
+    options: dict[str, Any] = {"layer_types": ["full_attention"] * n_layer}
+    options |= {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id") for role in ("pad", "cls", "sep")}
     config = ModernBertConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
@@ -52,9 +54,8 @@ def new_encoder(tokenizer: PreTrainedTokenizerFast, n_layer: int = 6, width: int
         num_attention_heads=width // 32,
         intermediate_size=width * 8 // 3 // 16 * 16,  # a gated layer has three matrices where BERT's has two
         max_position_embeddings=256,
-        global_attn_every_n_layers=1,
         initializer_range=0.08,  # about 1 / sqrt(width): the usual 0.02 belongs to wide models
-        **{f"{role}_token_id": getattr(tokenizer, f"{role}_token_id") for role in ("pad", "cls", "sep")},
+        **options,
         bos_token_id=tokenizer.cls_token_id,
         eos_token_id=tokenizer.sep_token_id,
     )

@@ -145,7 +145,7 @@ def pairs(n: int, seed: int = 0, sentences: int = 2) -> list[tuple[str, str]]:
         seed: another seed gives other pairs.
         sentences: beats on each side, 2 at most.
     """
-    rng, found = random.Random(f"pairs {seed}"), []
+    rng, found = random.Random(f"pairs {seed}"), list[tuple[str, str]]()
     ends = [end for end in ENDS if not held_out(end[0])]
     while len(found) < n:
         for name, ending in rng.sample(ends, len(ends)):
@@ -180,7 +180,8 @@ def embed(
 
     from workshop_utils.encoder.heads import by_length, inputs, mean_pool
 
-    device, found = next(encoder.parameters()).device, {}
+    device = next(encoder.parameters()).device
+    found: dict[int, Tensor] = {}
     encoder.eval()
     with torch.inference_mode():
         for batch in by_length(texts):

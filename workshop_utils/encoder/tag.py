@@ -104,7 +104,7 @@ def passages(split: str, n: int, seed: int = 0, new_words: bool = False) -> list
     """
     if split not in ("train", "test") or (split == "train" and new_words):
         raise ValueError(f"split is {split!r}, new_words {new_words}: choose train, or test with new words or without")
-    rng, found = random.Random(f"passages {split} {new_words} {seed}"), []
+    rng, found = random.Random(f"passages {split} {new_words} {seed}"), list[Passage]()
     plots = TRAINED_PLOTS if split == "train" else HELD_OUT_PLOTS
     trained_objects = {thing for name in TRAINED_PLOTS for thing in PLOTS[name].objects if not held_out(thing)}
     while len(found) < n:
