@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from pathlib import Path
 
 import torch
 
@@ -66,7 +67,7 @@ def main() -> None:
     encoder_tokenizer().save_pretrained(SHIPPED)  # a fresh one: rows_of has set lengths in the other
     shares = accuracy(model.float(), held_out, tokenizer)  # as it is shipped
     low, high = bootstrap(shares)
-    data = (SHIPPED / "model.safetensors").read_bytes()
+    data = Path(SHIPPED, "model.safetensors").read_bytes()
     card = CARD.format(
         parameters=model.num_parameters(),
         vocab=len(tokenizer),
@@ -84,7 +85,7 @@ def main() -> None:
         low=low,
         high=high,
     )
-    write_text_atomically(card, SHIPPED / "README.md")
+    write_text_atomically(card, Path(SHIPPED, "README.md"))
     print(card)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-SHIPPED = Path(__file__).parents[1] / "pocket" / "models" / "encoder"  # tools/build_encoder.py makes it
+SHIPPED = str(Path(__file__).parents[1] / "pocket" / "models" / "encoder")  # tools/build_encoder.py makes it
 SPECIALS = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 MAX_LENGTH = 160  # tokens of a text, with [CLS] and [SEP]; two stories in three are shorter
 
