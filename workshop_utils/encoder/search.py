@@ -26,37 +26,25 @@ TEMPERATURE = 0.05
 _NOTHING = (parse(""),)
 
 # Two questions for each note that lesson 07 made up, in other words than the note.
-NOTE_QUERIES: dict[str, tuple[str, str]] = {
-    "The key of the boat house hangs behind the clock.": (
-        "How can I unlock the hut where the canoes are kept?",
-        "I want to row, but the door is locked.",
-    ),
-    "The blue bus goes to the harbour every hour.": (
-        "How often can I ride to the port?",
-        "I need to get to the ships without a car.",
-    ),
-    "Anna's cat is called Ben.": ("What is the name of her pet?", "Which kitty belongs to a girl?"),
-    "The library is closed on Monday.": (
-        "When can I not borrow books?",
-        "On which day of the week may nobody read there?",
-    ),
-    "The password of the kettle club is cinnamon.": (
-        "Which secret word lets me in?",
-        "What must I whisper at the door of the tea lovers?",
-    ),
-    "The oldest tree in the park is a pear tree.": (
-        "Which plant has grown here the longest?",
-        "What fruit did people pick from the ancient trunk?",
-    ),
-    "The baker sells fresh bread from six in the morning.": (
-        "How early can I buy a loaf?",
-        "Where do I get rolls for breakfast?",
-    ),
-    "Mr Hill teaches the guitar on Thursday.": (
-        "Who gives music lessons?",
-        "When can I learn to play an instrument with strings?",
-    ),
-}
+_ASKED = """\
+The key of the boat house hangs behind the clock.
+How can I unlock the hut where the canoes are kept? | I want to row, but the door is locked.
+The blue bus goes to the harbour every hour.
+How often can I ride to the port? | I need to get to the ships without a car.
+Anna's cat is called Ben.
+What is the name of her pet? | Which kitty belongs to a girl?
+The library is closed on Monday.
+When can I not borrow books? | On which day of the week may nobody read there?
+The password of the kettle club is cinnamon.
+Which secret word lets me in? | What must I whisper at the door of the tea lovers?
+The oldest tree in the park is a pear tree.
+Which plant has grown here the longest? | What fruit did people pick from the ancient trunk?
+The baker sells fresh bread from six in the morning.
+How early can I buy a loaf? | Where do I get rolls for breakfast?
+Mr Hill teaches the guitar on Thursday.
+Who gives music lessons? | When can I learn to play an instrument with strings?
+""".splitlines()
+NOTE_QUERIES = {note: tuple(asked.split(" | ")) for note, asked in zip(_ASKED[::2], _ASKED[1::2], strict=True)}
 
 
 @dataclass(frozen=True)

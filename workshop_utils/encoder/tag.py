@@ -286,46 +286,31 @@ class Tagger:
 # --- how well
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Spans that were found, wanted, and both; a span counts only where its kind and both its ends are right."""
-
-    right: int
-    found: int
-    wanted: int
-
-    @property
-    def f1(self) -> float:
-        """The harmonic mean of precision and recall."""
-        return 2 * self.right / (self.found + self.wanted) if self.found + self.wanted else 0.0
+Spans = Sequence[Iterable[Span]]  # of each text
 
 
-def score(found: Sequence[Iterable[Span]], wanted: Sequence[Iterable[Span]]) -> Scores:
-    """Count the spans of all texts together.
+def _counts(found: Spans, wanted: Spans) -> list[tuple[int, int]]:
+    """For each text twice the number of spans that are right, and how many were found and wanted."""
+    pairs = ((set(a), set(b)) for a, b in zip(found, wanted, strict=True))
+    return [(2 * len(a & b), len(a) + len(b)) for a, b in pairs]
+
+
+def _f1(counts: Sequence[tuple[int, int]]) -> float:
+    return sum(right for right, _ in counts) / max(1, sum(both for _, both in counts))
+
+
+def f1(found: Spans, wanted: Spans) -> float:
+    """F1 of all texts together; a span counts only where its kind and both its ends are right.
 
     Args:
         found: by a tagger, for each text.
         wanted: the true ones.
     """
-    pairs = [(set(a), set(b)) for a, b in zip(found, wanted, strict=True)]
-    return Scores(sum(len(a & b) for a, b in pairs), sum(len(a) for a, _ in pairs), sum(len(b) for _, b in pairs))
+    return _f1(_counts(found, wanted))
 
 
-def f1_interval(
-    found: Sequence[Iterable[Span]], wanted: Sequence[Iterable[Span]], resamples: int = 1000
-) -> tuple[float, float]:
-    """The 95% interval of F1, from drawing the texts again and again with replacement (bootstrap).
-
-    Args:
-        found: by a tagger, for each text.
-        wanted: the true ones.
-        resamples: how many.
-    """
-    rng = random.Random(0)
-    each = [score([a], [b]) for a, b in zip(found, wanted, strict=True)]
-    drawn = []
-    for _ in range(resamples):
-        some = rng.choices(each, k=len(each))
-        drawn.append(Scores(*(sum(getattr(one, part) for one in some) for part in ("right", "found", "wanted"))).f1)
-    drawn.sort()
+def f1_interval(found: Spans, wanted: Spans, resamples: int = 1000) -> tuple[float, float]:
+    """The 95% interval of F1, from drawing the texts again and again with replacement (bootstrap)."""
+    rng, counts = random.Random(0), _counts(found, wanted)
+    drawn = sorted(_f1(rng.choices(counts, k=len(counts))) for _ in range(resamples))
     return drawn[int(0.025 * resamples)], drawn[int(0.975 * resamples) - 1]
