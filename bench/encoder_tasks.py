@@ -173,7 +173,7 @@ def rows_of(bench: Bench) -> list[Row]:
     """The table."""
     found = [share(what, hits, GOALS.get(what, "")) for what, hits in bench.hits.items()]
     for what, (spans, wanted) in bench.spans.items():
-        line = row(what, tag.score(spans, wanted).f1, goal=GOALS.get(what, ""))
+        line = row(what, tag.f1(spans, wanted), goal=GOALS.get(what, ""))
         found.append(line | {"spread": list(tag.f1_interval(spans, wanted)), "samples": len(wanted)})
     found += [row(what, max(values)) | {"samples": len(values)} for what, values in bench.values.items()]
     for name in ("encoder, tuned", "all-MiniLM-L6-v2"):

@@ -52,7 +52,9 @@ def test_pairs_are_of_trained_plots_alone_and_share_no_beat() -> None:
     told: list[tuple[str, str, list[int]]] = []
     real = search._told
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_told", lambda *given: told.append((given[0], given[1], given[4])) or real(*given))
+        patch.setattr(
+            search, "_told", lambda *given, beats: told.append((*given[:2], beats)) or real(*given, beats=beats)
+        )
         made = pairs(120)
     assert made == pairs(120)
     assert len(made) == 120

@@ -11,16 +11,15 @@ from workshop_utils.encoder.tag import (
     OTHERS,
     TYPES,
     Passage,
-    Scores,
     Span,
     Tagger,
     WordList,
+    f1,
     f1_interval,
     find,
     invented,
     labels,
     passages,
-    score,
     spans_of,
 )
 from workshop_utils.pocket import words
@@ -88,13 +87,12 @@ def test_two_spans_of_a_kind_side_by_side_stay_two() -> None:
 
 def test_a_wrong_boundary_or_kind_does_not_count() -> None:
     wanted = [{Span(0, 3, "name"), Span(10, 20, "object")}]
-    assert score([wanted[0]], wanted) == Scores(2, 2, 2)
-    assert score([{Span(0, 3, "name"), Span(14, 20, "object")}], wanted) == Scores(1, 2, 2)
-    assert score([{Span(0, 3, "animal"), Span(10, 20, "object")}], wanted).f1 == 0.5
-    assert score([{Span(0, 3, "name")}], wanted).precision == 1.0
-    assert score([{Span(0, 3, "name")}], wanted).recall == 0.5
-    assert score([{Span(0, 3, "name")}], wanted, "object") == Scores(0, 0, 1)
-    assert score([[]], [[]]).f1 == 0.0
+    assert f1([wanted[0]], wanted) == 1.0
+    assert f1([{Span(0, 3, "name"), Span(14, 20, "object")}], wanted) == 0.5
+    assert f1([{Span(0, 3, "animal"), Span(10, 20, "object")}], wanted) == 0.5
+    assert f1([{Span(0, 3, "name")}], wanted) == 2 / 3
+    assert f1([[]], [[]]) == 0.0
+    assert f1([[], wanted[0]], wanted * 2) == 2 / 3  # of all texts together, no mean
     assert f1_interval(wanted * 5, wanted * 5) == (1.0, 1.0)
 
 
@@ -108,7 +106,7 @@ def test_a_tagger_learns_what_it_is_shown() -> None:
     model, tokenizer = encoder()
     shown = passages("train", 24)
     tagger = Tagger(model, tokenizer, shown, steps=60, learning_rate=1e-2, batch_size=12)
-    assert score(tagger.find([one.text for one in shown]), [one.spans for one in shown]).f1 > 0.7
+    assert f1(tagger.find([one.text for one in shown]), [one.spans for one in shown]) > 0.7
 
 
 def test_held_out_words_are_for_tests() -> None:

@@ -23,41 +23,28 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 192  # tokens of a text that are read
 TEMPERATURE = 0.05
-Pick = Callable[[int, Beat], Beat]  # from a beat's number and its wordings to those that may be used
 _NOTHING = (parse(""),)
 
 # Two questions for each note that lesson 07 made up, in other words than the note.
-NOTE_QUERIES: dict[str, tuple[str, str]] = {
-    "The key of the boat house hangs behind the clock.": (
-        "How can I unlock the hut where the canoes are kept?",
-        "I want to row, but the door is locked.",
-    ),
-    "The blue bus goes to the harbour every hour.": (
-        "How often can I ride to the port?",
-        "I need to get to the ships without a car.",
-    ),
-    "Anna's cat is called Ben.": ("What is the name of her pet?", "Which kitty belongs to a girl?"),
-    "The library is closed on Monday.": (
-        "When can I not borrow books?",
-        "On which day of the week may nobody read there?",
-    ),
-    "The password of the kettle club is cinnamon.": (
-        "Which secret word lets me in?",
-        "What must I whisper at the door of the tea lovers?",
-    ),
-    "The oldest tree in the park is a pear tree.": (
-        "Which plant has grown here the longest?",
-        "What fruit did people pick from the ancient trunk?",
-    ),
-    "The baker sells fresh bread from six in the morning.": (
-        "How early can I buy a loaf?",
-        "Where do I get rolls for breakfast?",
-    ),
-    "Mr Hill teaches the guitar on Thursday.": (
-        "Who gives music lessons?",
-        "When can I learn to play an instrument with strings?",
-    ),
-}
+_ASKED = """\
+The key of the boat house hangs behind the clock.
+How can I unlock the hut where the canoes are kept? | I want to row, but the door is locked.
+The blue bus goes to the harbour every hour.
+How often can I ride to the port? | I need to get to the ships without a car.
+Anna's cat is called Ben.
+What is the name of her pet? | Which kitty belongs to a girl?
+The library is closed on Monday.
+When can I not borrow books? | On which day of the week may nobody read there?
+The password of the kettle club is cinnamon.
+Which secret word lets me in? | What must I whisper at the door of the tea lovers?
+The oldest tree in the park is a pear tree.
+Which plant has grown here the longest? | What fruit did people pick from the ancient trunk?
+The baker sells fresh bread from six in the morning.
+How early can I buy a loaf? | Where do I get rolls for breakfast?
+Mr Hill teaches the guitar on Thursday.
+Who gives music lessons? | When can I learn to play an instrument with strings?
+""".splitlines()
+NOTE_QUERIES = {note: tuple(asked.split(" | ")) for note, asked in zip(_ASKED[::2], _ASKED[1::2], strict=True)}
 
 
 @dataclass(frozen=True)
@@ -74,21 +61,13 @@ class Query:
 ENDS = tuple((name, ending) for name, plot in PLOTS.items() for ending in plot.endings)  # one story of each is searched
 
 
-def _kept(number: int, beat: Beat) -> int:
-    """Which wording of a beat the queries alone may use."""
-    return number % len(beat)
-
-
 def _of_queries(number: int, beat: Beat) -> Beat:
-    return (beat[_kept(number, beat)],)
+    """The wording of a beat that the queries alone may use."""
+    return (beat[number % len(beat)],)
 
 
 def _of_texts(number: int, beat: Beat) -> Beat:
-    return tuple(wording for i, wording in enumerate(beat) if i != _kept(number, beat))
-
-
-def _any(number: int, beat: Beat) -> Beat:
-    return beat
+    return tuple(wording for i, wording in enumerate(beat) if i != number % len(beat))
 
 
 def _beats(name: str, ending: str) -> range:
@@ -96,46 +75,46 @@ def _beats(name: str, ending: str) -> range:
 
 
 def _told(
-    name: str, ending: str, pick: Pick, rng: random.Random, beats: Sequence[int] = (), opened: bool = False
+    name: str,
+    ending: str,
+    rng: random.Random,
+    pick: Callable[[int, Beat], Beat] = lambda _, beat: beat,
+    beats: Sequence[int] = (),
 ) -> str:
-    """A story with this plot and ending, or some of its beats, in the wordings that pick allows."""
+    """A story with this plot and ending, or some of its beats without an opening, in the wordings that pick allows."""
     path = PLOTS[name].paths()[ending]
     chosen = tuple(pick(i, path[i]) for i in (beats or _beats(name, ending)))
     part = replace(PLOTS[name], beats=chosen, endings={ending: ()})
-    return (story(rng, part) if opened else story(rng, part, openings=_NOTHING)).text.strip()
+    return (story(rng, part, openings=_NOTHING) if beats else story(rng, part)).text.strip()
 
 
 def texts(seed: int = 0) -> list[str]:
     """What is searched: one story for each plot and ending, in the order of ENDS."""
     rng = random.Random(f"searched {seed}")
-    return [_told(*end, _of_texts, rng, opened=True) for end in ENDS]
+    return [_told(*end, rng, _of_texts) for end in ENDS]
 
 
-def queries(n: int, seed: int = 0, sentences: int = 2) -> list[Query]:
-    """Beats of stories in wordings that no text has, about other heroes, things and places.
+def queries(n: int, seed: int = 0) -> list[Query]:
+    """Two beats of stories in wordings that no text has, about other heroes, things and places.
+
+    One beat is the ending's, so that one text alone is right.
 
     Args:
         n: how many, the plots and endings in turn.
         seed: another seed gives other queries.
-        sentences: beats in each: the last ones are the ending's, so that one text alone is right.
     """
     rng, found = random.Random(f"queries {seed}"), []
     for i in range(n):
         wanted = i % len(ENDS)
         name, ending = ENDS[wanted]
-        beats = _some_beats(name, ending, rng, sentences)
-        found.append(Query(_told(name, ending, _of_queries, rng, beats), wanted, name))
+        last = rng.choice(_beats(name, ending)[len(PLOTS[name].beats) :])
+        beats = sorted([last, *rng.sample([i for i in _beats(name, ending) if i != last], 1)])
+        found.append(Query(_told(name, ending, rng, _of_queries, beats), wanted, name))
     return found
 
 
-def _some_beats(name: str, ending: str, rng: random.Random, n: int) -> list[int]:
-    """The numbers of n beats, at least one of them the ending's."""
-    last = rng.choice(_beats(name, ending)[len(PLOTS[name].beats) :])
-    return sorted([last, *rng.sample([i for i in _beats(name, ending) if i != last], n - 1)])
-
-
-def pairs(n: int, seed: int = 0, sentences: int = 2) -> list[tuple[str, str]]:
-    """Texts that belong together, to train on: some beats of a plot with its ending, and some of the other beats.
+def pairs(n: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Texts that belong together, to train on: a beat of a plot with one of its ending, and two others of these.
 
     Nobody has to label these: they are two parts of one story, about two heroes. No pair says one thing twice: that
     two wordings mean the same follows from the company that they keep. Of a quarter of the plots there is no pair.
@@ -143,7 +122,6 @@ def pairs(n: int, seed: int = 0, sentences: int = 2) -> list[tuple[str, str]]:
     Args:
         n: how many.
         seed: another seed gives other pairs.
-        sentences: beats on each side, 2 at most.
     """
     rng, found = random.Random(f"pairs {seed}"), list[tuple[str, str]]()
     ends = [end for end in ENDS if not held_out(end[0])]
@@ -151,26 +129,22 @@ def pairs(n: int, seed: int = 0, sentences: int = 2) -> list[tuple[str, str]]:
         for name, ending in rng.sample(ends, len(ends)):
             n_begun = len(PLOTS[name].beats)
             ends_of = rng.sample(_beats(name, ending)[n_begun:], 2)  # one of the ending's beats for each side
-            begun = rng.sample(range(n_begun), 2 * (sentences - 1))
-            first = sorted([ends_of[0], *begun[: sentences - 1]])
-            second = sorted([ends_of[1], *begun[sentences - 1 :]])
-            found.append((_told(name, ending, _any, rng, first), _told(name, ending, _any, rng, second)))
+            begun = rng.sample(range(n_begun), 2)
+            one, other = (_told(name, ending, rng, beats=sorted(both)) for both in zip(begun, ends_of, strict=True))
+            found.append((one, other))
     return found[:n]
 
 
 # --- embeddings
 
 
-def embed(
-    encoder: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int = MAX_LENGTH
-) -> Tensor:
+def embed(encoder: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tensor:
     """The mean hidden state of each text, of length 1.
 
     Args:
         encoder: of transformers, without a head.
         tokenizer: that belongs to it.
         texts: at least one.
-        max_length: tokens of each that are read.
 
     Returns:
         (n_texts, C) on the CPU.
@@ -185,7 +159,7 @@ def embed(
     encoder.eval()
     with torch.inference_mode():
         for batch in by_length(texts):
-            read = inputs(tokenizer, [texts[i] for i in batch], max_length, device)
+            read = inputs(tokenizer, [texts[i] for i in batch], MAX_LENGTH, device)
             hidden = cast(Any, encoder)(**read).last_hidden_state  # (B, T, C)
             rows = F.normalize(mean_pool(hidden, read["attention_mask"]).float(), dim=1).cpu()
             found |= dict(zip(batch, rows, strict=True))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ASK = "Say this story in one line.\n\n{story}"
 MAX_NEW_TOKENS = 48
-STEPS, BATCH = 200, 8
+STEPS, BATCH = 100, 8
 N_TRAIN = STEPS * BATCH  # no story comes twice
 FACTS = ("name", "animal", "problem", "ending")
 _THINGS = frozenset(thing for plot in PLOTS.values() for thing in plot.objects)
@@ -49,8 +49,12 @@ def told(n: int, split: str = "train", seed: int = 0) -> list[Story]:
 
 
 def line(of: Story) -> str:
-    """The line to learn: "Mia the fox: the kite is stuck in a tree; friends fetch it together."."""
-    return f"{of.name} the {of.kind}: {of.problem}; {of.ending}."
+    """The line to learn: "Mia the fox: fetched together (the kite is stuck in a tree).".
+
+    The ending stands first, since it is learnt sooner there: behind the problem, which leaves two endings to choose
+    from, half of them were still wrong after 110 updates.
+    """
+    return f"{of.name} the {of.kind}: {of.ending} ({of.problem})."
 
 
 def conversations(stories: Iterable[Story]) -> list[list[dict[str, str]]]:
