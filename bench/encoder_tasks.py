@@ -87,7 +87,7 @@ class Bench:
 
     def tagger(self, seed: int) -> None:
         """Where do names, animals and objects stand?"""
-        trained = tag.passages("train", 2560, seed)  # none is shown twice
+        trained = tag.passages("train", 80 if self.args.quick else 2560, seed)  # none is shown twice
         sets = {
             "known words": tag.passages("test", self.n, seed + 1),
             "new words": tag.passages("test", self.n, seed + 1, new_words=True),
@@ -146,7 +146,7 @@ class Bench:
         self._summarised("after", tuned, tested)
 
     def _tuned(self, model: Any, profile: Profile, seed: int) -> Any:
-        stories = summaries.told(summaries.N_TRAIN, seed=seed)
+        stories = summaries.told(32 if self.args.quick else summaries.N_TRAIN, seed=seed)
         summaries.tune(model, stories, seed=seed, bfloat16=profile.dtype == "bfloat16", **self.steps)
         return model
 

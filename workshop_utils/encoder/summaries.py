@@ -52,7 +52,7 @@ def line(of: Story) -> str:
     """The line to learn: "Mia the fox: fetched together (the kite is stuck in a tree).".
 
     The ending stands first, since it is learnt sooner there: behind the problem, which leaves two endings to choose
-    from, half of them were still wrong after 110 updates.
+    from, half of them were wrong after 80 updates.
     """
     return f"{of.name} the {of.kind}: {of.ending} ({of.problem})."
 

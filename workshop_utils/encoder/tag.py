@@ -119,7 +119,6 @@ def invented(n: int, seed: int = 0) -> list[Passage]:
         seed: of the passages and the words.
     """
     rng = random.Random(f"invented {seed}")
-
     parts = (
         ["b", "d", "fl", "gl", "k", "m", "pl", "sn", "tr", "w", "z"],
         "aeiou",
