@@ -17,7 +17,7 @@ LESSONS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 GPU_ARGS ?=
-BENCHES ?= imports generate tokenise train_throughput streaming processes budget char_shakespeare lesson04 lesson04_settings pocket_quality quantized_decode stoic_tuning portable text_to_sql distillation encoder_tasks scaling
+BENCHES ?= imports generate tokenise train_throughput streaming processes budget char_shakespeare lesson04 lesson04_settings pocket_quality quantized_decode stoic_tuning portable text_to_sql own_gpt web_page distillation encoder_tasks scaling kit
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NEWEST := .venv-newest
@@ -26,7 +26,7 @@ UNSLOTH := .venv-unsloth
 UNSLOTH_CPU ?= 2026.10.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check lab lint format notebooks bench gpu constraints clean
+.PHONY: help venv workshop test rehearsal pocket-world test-newest test-unsloth colab slides slides-check site lab lint format notebooks bench gpu constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,10 @@ slides: $(STAMP) ## Render the slides: HTML, PDF and notes in build/slides (need
 slides-check: $(STAMP) ## Check the slides: what spills, is too small or too pale, lacks notes, or asks the network
 	@[ -d slides/node_modules ] || ! command -v npm >/dev/null || npm ci --silent --prefix slides
 	@$(BIN)/python tools/slides.py check
+
+site: $(STAMP) ## Build the site in build/site: lessons, slides, glossary, reference; and check its links
+	@$(BIN)/python tools/make_site.py build
+	@$(BIN)/python tools/make_site.py check
 
 lab: $(STAMP) ## Open the lessons in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -40,7 +40,7 @@ from workshop_utils.sql.judge import plain
 from workshop_utils.sql.recipe import N_TRAIN, TOGETHER
 from workshop_utils.tuning import finetune, lora
 
-N, N_SHOTS, TEST_SEED = 408, 3, 3  # the recipe was chosen on questions of another seed
+N, N_SHOTS, TEST_SEED = 408, 3, 5  # the recipe was chosen on other databases, and on questions of another seed
 GOALS = {"questions": "ours >= 0.9", "databases": "ours >= 0.75", "wordings": "ours >= 0.6", "joins": "ours >= 0.5"}
 
 

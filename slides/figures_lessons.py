@@ -1,4 +1,4 @@
-"""The pictures of the decks 02, 03, 04, 07, 08 and 09: the lessons' own figures, drawn again in the size of a slide.
+"""The pictures of the decks 02 to 04 and 07 to 10: the lessons' own figures, drawn again in the size of a slide.
 
 python slides/make_figures.py 02_story            draw it (without a name: all of all decks)
 python slides/figures_lessons.py --record 04 07   play these lessons, and keep what their pictures need
@@ -609,6 +609,31 @@ def figure_09_speeds() -> Figure:
         figure = sized(plots.bars(rows, "", "", levels={"float32": 1}), 3.3)
     figure.axes[0].set_xlabel("times as fast as float32 (line: range)")
     return figure
+
+
+# --- 10: ship it
+
+
+@drawing
+def figure_10_answers() -> Figure:
+    """What the replies of the own GPT do, before and after its tuning, as the lesson has printed it."""
+    counts = {}
+    for name, row in re.findall(r"^((?:before|after), \w+) +(.+)$", printed("10", 'f"after, {which}"'), re.MULTILINE):
+        found = re.findall(r"(\w+) +(\d+) of (\d+)", row)
+        counts[name] = {what: (int(hits), int(n)) for what, hits, n in found}
+    with rc_context(STYLE):
+        return sized(plots.bars(counts, "", "share of the replies (%)"), 4.4)
+
+
+@drawing
+def figure_10_files() -> Figure:
+    """Megabytes of the files of both models, as the lesson has printed them."""
+    line = re.compile(r"^(Stoic|own GPT) +(\S.*?\S) +([\d.]+) MB", re.MULTILINE)
+    sizes: dict[str, dict[str, float]] = {}
+    for name, row, megabytes in line.findall(printed("10", "table[name, row]")):
+        sizes.setdefault(name, {})[row] = float(megabytes)
+    with rc_context(STYLE):
+        return sized(plots.bars(sizes, "", "size of the file (MB)"), 4.2)
 
 
 # --- keeping what takes minutes

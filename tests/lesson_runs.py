@@ -123,8 +123,8 @@ def _begin() -> None:
 
 
 def _home_of(ask: Ask) -> Ask:
-    """A home for each lesson; but 09 takes the adapter that 07 leaves."""
-    return (ask[0], "07") if ask[1] == "09" else ask
+    """A home for each lesson; but 09 and 10 take the adapter that 07 leaves."""
+    return (ask[0], "07") if ask[1] in ("09", "10") else ask
 
 
 def _run_chain(home: Ask, asks: list[Ask], work: Path) -> dict[Ask, Executed]:

@@ -5,11 +5,13 @@ python tools/notebooks.py check          find stale or unnormalised notebooks, i
 python tools/notebooks.py compare 03     run again and say which outputs differ from the committed ones
 python tools/notebooks.py solve 03       write a copy with the solutions in place to build/solved/
 python tools/notebooks.py normalise FILE
+python tools/notebooks.py exercises      write the titles that `workshop progress` shows
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from notebook_format import differences, dump, normalise, problems, tags
 
 from workshop_utils.command.run_lessons import find
 
+TITLES = Path(__file__).resolve().parents[1] / "workshop_utils" / "data_files" / "exercises.json"
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, rich_markup_mode=None)
 app.pretty_exceptions_enable = False
 Lessons = Annotated[list[str] | None, typer.Argument(help="numbers, names or paths; all lessons if none")]
@@ -174,6 +177,21 @@ def solve_command(lessons: Lessons = None, out: Path = Path("build/solved")) -> 
     for path in find(lessons or []):
         (out / path.name).write_text(dump(solved(nbformat.read(path, as_version=4))), encoding="utf-8")
         print(out / path.name)
+
+
+def headings() -> dict[str, tuple[str, str]]:
+    """The id of every exercise -> its title and importance, as its lesson's heading has them."""
+    heading = re.compile(r"^### Exercise (\d\d\.\d+): (.+?) +\(about \d+ minutes?, \w+, (\w+)\)$", re.MULTILINE)
+    texts = (cell.source for path in find() for cell in nbformat.read(path, as_version=4).cells)
+    found = [(match[1], match[2], match[3]) for text in texts for match in heading.finditer(text)]
+    return {id: (title, importance) for id, title, importance in found}
+
+
+@app.command("exercises")
+def exercises_command() -> None:
+    """Write the titles and importances of all exercises into the package."""
+    rows = [f"{json.dumps(id)}: {json.dumps(row)}" for id, row in headings().items()]
+    TITLES.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -134,12 +134,14 @@ def build(decks: list[Deck], out: Path, pdf: bool = True) -> None:
     shutil.rmtree(source)
 
 
-def index(decks: list[Deck]) -> str:
-    """A page that leads to all decks."""
+def index(decks: list[Deck], pdf: bool = True) -> str:
+    """A page that leads to all decks, and to their PDFs where there are any."""
     rows, now = [], 0.0
     for deck in decks:
         title, name = html.escape(str(deck.front.get("title", deck.name))), deck.name
-        links = [f'<a href="{name}.{kind}">{text}</a>' for kind, text in (("pdf", "PDF"), ("notes.txt", "notes"))]
+        links = [
+            f'<a href="{name}.{kind}">{text}</a>' for kind, text in (("pdf", "PDF"), ("notes.txt", "notes"))[not pdf :]
+        ]
         rows.append(
             f'<tr><td><a href="{name}.html">{title}</a></td><td>{len(deck.slides)}</td><td>{deck.minutes:g}</td>'
             f"<td>{now:g}–{now + deck.minutes:g}</td><td>{', '.join(links)}</td></tr>"

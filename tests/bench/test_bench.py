@@ -8,9 +8,10 @@ import math
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,6 +74,10 @@ PROCESSES: dict[str, dict[str, Any]] = {
     "streaming": {"peak_megabytes": lambda *paths: 1.0},
     "stoic_tuning": {"reload_difference": lambda *args: 0.0},
     "processes": {"together": in_one_process},
+    "web_page": {
+        "browser": SimpleNamespace(missing=lambda: ""),
+        "measured": lambda rounds: defaultdict(lambda: [1.0], {"elsewhere": [[]]}),
+    },
 }
 
 

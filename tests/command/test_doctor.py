@@ -70,7 +70,7 @@ def test_versions_count_against_the_declared_range_and_in_a_checkout_against_tho
 @pytest.mark.parametrize(
     ("package", "lessons"),
     [
-        ("transformers", "lessons 01, 05, 06, 07, 08, 09, 11"),
+        ("transformers", "lessons 01, 05, 06, 07, 08, 09, 10, 11"),
         ("rich", "every lesson"),
     ],
 )
@@ -117,16 +117,17 @@ class Broken(importlib.abc.MetaPathFinder):
             raise ImportError("DLL load failed")
 
 sys.meta_path.insert(0, Broken())
-sys.argv = ["workshop", "doctor"]
+sys.argv = ["workshop", "doctor", *sys.argv[1:]]
 from workshop_utils.command.cli import main
 main()
 """
 
 
-def test_packages_that_are_there_and_broken_are_findings_and_no_crash():
+@pytest.mark.parametrize("options", [[], ["--room"]])
+def test_packages_that_are_there_and_broken_are_findings_and_no_crash(options):
     """In a process of its own, with the command itself: as on a machine with a library missing."""
     environment = os.environ | {"WORKSHOP_COUNTRY": "Germany"}
-    done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", BROKEN, *options], capture_output=True, text=True, env=environment)
     assert done.returncode == 1, done.stderr
     for name in ("torch", "psutil", "numpy", "rich"):
         said = re.search(rf"PROBLEM +import {name} .*\n +cure: (.*)", done.stdout)

@@ -72,3 +72,17 @@ def test_lines_in_replies_out_new_forgets_bye_ends_and_odd_characters_lose_nothi
     assert [messages[0]["content"] for messages in talk.model.seen] == ["caf\ufffd", "two"]
     assert out == "I saw 1 č\nI saw 1 č\n" or typing
     assert ("/bye" in out) == ("model  I saw 1" in out) == typing
+
+
+def test_temperature_and_top_k_are_set_in_the_conversation_and_nonsense_changes_nothing():
+    talk = Talk(Parrot(), sampling={"temperature": 0.7, "top_k": None})
+    talk.said = ["a", "b"]
+    talk.obey("/temperature 0.2\n")
+    talk.obey("/top-k 5")
+    for nonsense in ("/temperature hot", "/temperature -1", "/temperature nan", "/top-k 1.5", "/top-k", "/what"):
+        assert "not understood" in talk.obey(nonsense)
+    assert talk.sampling == {"temperature": 0.2, "top_k": 5}
+    assert talk.said == ["a", "b"]
+    talk.obey("/top-k 0")
+    talk.obey("/new")
+    assert (talk.sampling["top_k"], talk.said) == (None, [])

@@ -14,6 +14,7 @@ from tokenizers import Regex, normalizers, pre_tokenizers
 
 from workshop_utils.chat import models
 from workshop_utils.export import gguf
+from workshop_utils.export.llama_cpp import LlamaCpp
 from workshop_utils.machine.profiles import choose
 from workshop_utils.text.tokenizer import SPLIT_PATTERN
 
@@ -63,7 +64,7 @@ def test_llama_cpp_goes_on_with_the_same_tokens(family, pocket, tmp_path):
     model = pocket if family == "pocket" else tiny(tmp_path / family, family)
     path = tmp_path / "model.gguf"
     gguf.write_gguf(model.model, None, path, "f32")
-    server, ids = gguf.LlamaCpp(path, 128), model.chat_ids("Tell me a story about a fox.")
+    server, ids = LlamaCpp(path, 128), model.chat_ids("Tell me a story about a fox.")
     out = model.generate([ids], 24)[0].ids
     greedy = {"n_predict": 24, "temperature": 0.0, "ignore_eos": True, "return_tokens": True}
     assert ask(server, "completion", prompt=ids, **greedy)[: len(out)] == out
@@ -100,7 +101,7 @@ AWKWARD = [
 def test_llama_cpp_makes_the_same_tokens_of_any_text(name, pocket, tmp_path):
     tokenizer = splitting(pocket.tokenizer, name)
     gguf.write_gguf(pocket.model, tokenizer, tmp_path / "m.gguf")
-    server, rng = gguf.LlamaCpp(tmp_path / "m.gguf", 64), random.Random(name)
+    server, rng = LlamaCpp(tmp_path / "m.gguf", 64), random.Random(name)
     texts = AWKWARD + ["".join(rng.choices(" \n\tab1'.,X", k=30)) for _ in range(40)]
     theirs = [ids_of(server, text) for text in texts]
     assert theirs == [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]

@@ -88,6 +88,13 @@ MODEL, ADAPTER, FOLDER, DATA = str(POCKET / "instruct"), str(POCKET / "stoic"), 
 JUDGED = str(Path(PACKAGE) / "data_files" / "labelled_pairs.jsonl")
 DEVICE, DTYPE, ATTENTION = "cpu", "float32", "sdpa"
 """,
+    "10": """
+from pathlib import Path
+
+POCKET = Path(PACKAGE) / "pocket" / "models"
+MODEL, ADAPTER, FOLDER = str(POCKET / "instruct"), str(POCKET / "stoic"), "."
+DEVICE, DTYPE, ATTENTION, END = "cpu", "float32", "sdpa", "<end_of_turn>"
+""",
     "11": f"""
 import re
 import torch

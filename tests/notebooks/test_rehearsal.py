@@ -54,6 +54,13 @@ SIGNS = {
         "written by hand: 0 pairs of rows",
         r"left out: float32 \(for CPUs: .*GGUF F32, GGUF Q8_0, GGUF Q4_0 \(gemma2 ",
     ],
+    "10": [
+        "^google/gemma-2-2b-it on cuda, computing in float16",
+        "gemma2: see the commands above",
+        r"a llama with [\d,]+ parameters",  # the pocket model goes on
+        "right +tokens 100%  template 100%",
+        r"fox-teller-f16.gguf: [\d,]+ bytes",
+    ],
     "11": ["texts; BERT base", r"The LBC stands for Long \[MASK\], California\.\n", "all-MiniLM-L6-v2: "],
 }
 

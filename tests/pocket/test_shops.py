@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from workshop_utils.pocket import shops
+from workshop_utils.pocket import quality, shops
 from workshop_utils.pocket.grammar import every_text
 
 
@@ -27,6 +27,12 @@ def test_no_name_of_a_held_out_database_is_in_any_that_is_trained_on() -> None:
     names = set().union(*(shop.names for shop in shops.unseen())) - {"name"}
     for database in [*shops.known(), *shops.made_up(4000)]:
         assert not names & database.names
+
+
+def test_made_up_names_are_words_and_mixtures_of_words() -> None:
+    names, known = [name for shop in shops.made_up(500) for name in sorted(shop.names)], quality.known_words()
+    assert 0.35 < sum(name not in known for name in names) / len(names) < 0.5
+    assert all(name.isalpha() and name.islower() and 2 < len(name) < 11 for name in names)
 
 
 def test_training_has_nothing_of_what_is_held_out_and_is_the_same_for_a_seed() -> None:

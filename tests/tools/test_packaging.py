@@ -32,12 +32,14 @@ PROJECT = PYPROJECT["project"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What comes with a package that is declared, and is used by its own name.
 COMES_WITH = {
+    "gradio": ["fastapi"],
     "huggingface-hub": ["httpx"],
     "ipykernel": ["IPython"],
     "matplotlib": ["PIL"],
     "nbclient": ["jupyter_client", "traitlets"],
     "nbconvert": ["jinja2", "markupsafe"],
     "datasets": ["pyarrow"],
+    "rich": ["markdown_it"],
     "scikit-learn": ["sklearn"],
     "tiktoken": ["tiktoken_ext", "regex", "requests"],
 }

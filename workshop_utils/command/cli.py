@@ -1,4 +1,4 @@
-"""The command line: `workshop doctor`, `run`, `train`, `sample`, `chat`, `sql` and `record`.
+"""The command line: `workshop doctor`, `run`, `train`, `chat`, `export`, `serve`, `prefetch` and so on.
 
 Whatever goes wrong by the user's hand is one line on stderr and exit code 2, never a traceback.
 """
@@ -38,11 +38,23 @@ Config = Annotated[Path | None, typer.Option(parser=_path, metavar="FILE", help=
 
 
 @app.command()
-def doctor() -> int:
+def doctor(
+    room: Annotated[
+        bool, typer.Option("--room", help="the evening before, on the machine of the room: a minute")
+    ] = False,
+    kits: Annotated[
+        int, typer.Option(min=1, help="of --room: copies of WORKSHOP_HUB's kit, or homes, to have disk for")
+    ] = 1,
+) -> int:
     """Look for what would stop a lesson, and name the cure."""
     from workshop_utils.command import doctor
 
-    findings = doctor.diagnose()
+    if room:
+        from workshop_utils.command.room import diagnose
+
+        findings = diagnose(kits)
+    else:
+        findings = doctor.diagnose()
     print(doctor.as_text(findings))
     return int(any(finding.status == "problem" for finding in findings))
 
@@ -93,9 +105,8 @@ def sample(
 ) -> int:
     """Let a trained model write on from a prompt."""
     from workshop_utils.command.own_text import Settings
-    from workshop_utils.command.run_file import TOKENIZER
     from workshop_utils.gpt.sampling import generate_text
-    from workshop_utils.text.tokenizer import load_tokenizer
+    from workshop_utils.text.tokenizer import TOKENIZER, load_tokenizer
     from workshop_utils.training.checkpoints import load_model
 
     settings, encoding = Settings.load(folder), load_tokenizer(folder / TOKENIZER)
@@ -109,29 +120,71 @@ def sample(
 @app.command()
 def chat(
     prompt: Annotated[str, typer.Argument(help="say this, print the reply and end; a conversation if left out")] = "",
-    model: Annotated[str, typer.Option(help="pocket-instruct, or a name of the hub")] = "pocket-instruct",
+    model: Annotated[
+        str | None, typer.Option(help="a name, a run's folder or a GGUF file [default: pocket-instruct]")
+    ] = None,
+    adapter: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="put on the model")] = None,
     system: Annotated[str, typer.Option(help='an instruction for all replies, such as "Talk like a pirate."')] = "",
     temperature: Temperature = 0.7,
     top_k: TopK = None,
     top_p: TopP = None,
     tokens: Tokens = 200,
     seed: Seed = 0,
+    web: Annotated[bool, typer.Option("--web", help="in the browser, for this computer alone; needs Gradio")] = False,
 ) -> int:
     """Talk with a small language model, the pocket one if none is named. It needs no network."""
-    from workshop_utils.chat import models
     from workshop_utils.command import talk
-    from workshop_utils.machine.profiles import choose, setup
+    from workshop_utils.command.export_model import profile_for
+    from workshop_utils.export import load_any
 
-    # setup() closes the hub for the pocket profile; a model of the hub needs it open, on whatever machine.
-    profile = setup("pocket", quiet=True) if model in models.POCKET else choose()
+    if web:
+        from workshop_utils.command import web_chat
+
+        web_chat.gradio()  # found missing before a model is loaded
+    name = model or (str(adapter) if adapter else "pocket-instruct")  # an adapter names its base itself
+    loaded = load_any(name, profile_for(name), adapter if model else None)
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    conversation = talk.Talk(models.load(model, profile), system, tokens, sampling, seed)
-    if prompt:
+    conversation = talk.Talk(loaded, system, tokens, sampling, seed)
+    if web:
+        web_chat.launch(web_chat.page(conversation))
+    elif prompt:
         for piece in conversation.ask(prompt):
             print(piece, end="", flush=True)
         print()
     else:
         talk.converse(conversation)
+    return 0
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(help="a run's folder, an adapter's, or a name such as pocket-instruct")],
+    to: Annotated[
+        str, typer.Option(help="gguf (llama.cpp), ollama, hf (transformers, vLLM), or web (a page)")
+    ] = "gguf",
+    quant: Annotated[str, typer.Option(help="f32, f16, q8_0 or q4_0: numbers in a GGUF")] = "q8_0",
+    out: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="[default: NAME-TO]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace an earlier export in that folder")] = False,
+) -> int:
+    """Write a model for other programs, with a model card and hashes beside it."""
+    from workshop_utils.command.export_model import export_model
+
+    export_model(source, to, quant, out, force)
+    return 0
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(parser=_path, metavar="FOLDER", help="that export --to web made")],
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="[default: 8000, or the next that is free]")
+    ] = None,
+    lan: Annotated[bool, typer.Option("--lan", help="let the local network in, such as a phone")] = False,
+) -> int:
+    """Serve a page to the browser, for this computer alone unless told otherwise."""
+    from workshop_utils.command import serve
+
+    serve.serve(folder, port, lan)
     return 0
 
 
@@ -151,6 +204,55 @@ def sql(
     query, result = ask_database.ask(question, schema, adapter or profile.home / "sql", profile)
     print(query, ask_database.as_table(result), sep="\n\n")
     return int(bool(result.error))
+
+
+@app.command()
+def prefetch(
+    to: Out = None,
+    profile: Annotated[str, typer.Option(help="pocket, t4 or big")] = "t4",
+    verify: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="only check this kit")] = None,
+) -> int:
+    """Fetch all that a profile takes from the hub into a folder, for WORKSHOP_HUB. Run it again to go on."""
+    from workshop_utils.command import kit
+    from workshop_utils.machine.profiles import asked
+
+    if to is not None and verify is None:
+        return kit.prefetch(asked(profile) or "t4", to)
+    if to is None and verify is not None:
+        return kit.report(verify)
+    raise ValueError("name a folder: --to DIR fetches into it, --verify DIR checks it")
+
+
+@app.command("catch-up")
+def catch_up(lesson: Annotated[str, typer.Argument(help="its number, such as 09")]) -> int:
+    """Make or find what a lesson takes from earlier ones. Nothing of yours is overwritten."""
+    from workshop_utils.lessons import catch_up
+
+    catch_up(lesson)
+    return 0
+
+
+@app.command()
+def progress(
+    share: Annotated[
+        Path | None, typer.Option(parser=_path, metavar="DIR", help="write yours into this folder")
+    ] = None,
+    name: Annotated[str, typer.Option(help="goes with --share; without it nobody is named")] = "",
+    room: Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="what a room has shared there")] = None,
+) -> int:
+    """Show which checks have passed; for an instructor, where a room is stuck."""
+    from workshop_utils.command import progress
+    from workshop_utils.machine.progress import tried
+
+    if (room is not None and (share is not None or name)) or (name and share is None):
+        raise ValueError("--share DIR may have a --name, and --room DIR stands alone")
+    if room is not None:
+        print(progress.room(room))
+        return 0
+    print(progress.table(tried()))
+    if share is not None:
+        print(f"\nwritten to {progress.share(share, name)}, {'as ' + name if name else 'without a name'}")
+    return 0
 
 
 @app.command()

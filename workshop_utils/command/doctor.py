@@ -9,7 +9,7 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +34,7 @@ READERS: dict[str, Callable[[], object]] = {
     "WORKSHOP_BACKEND": backends.asked,
 }
 JUDGE = ("WORKSHOP_JUDGE_URL", "WORKSHOP_JUDGE_MODEL", "WORKSHOP_JUDGE_PRICES")  # check_judge looks at them together
+MODULES = {"scikit-learn": "sklearn"}  # packages whose modules have another name
 SETTINGS = (*READERS, *JUDGE, "WORKSHOP_HURRY", "WORKSHOP_DEBUG")
 
 
@@ -69,6 +70,7 @@ LESSONS = (
     Needs("07", "fine-tune with QLoRA", "finetune", (2, 8, 8), (0.1, 11, 31)),
     Needs("08", "text to SQL", "finetune", (2, 8, 8), (0.1, 11, 31)),
     Needs("09", "quantised evaluation", "evaluate", (2, 12, 32), (0.2, 11, 31)),
+    Needs("10", "ship it", "export", (2, 12, 32), (0.2, 16, 46)),  # the merged model is another copy
     Needs("11", "other language models", "finetune", (2, 6, 6), (0.1, 1, 1)),
 )
 
@@ -84,17 +86,17 @@ def diagnose(profile: Profile | None = None) -> list[Finding]:
     """
     findings = [Finding("python", "fine", ".".join(map(str, sys.version_info[:3])))]  # pip refuses any other
     for check in (check_packages, check_imports, check_settings):
-        findings += _looked_at(check)
+        findings += looked_at(check)
     if any(finding.name in ("import torch", *wrong_settings()) for finding in findings):
         return findings  # the rest asks torch, and reads the variables
     profile = profile or profiles.choose()
     findings.insert(0, Finding("profile", "fine", f"{profile.name}, because {profile.reason}"))
     for look in (check_device, check_hub, check_judge, check_lessons):
-        findings += _looked_at(look, profile)
+        findings += looked_at(look, profile)
     return findings
 
 
-def _looked_at(check: Callable[..., Iterable[Finding]], *arguments: Any) -> list[Finding]:
+def looked_at(check: Callable[..., Iterable[Finding]], *arguments: Any) -> list[Finding]:
     """The findings of a check, or a problem where a broken package or folder keeps it from looking."""
     try:
         return list(check(*arguments))
@@ -142,15 +144,15 @@ def _install(requirements: dict[str, Requirement], options: str = "") -> str:
     return " ".join([pip, "install", *options.split(), *words])
 
 
-def check_imports() -> Iterator[Finding]:
-    """Whether what every lesson needs can be imported: a package may be there and broken."""
+def check_imports(extras: Sequence[str] = ()) -> Iterator[Finding]:
+    """Whether what every lesson and these extras need can be imported: a package may be there and broken."""
     os.environ.setdefault("CODECARBON_LOG_LEVEL", "critical")
-    installed, base = colab.installed(), colab.needs()
+    installed, base = colab.installed(), colab.needs(extras)
     there = [name for name in base if name in installed or name == "torch"]  # that one is asked for further down
     broken = 0
     for name in there:
         try:
-            importlib.import_module(name.replace("-", "_"))
+            importlib.import_module(MODULES.get(name, name.replace("-", "_")))
         except Exception as error:  # whatever a broken package raises is what was asked for
             broken += 1
             cure = _install({name: base[name]}, "--force-reinstall --no-deps")
@@ -161,7 +163,11 @@ def check_imports() -> Iterator[Finding]:
             said = " ".join(str(error).split())[:200]
             yield Finding(f"import {name}", "problem", f"{type(error).__name__}: {said}", cure)
     if not broken:
-        yield Finding("imports", "fine", f"all {len(there)} packages that every lesson needs")
+        yield Finding(
+            "imports",
+            "fine",
+            f"all {len(there)} packages that {'the lessons need' if extras else 'every lesson needs'}",
+        )
 
 
 def check_settings() -> Iterator[Finding]:

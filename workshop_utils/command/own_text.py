@@ -16,10 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop_utils.command.run_file import TOKENIZER, TRAIN, VAL, RunFile, read_json
+from workshop_utils.command.run_file import TRAIN, VAL, RunFile, read_json
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.text.corpus import decoded, read_utf8
-from workshop_utils.text.tokenizer import END_OF_TEXT
+from workshop_utils.text.tokenizer import END_OF_TEXT, TOKENIZER
 
 if TYPE_CHECKING:
     import tiktoken
@@ -175,6 +175,8 @@ def _refuse_to_overwrite(run: RunFile) -> None:
 
 def _lay_out_text(run: RunFile, text: Path, settings: Settings, again: bool) -> tuple[RunFile, Settings]:
     """Make tokenizer, token files and config.json of a text, or make sure that a resumed run is of the same text."""
+    from tiktoken_ext.openai_public import r50k_pat_str
+
     from workshop_utils.text.token_file import TokenFile
     from workshop_utils.text.tokenizer import padded_vocab_size, save_tokenizer, train_bpe
 
@@ -188,7 +190,7 @@ def _lay_out_text(run: RunFile, text: Path, settings: Settings, again: bool) -> 
     parts, said = split_text(content, block_size)
     print(said)
     learnt_from, n = _decoded(parts["train"], "learning the tokenizer"), settings.gpt.vocab_size
-    encoding = train_bpe(learnt_from, n, name="own", at_most=True)
+    encoding = train_bpe(learnt_from, n, name="own", at_most=True, pattern=r50k_pat_str)  # llama.cpp knows this one
     print(f"tokenizer: {encoding.n_vocab:,} tokens, learnt from {text.name}")
     settings = Settings(replace(settings.gpt, vocab_size=padded_vocab_size(encoding)), settings.training, digest)
     try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop_utils.gpt.config import Config, GPTConfig, Name, Percent, TrainConfig, Whole, unknown_names
 from workshop_utils.stream.readers import StreamSettings
+from workshop_utils.text.tokenizer import TOKENIZER
 
 if TYPE_CHECKING:
     import tiktoken
@@ -30,7 +31,7 @@ PARTS: Kinds = dict.fromkeys(("gpt", "training", "data"), OBJECT) | dict.fromkey
 PARTS = {**PARTS, "text_sha256": STRING}  # so that a run's own config.json is such a file
 DATA: Kinds = dict.fromkeys(("text", "train", "val", "tokenizer"), STRING) | {"stream": OBJECT}
 PATHS = ("out", "text", "train", "val", "tokenizer")
-TOKENIZER, TRAIN, VAL = "tokenizer.json", "train.tokens", "val.tokens"  # what is made of a text, in the run's folder
+TRAIN, VAL = "train.tokens", "val.tokens"  # what is made of a text, in the run's folder
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The model remembers nothing: the whole conversation is sent again at each turn, 
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,13 +16,19 @@ from workshop_utils.machine.files import forgiving
 
 if TYPE_CHECKING:
     from workshop_utils.chat.language_model import LanguageModel
+    from workshop_utils.export.llama_cpp import LlamaCpp
+
+
+COMMANDS = (
+    "/new begins a new conversation, /temperature X and /top-k N set how replies are drawn, /bye (or Ctrl-D) ends it."
+)
 
 
 @dataclass
 class Talk:
     """A conversation with a model that is sent whole at each turn, the oldest turns left out when it gets too long."""
 
-    model: LanguageModel  # an instruction-tuned one
+    model: LanguageModel | LlamaCpp  # of export.load_any
     system: str = ""  # an instruction for the whole conversation
     max_new_tokens: int = 200  # tokens of a reply at most
     sampling: dict[str, Any] = field(default_factory=dict)  # temperature, top_k, top_p of LanguageModel.generate
@@ -48,6 +55,26 @@ class Talk:
             raise
         self.said = [*self.said, "".join(pieces).strip()]
 
+    def obey(self, line: str) -> str:
+        """Do what a line that begins with "/" says, and return what there is to say about it.
+
+        /new forgets the conversation; /temperature X and /top-k N set how replies are drawn, /top-k 0 takes all tokens.
+        """
+        name, _, value = line.strip().partition(" ")
+        if name == "/new":
+            self.said, self.forgotten = [], 0
+            return ""
+        try:
+            if name == "/temperature" and 0 <= float(value) < math.inf:
+                self.sampling["temperature"] = float(value)
+                return f"(temperature {float(value):g}{', always the likeliest token' if not float(value) else ''})"
+            if name == "/top-k" and int(value) >= 0:
+                self.sampling["top_k"] = int(value) or None
+                return f"(drawn among {f'the {int(value)} likeliest' if int(value) else 'all'} tokens)"
+        except ValueError:
+            pass
+        return f"({line.strip()} is not understood: {COMMANDS})"
+
     def _made_room(self) -> list[dict[str, str]]:
         """The messages, without the oldest exchanges, so that they and a reply fit into what the model sees."""
         while True:
@@ -68,18 +95,23 @@ def converse(talk: Talk) -> None:
 
     Where somebody is typing, a prompt is shown, and how to leave.
     """
+    from workshop_utils.export import answers
+
     typing = sys.stdin.isatty()
     forgiving(sys.stdin)
     if typing:
         print(f"{talk.model.name}, {talk.model.n_parameters:,} parameters. Say something.")
-        print("/new begins a new conversation, /bye (or Ctrl-D) ends it.")
+    if not answers(talk.model):
+        print("It is a base model: it goes on with what you write, answers nothing and remembers nothing.")
+    if typing:
+        print(COMMANDS)
     while True:
         print("\nyou    " if typing else "", end="", flush=True)
         line = sys.stdin.readline()
         if not line or line.strip() == "/bye":
             return
-        if line.strip() == "/new":
-            talk.said, talk.forgotten = [], 0
+        if line.startswith("/"):
+            print(talk.obey(line) or "(a new conversation)", file=sys.stdout if typing else sys.stderr)
         elif line.strip():
             print("model  " if typing else "", end="")
             before = talk.forgotten

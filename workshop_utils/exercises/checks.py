@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from workshop_utils import exercises
 from workshop_utils.exercises.sameness import converted, copied, in_form, same, short, unchanged
 from workshop_utils.exercises.stubs import is_blank, is_stub, is_unfinished, lines_of_error
+from workshop_utils.machine import progress
 
 if TYPE_CHECKING:
     import torch
@@ -128,6 +129,8 @@ def check(id: str, answer: T) -> T:
         print(f"{id} could not be checked, which is the workshop's mistake ({type(problem).__name__}: {problem}).")
         return exercise.reference
     print(f"{id} {verdict.state}: {verdict.text}")
+    if verdict.state != "not attempted yet":
+        progress.note(id, verdict.state)
     return verdict.answer
 
 

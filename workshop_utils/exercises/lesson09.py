@@ -245,6 +245,11 @@ ROWS: Mistakes = {
         "you divided by 127.5, as torchao does, so that the codes fill -128 to 127. Here they go from -127 to 127: "
         "divide by 127.",
     ),
+    "127.5 without a clamp": (
+        lambda W: ((W / (W.abs().amax(1, True) / 127.5)).round().char(), W.abs().amax(1) / 127.5),
+        "you divided by 127.5: a row's largest magnitude can round to 128, which int8 cannot hold, and the weight then "
+        "comes back with the other sign. Here the codes go from -127 to 127: divide by 127.",
+    ),
     "rounded down": (
         lambda W: ((W / (W.abs().amax(1, True) / 127)).floor().char(), W.abs().amax(1) / 127),
         "floor() always rounds down, an error of up to a whole step: round() goes to the nearest code.",

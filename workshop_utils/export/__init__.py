@@ -1,4 +1,4 @@
-"""Files that other programs read: GGUF for llama.cpp."""
+"""Models for other programs: GGUF for llama.cpp and Ollama, folders for transformers and vLLM, with card and hash."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
-"""GGUF, the file that llama.cpp, Ollama and LM Studio read: written for Llama and Qwen2, read back, and run.
+"""GGUF, the file that llama.cpp, Ollama and LM Studio read: written for Llama, Qwen2 and Starcoder2, and read back.
 
-A transformers model and its tokenizer -> one file with everything in it -> llama.cpp's own server in this process.
+A transformers model and its tokenizer -> one file with everything in it, which llama_cpp.py runs.
 llama.cpp splits text by patterns that it knows by name. A tokenizer with another pattern is refused: with other tokens
 than in training a model quietly gets worse. Without a tokenizer a file computes with token ids alone.
 """
@@ -8,8 +8,6 @@ than in training a model quietly gets worse. Without a tokenizer a file computes
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import replace
 from io import StringIO
@@ -25,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-ARCHITECTURES = ("llama", "qwen2")
-KINDS = {"f32": "F32", "q8_0": "Q8_0", "q4_0": "Q4_0"}  # ours, and gguf's
+ARCHITECTURES = ("llama", "qwen2", "starcoder2")  # the last is what lesson 04's GPT is (hf.py)
+KINDS = {"f32": "F32", "f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}  # ours, and gguf's
 BLOCK = 32  # neighbours in a row that share a scale
 # How a byte-level tokenizer splits text before it merges, and what llama.cpp calls it. GPT-2's pattern is the one that
 # the tokenizers library has built in; SmolLM2 splits digits off first.
@@ -53,8 +51,7 @@ def lack_of(model: Any) -> str:
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type", "default") != "default":
         return f"its positions are scaled ({rope['rope_type']}): use llama.cpp's convert_hf_to_gguf.py"
-    odd = [size for size in (config.hidden_size, config.intermediate_size) if size % BLOCK]
-    return f"its size {odd[0]} does not make whole blocks of {BLOCK}" if odd else ""
+    return ""
 
 
 def _pre_tokenizer(tokenizer: Any) -> str:
@@ -91,11 +88,12 @@ def write_gguf(model: Any, tokenizer: Any | None, path: Path | str, kind: str = 
     """Write a model with its tokenizer and template into one file, whole or not at all.
 
     Args:
-        model: LlamaForCausalLM or Qwen2ForCausalLM of transformers, in floats.
+        model: LlamaForCausalLM, Qwen2ForCausalLM or Starcoder2ForCausalLM of transformers, in floats.
         tokenizer: its byte-level BPE tokenizer; None for a file that takes token ids and no text.
         path: of the file, which should end in .gguf.
-        kind: "f32", "q8_0" (8 bits and a scale of 16 for 32 weights: 8.5 bits a weight) or "q4_0" (4.5 bits; the
-            embedding table, which is often the head too, stays in Q8_0, as llama.cpp keeps it finer).
+        kind: "f32", "f16", "q8_0" (8 bits and a scale of 16 for 32 weights: 8.5 bits a weight) or "q4_0" (4.5 bits; the
+            embedding table, which is often the head too, stays in Q8_0, as llama.cpp keeps it finer). A matrix whose
+            rows are no multiple of 32 stays in F16, as llama.cpp's own tool leaves it.
         name: to be shown by programs that open it.
 
     Returns:
@@ -143,7 +141,10 @@ def _add_shape(writer: Any, config: Any, name: str) -> None:
     writer.add_value_length(width)
     writer.add_rope_dimension_count(width)
     writer.add_rope_freq_base(float((config.rope_parameters or {}).get("rope_theta", 10000.0)))
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    if config.model_type == "starcoder2":
+        writer.add_layer_norm_eps(config.norm_epsilon)
+    else:
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
 
 
@@ -209,7 +210,8 @@ def _add_weights(writer: Any, model: Any, kind: str) -> int:
         values = _as_llama_cpp(name, tensor, config)
         keep = values.ndim < 2  # norms and biases are few, and matter
         finer = kind == "q4_0" and target in ("token_embd.weight", "output.weight")
-        which = getattr(gguf.GGMLQuantizationType, "F32" if keep else "Q8_0" if finer else KINDS[kind])
+        rough = "F16" if values.shape[-1] % BLOCK and kind.startswith("q") else "Q8_0" if finer else KINDS[kind]
+        which = getattr(gguf.GGMLQuantizationType, "F32" if keep else rough)
         data = gguf.quants.quantize(values, which)
         writer.add_tensor(target, data, raw_dtype=which)
         written += data.nbytes
@@ -256,49 +258,3 @@ def table_and_rest(path: Path | str) -> tuple[int, int]:
     sizes = {tensor.name: int(tensor.n_bytes) for tensor in GGUFReader(path).tensors}
     table = sizes.pop("token_embd.weight")
     return table, sum(sizes.values())
-
-
-class LlamaCpp:
-    """llama.cpp's server in this process, with one file loaded."""
-
-    def __init__(self, path: Path | str, context: int = 512) -> None:
-        """Load a file, to compute with as many threads as torch.
-
-        Args:
-            path: a GGUF file.
-            context: tokens that prompt and answer may have together.
-
-        Raises:
-            ImportError: xllamacpp is not installed.
-        """
-        import torch
-        import xllamacpp
-
-        settings = xllamacpp.CommonParams()
-        settings.model.path = str(path)
-        settings.n_ctx = context
-        settings.n_parallel = 1
-        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = torch.get_num_threads()
-        settings.verbosity = -1  # errors only
-        self._server = xllamacpp.Server(settings)
-
-    def write(self, ids: Sequence[int], new_tokens: int) -> float:
-        """Go on from token ids, always with the likeliest token, and do not stop early.
-
-        Args:
-            ids: the prompt.
-            new_tokens: how many to add.
-
-        Returns:
-            seconds, including reading the prompt.
-
-        Raises:
-            RuntimeError: the server refused, or wrote fewer.
-        """
-        asked = {"prompt": list(ids), "n_predict": new_tokens, "temperature": 0.0}
-        began = time.perf_counter()
-        answer = self._server.handle_completions(asked | {"ignore_eos": True, "cache_prompt": False})
-        seconds = time.perf_counter() - began
-        if "choices" not in answer or answer["usage"]["completion_tokens"] != new_tokens:
-            raise RuntimeError(f"llama.cpp did not write {new_tokens} tokens after {len(ids)}: {answer}")
-        return seconds

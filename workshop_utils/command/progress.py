@@ -1,0 +1,123 @@
+"""`workshop progress`: which checks passed, and in a shared folder, where a room is stuck.
+
+What is shared holds ids of exercises, numbers of tries, and a name only where one was given.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.hardware import home, short_path
+from workshop_utils.machine.progress import Tried, tried
+
+STUCK = 3  # tries without passing
+PATTERN = "progress-*.json"
+
+
+def exercises() -> dict[str, tuple[str, str]]:
+    """Every exercise by its id: title and importance, from the headings of the lessons.
+
+    `tools/notebooks.py exercises` writes the file, since an installed package has no lessons beside it.
+    """
+    text = resources.files("workshop_utils").joinpath("data_files/exercises.json").read_text(encoding="utf-8")
+    return {id: (title, importance) for id, (title, importance) in json.loads(text).items()}
+
+
+def table(found: Mapping[str, Tried]) -> str:
+    """A line for each exercise under its lesson, and how many have passed."""
+    lines, lesson = [], ""
+    known = exercises()
+    for id, (title, importance) in known.items():
+        if id[:2] != lesson:
+            lesson = id[:2]
+            ids = [other for other in known if other[:2] == lesson]
+            lines.append(f"\nlesson {lesson}: {sum(_passed(found, other) for other in ids)} of {len(ids)} passed")
+        one = found.get(id)
+        state = "not attempted" if one is None else f"{'passed' if one.passed else 'not yet'}, {_times(one.tries)}"
+        lines.append(f"  {id:<6}{title[:40]:<42}{importance:<11}{state}")
+    essential = [id for id, (_, importance) in known.items() if importance == "essential"]
+    passed = sum(_passed(found, id) for id in known)
+    lines.append(
+        f"\n{passed} of {len(known)} exercises passed, "
+        f"{sum(_passed(found, id) for id in essential)} of {len(essential)} essential ones"
+    )
+    return "\n".join(lines).lstrip("\n")
+
+
+def _passed(found: Mapping[str, Tried], id: str) -> bool:
+    return id in found and found[id].passed
+
+
+def _times(n: int) -> str:
+    return "1 try" if n == 1 else f"{n} tries"
+
+
+def share(folder: Path, name: str = "") -> Path:
+    """Write what was tried here into a shared folder, over what this learner shared before.
+
+    Args:
+        folder: must be there.
+        name: for the instructor to see; "" for none.
+
+    Raises:
+        ValueError: there is no such folder.
+        OSError: nothing can be written there.
+    """
+    _folder(folder)
+    own = home() / "progress-id"  # drawn once: it says which file is mine, and nothing about me
+    if not own.is_file():
+        write_text_atomically(uuid.uuid4().hex[:12], own)
+    path = folder / f"progress-{own.read_text().strip()}.json"
+    rows = {id: [one.tries, one.passed] for id, one in tried().items() if id in exercises()}
+    write_text_atomically(json.dumps({"name": _plain(name), "tried": rows}, indent=1) + "\n", path)
+    return path
+
+
+def room(folder: Path) -> str:
+    """What a room has shared: for each exercise that anybody has tried, who passed, and who is stuck.
+
+    Raises:
+        ValueError: there is no such folder, or nothing has been shared there.
+    """
+    _folder(folder)
+    learners = list(_shared(folder))
+    if not learners:
+        raise ValueError(f"nothing has been shared in {short_path(folder)}: workshop progress --share, by each learner")
+    lines = [f"{len(learners)} have shared; stuck: {STUCK} tries or more, and not passed", ""]
+    lines.append(f"{'':<6}{'':<42}{'':<11}{'passed':>7}{'trying':>7}{'stuck':>7}")
+    for id, (title, importance) in exercises().items():
+        seen = [(name, found[id]) for name, found in learners if id in found]
+        if not seen:
+            continue
+        passed = sum(one.passed for _, one in seen)
+        stuck = [name for name, one in seen if not one.passed and one.tries >= STUCK]
+        names = ", ".join(sorted(filter(None, stuck)))
+        counts = f"{passed:>7}{len(seen) - passed - len(stuck):>7}{len(stuck):>7}"
+        lines.append(f"{id:<6}{title[:40]:<42}{importance:<11}{counts}{'  ' + names if names else ''}")
+    return "\n".join(lines)
+
+
+def _shared(folder: Path) -> Iterator[tuple[str, dict[str, Tried]]]:
+    """Name and tries of each learner; what is no such file is named and passed over."""
+    for path in sorted(folder.glob(PATTERN)):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found = {str(id): Tried(int(tries), passed is True) for id, (tries, passed) in content["tried"].items()}
+            yield _plain(str(content["name"])), found
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            print(f"passed over: {path.name} holds no progress")
+
+
+def _plain(name: str) -> str:
+    """A name as one short line, whatever somebody wrote into a shared file."""
+    return "".join(c for c in " ".join(name.split()) if c.isprintable())[:40]
+
+
+def _folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {short_path(folder)}: make it, where the whole room can write")
