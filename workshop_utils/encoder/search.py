@@ -167,11 +167,11 @@ def embed(encoder: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequenc
 
 
 def contrastive(one: Tensor, other: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """How badly each text of one side finds its partner among all of the other side: a cross-entropy, both ways.
+    """How badly each text of one side finds its partner among all of the other side: a cross-entropy.
 
     Args:
         one: embeddings of length 1, (B, C).
-        other: of the texts that mean the same, in the same order, (B, C).
+        other: of the texts that belong to them, in the same order, (B, C).
         temperature: divides the cosines; the lower, the more the nearest wrong partner counts.
 
     Source: InfoNCE with the batch's other texts as negatives, as in SimCSE, arXiv 2104.08821.
@@ -180,8 +180,7 @@ def contrastive(one: Tensor, other: Tensor, temperature: float = TEMPERATURE) ->
     import torch.nn.functional as F
 
     likeness = one @ other.T / temperature  # (B, B): the right partner stands on the diagonal
-    right = torch.arange(len(one), device=one.device)
-    return (F.cross_entropy(likeness, right) + F.cross_entropy(likeness.T, right)) / 2
+    return F.cross_entropy(likeness, torch.arange(len(one), device=one.device))
 
 
 def tune(

@@ -29,8 +29,9 @@ def _to_hide(rng: random.Random) -> Iterator[Arguments]:
         ids = torch.randint(5, 500, (2, n), generator=generator)
         fate = torch.rand((2, n), generator=generator)
         chosen = torch.rand((2, n), generator=generator) < 0.4
-        fate[0, :8] = torch.tensor([0.0, 0.5, 0.85, 0.89, 0.95, 0.99, 0.3, 0.86])  # one of each, chosen or not
-        chosen[0, :8] = torch.tensor([True, True, True, True, True, True, False, False])
+        # One of each, both borders among them, chosen or not.
+        fate[0, :10] = torch.tensor([0.0, 0.5, 0.85, 0.89, 0.95, 0.99, 0.8, 0.9, 0.3, 0.86])
+        chosen[0, :10] = torch.tensor([True] * 8 + [False] * 2)
         yield ids, chosen, fate, torch.randint(500, 900, (2, n), generator=generator), 4
 
 
@@ -61,6 +62,10 @@ HIDDEN: Mistakes = {
     "only the masked": (
         _hidden(_read, lambda ids, chosen, fate, other, mask: torch.where(chosen & (fate < 0.8), ids, -100)),
         "the label of a chosen token counts even if it was replaced or left as it was: the model cannot tell which.",
+    ),
+    "labels of what is read": (
+        lambda *args: (hide(*args)[0], torch.where(args[1], hide(*args)[0], -100)),
+        "your labels hold what the model reads: take them from the ids before you change them.",
     ),
     "not only the chosen": (
         _hidden(
@@ -131,7 +136,7 @@ def new_name(name: str) -> str:
 def _names(rng: random.Random) -> Iterator[Arguments]:
     fixed = ["model.embeddings.tok_embeddings.weight", "head.dense.weight", "model.layers.0.attn.Wqkv.weight"]
     fixed += ["model.layers.1.mlp.Wi.weight", "model.layers.4.attn.Wo.weight", "bert.encoder.layer.10.output.bias"]
-    fixed += ["bert.encoder.layer.11.attention.self.query.bias"]
+    fixed += ["bert.encoder.layer.11.attention.self.query.bias", "model.layers.2.mlp.fc2.weight", "model.norm2.weight"]
     for name in fixed:
         yield (name,)
     yield (f"model.layers.{2 * rng.randrange(3, 20)}.mlp.Wo.weight",)
@@ -163,6 +168,15 @@ NAMES: Mistakes = {
         lambda name: new_name(name) if re.search(r"\.layers?\.\d", name) else "",
         "parameters outside the layers, such as the embeddings, are kept under their own names.",
     ),
+    "None": (
+        lambda name: new_name(name) or None,
+        'return the empty text "" for a layer that is left out, not None.',
+    ),
+    "every number": (
+        lambda name: new_name(name).replace("fc2", "fc1").replace("norm2", "norm1"),
+        "another number in the name is changed as well, or taken for the layer's: only the one behind `layer.` or "
+        "`layers.` counts.",
+    ),
     "one digit": (_one_digit, "a layer's number may have two digits, as in `bert.encoder.layer.10.output.bias`."),
 }
 
@@ -183,6 +197,7 @@ def _spans(rng: random.Random) -> Iterator[Arguments]:
     yield {name}, set()
     yield set(), set()
     yield {(a + 1, a + 4, "name"), animal}, {name, animal}  # a boundary that is one letter off
+    yield {(a, a + 3, "name"), animal}, {name, animal}
     yield {(a, a + 4, "animal")}, {name}  # the right place, another kind
     yield {name, animal}, {name}
     yield {name, animal, thing}, {name}
@@ -201,6 +216,10 @@ def _overlapping(found: set[Any], wanted: set[Any]) -> float:
 
 SPANS: Mistakes = {
     "overlaps": (_overlapping, "a span that is one letter too short counted as right: compare both ends."),
+    "the end ignored": (
+        lambda found, wanted: span_f1({(s[0], s[2]) for s in found}, {(s[0], s[2]) for s in wanted}),
+        "a span with the wrong end counted as right: compare both ends.",
+    ),
     "any kind": (
         lambda found, wanted: span_f1({s[:2] for s in found}, {s[:2] for s in wanted}),
         "an animal was found where a name stands, and yours counts it as right: compare the kind, too.",
@@ -281,6 +300,7 @@ def _partners(rng: random.Random) -> Iterator[Arguments]:
         first = F.normalize(torch.randn((n, 6), generator=generator), dim=1)
         second = F.normalize(first + 0.8 * torch.randn((n, 6), generator=generator), dim=1)
         yield first, second, temperature
+    yield first, second
 
 
 def _with(scores: Any, targets: Any = torch.arange) -> Any:
@@ -308,6 +328,16 @@ CONTRASTED: Mistakes = {
         _with(lambda one, other, t: one @ other.T / t, lambda n: torch.zeros(n, dtype=torch.long)),
         "every row is drawn to the first partner: the right class of row i is i.",
     ),
+    "both ways": (
+        lambda one, other, temperature=0.05: (
+            (contrastive(one, other, temperature) + contrastive(other, one, temperature)) / 2
+        ),
+        "this is the mean of both directions, as in CLIP, and a good loss, too; here only rows of `one` are classified.",
+    ),
+    "another default": (
+        lambda one, other, temperature=1.0: contrastive(one, other, temperature),
+        "where no temperature is given, 0.05 is meant: keep the default of the stub.",
+    ),
     "itself": (_with(lambda one, other, t: one @ one.T / t), "`other` is not used: compare one with other."),
 }
 
@@ -320,7 +350,7 @@ EXERCISES = [
         SOFT,
         _logits,
         trained=True,
-        praise="the student is shown how likely the teacher holds every token, and not only which is right.",
+        praise="the student is shown how probable the teacher finds each token, and not only which is right.",
     ),
     Exercise("11.3", "choice of layers", new_name, NAMES, _names, praise="half of the layers, and all of the rest."),
     Exercise("11.4", "span F1", span_f1, SPANS, _spans, praise="a span that is nearly right is wrong."),
