@@ -332,7 +332,7 @@ CONTRASTED: Mistakes = {
         lambda one, other, temperature=0.05: (
             (contrastive(one, other, temperature) + contrastive(other, one, temperature)) / 2
         ),
-        "this is the mean of both directions, as in CLIP, and a good loss, too; here only rows of `one` are classified.",
+        "this is the mean of both directions, as in CLIP, a good loss, too; here rows of `one` alone are classified.",
     ),
     "another default": (
         lambda one, other, temperature=1.0: contrastive(one, other, temperature),
