@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -118,7 +119,7 @@ def test_the_network_is_let_in_only_when_asked_and_that_is_said(folder, monkeypa
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_it_quietly(folder):
     order = [sys.executable, "-m", "workshop_utils", "serve", str(folder), "--port", "0"]
-    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731 - a shell's jobs ignore it
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # jobs of a shell ignore it
     running = subprocess.Popen(order, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     said = running.stdout.readline()
     assert said.startswith("http://localhost:")

@@ -7,7 +7,6 @@ trained on, and what it cannot do.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -20,7 +19,7 @@ from safetensors import SafetensorError
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import TURN_ENDS, conversation, render
 from workshop_utils.export import gguf, web
-from workshop_utils.machine.files import PARTIAL
+from workshop_utils.machine.files import PARTIAL, sha256
 from workshop_utils.machine.hardware import short_path
 
 TARGETS = ("hf", "gguf", "ollama", "web")
@@ -154,7 +153,7 @@ def modelfile(model: LanguageModel, file: str) -> str:
 def hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of each file in a folder but the card, by name."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "README.md")
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {path.name: sha256(path) for path in files}
 
 
 def name_of(model: LanguageModel) -> str:

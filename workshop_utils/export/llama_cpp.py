@@ -19,8 +19,8 @@ from workshop_utils.machine.hardware import short_path
 
 JSON = {"Content-Type": "application/json"}
 
-# Bytes. Threads of smaller models wait for each other longer than they compute: lesson 10's files of some megabytes
-# wrote 300 to 450 tokens/s on two cores with two threads, and 1,300 to 3,900 with one.
+# Bytes. Threads of smaller models wait for each other longer than they compute: on two cores lesson 10's files are
+# several times slower with two threads than with one (THREADS = 2 in the lesson shows it).
 SMALL = 64_000_000
 
 

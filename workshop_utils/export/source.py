@@ -14,7 +14,7 @@ from typing import Any, cast
 from workshop_utils.chat import models, template
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.export.bundle import Origin
-from workshop_utils.export.hf import as_transformers
+from workshop_utils.export.hf import as_transformers, chat_tokenizer
 from workshop_utils.export.llama_cpp import LlamaCpp
 from workshop_utils.machine.energy import Energy
 from workshop_utils.machine.hardware import short_path
@@ -103,7 +103,6 @@ def load_run(folder: Path | str) -> LanguageModel:
         FileNotFoundError, ValueError, CheckpointError: there is no tokenizer, or no checkpoint, or they are damaged.
         ValueError: the model has no equal in transformers.
     """
-    from workshop_utils.export.hf import chat_tokenizer
     from workshop_utils.training.checkpoints import load_model
 
     folder = Path(folder)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop_utils.machine import hardware
+from workshop_utils.machine.files import sha256
 
 VERSION = "3.13.0"  # of wllama, whose files have these hashes
 PACKAGES = (f"@wllama/wllama@{VERSION}", f"@wllama/wllama-compat@{VERSION}")
@@ -104,7 +105,7 @@ def add_page(folder: Path, examples: Sequence[str] = EXAMPLES) -> None:
     settings = {
         "file": files[0].name,
         "bytes": files[0].stat().st_size,
-        "sha256": _digest(files[0], "sha256").hex(),
+        "sha256": sha256(files[0]),
         "context": context,
         "tokens": min(TOKENS, context),
         "examples": list(examples),
@@ -187,12 +188,10 @@ def _chosen(packages: Path, folder: Path) -> str:
 
 
 def _whole(path: Path, digest: str) -> bool:
-    return path.is_file() and base64.b64encode(_digest(path, "sha384")).decode() == digest
-
-
-def _digest(path: Path, kind: str) -> bytes:
+    if not path.is_file():
+        return False
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, kind).digest()
+        return base64.b64encode(hashlib.file_digest(file, "sha384").digest()).decode() == digest
 
 
 def _context(path: Path) -> int:

@@ -6,12 +6,12 @@ the package's own. So nothing is copied into the place of what a learner makes: 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from workshop_utils.machine.files import sha256
 from workshop_utils.machine.hardware import short_path
 from workshop_utils.machine.profiles import Profile, setup
 
@@ -47,11 +47,7 @@ def damaged(model: str = "") -> list[str]:
     """
     text = resources.files("workshop_utils").joinpath("data_files/models.json").read_text(encoding="utf-8")
     expected = {name: sha for name, sha in json.loads(text).items() if name.startswith(model)}
-    return [name for name, sha in expected.items() if not (MODELS / name).is_file() or _sha256(MODELS / name) != sha]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return [name for name, sha in expected.items() if not (MODELS / name).is_file() or sha256(MODELS / name) != sha]
 
 
 def _shipped(model: str) -> str:

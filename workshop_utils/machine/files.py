@@ -6,6 +6,7 @@ Token files, tokenizers and whatever else must survive a crash or a full disk is
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import uuid
@@ -15,6 +16,12 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 PARTIAL = ".part"  # how the temporary names end
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from workshop_utils.machine.files import sha256
 from workshop_utils.machine.sentences import one_line
 
 FILES = ("model.safetensors", "training.safetensors")
@@ -126,7 +127,7 @@ def write_step(out_dir: Path, step: int, tensors: tuple[dict[str, Tensor], ...],
         sums = {}
         for name, content in zip(FILES, tensors, strict=True):
             save_file(content, temporary / name)
-            sums[name] = _sha256(temporary / name)
+            sums[name] = sha256(temporary / name)
         state = state | {"sha256": sums}
         sums["state"] = state_digest(state)
         (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
@@ -160,7 +161,7 @@ def read(folder: Path) -> dict[str, Any]:
     for name in FILES:
         if not (folder / name).is_file():
             damaged = damaged or f"{name} is missing"
-        elif _sha256(folder / name) != state["sha256"][name]:
+        elif sha256(folder / name) != state["sha256"][name]:
             damaged = damaged or f"{name} ({(folder / name).stat().st_size:,} bytes) is not what was written"
     if damaged:
         raise CheckpointError(f"{folder} is damaged: {damaged}")
@@ -190,11 +191,6 @@ def state_digest(state: dict[str, Any]) -> str:
     """Checksum of a state over everything but its own checksum."""
     sums = {name: value for name, value in state["sha256"].items() if name != "state"}
     return hashlib.sha256(json.dumps(state | {"sha256": sums}, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:
