@@ -116,8 +116,8 @@ def queries(n: int, seed: int = 0) -> list[Query]:
 def pairs(n: int, seed: int = 0) -> list[tuple[str, str]]:
     """Texts that belong together, to train on: a beat of a plot with one of its ending, and two others of these.
 
-    Nobody has to label these: they are two parts of one story, about two heroes. No pair says one thing twice: that
-    two wordings mean the same follows from the company that they keep. Of a quarter of the plots there is no pair.
+    Nobody has to label these: they are two parts of one story, about two heroes, in the wordings that the texts may
+    use. No pair says one thing twice, and of a quarter of the plots there is no pair.
 
     Args:
         n: how many.
@@ -130,7 +130,8 @@ def pairs(n: int, seed: int = 0) -> list[tuple[str, str]]:
             n_begun = len(PLOTS[name].beats)
             ends_of = rng.sample(_beats(name, ending)[n_begun:], 2)  # one of the ending's beats for each side
             begun = rng.sample(range(n_begun), 2)
-            one, other = (_told(name, ending, rng, beats=sorted(both)) for both in zip(begun, ends_of, strict=True))
+            both = zip(begun, ends_of, strict=True)
+            one, other = (_told(name, ending, rng, _of_texts, sorted(beats)) for beats in both)
             found.append((one, other))
     return found[:n]
 
