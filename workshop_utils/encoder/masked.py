@@ -5,6 +5,8 @@ Data flow: texts -> rows of ids -> some of them masked -> any AutoModelForMasked
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -64,6 +66,7 @@ def train(
     share: float = SHARE,
     seed: int = 0,
     each_step: Callable[[int, float], bool | None] | None = None,
+    seconds: float = math.inf,
 ) -> list[float]:
     """Train a masked language model: Muon for the matrices inside the layers, AdamW for the rest, warm-up and decay.
 
@@ -79,16 +82,23 @@ def train(
         share: of the tokens that are hidden.
         seed: of the order of the rows and of the masks.
         each_step: called with the number of updates done and the loss; what is true ends the training.
+        seconds: of the CPU, of all threads; they end the training and set the rate if they pass before the steps do.
 
     Returns:
         the loss of each update, in nats per chosen token.
     """
     rng = torch.Generator().manual_seed(seed)
     optimizers: list[Any] = _optimizers(model, rate, muon)
-    schedule = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: _share(step, steps)) for one in optimizers]
-    batches, losses = _batches(len(rows), batch, rng), list[float]()
+    batches, losses, began = _batches(len(rows), batch, rng), list[float](), time.process_time()
+
+    def spent(step: int) -> float:
+        return max(step, steps * (time.process_time() - began) / seconds)
+
+    schedule = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: _share(spent(step), steps)) for one in optimizers]
     model.train()
     for step in range(steps):
+        if spent(step) >= steps:
+            break
         ids = rows[next(batches)]
         read, labels = masked(ids, tokenizer, rng, share)
         attend = (ids != tokenizer.pad_token_id).long()
@@ -110,10 +120,10 @@ def _own_loss(model: Any, read: Tensor, attend: Tensor, labels: Tensor) -> Tenso
     return model(input_ids=read, attention_mask=attend, labels=labels).loss
 
 
-def _share(step: int, steps: int, warmup: float = 0.1) -> float:
+def _share(step: float, steps: int, warmup: float = 0.1) -> float:
     """Of the peak rate at a step: rises to 1 in the warm-up, then falls in a straight line to 0."""
     rising = max(1, round(warmup * steps))
-    return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising)
+    return (step + 1) / rising if step < rising else max(0, steps - step) / max(1, steps - rising)
 
 
 def _optimizers(model: Any, rate: float, muon: float) -> list[torch.optim.Optimizer]:
