@@ -53,7 +53,9 @@ def test_pairs_are_of_trained_plots_alone_and_share_no_beat() -> None:
     real = search._told
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            search, "_told", lambda *given, beats: told.append((*given[:2], beats)) or real(*given, beats=beats)
+            search,
+            "_told",
+            lambda *given, pick, beats: told.append((*given[:2], beats)) or real(*given, pick=pick, beats=beats),
         )
         made = pairs(120)
     assert made == pairs(120)

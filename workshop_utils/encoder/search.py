@@ -131,7 +131,7 @@ def pairs(n: int, seed: int = 0) -> list[tuple[str, str]]:
             ends_of = rng.sample(_beats(name, ending)[n_begun:], 2)  # one of the ending's beats for each side
             begun = rng.sample(range(n_begun), 2)
             both = zip(begun, ends_of, strict=True)
-            one, other = (_told(name, ending, rng, _of_texts, sorted(beats)) for beats in both)
+            one, other = (_told(name, ending, rng, pick=_of_texts, beats=sorted(beats)) for beats in both)
             found.append((one, other))
     return found[:n]
 
@@ -187,19 +187,19 @@ def contrastive(one: Tensor, other: Tensor, temperature: float = TEMPERATURE) ->
 def tune(
     encoder: nn.Module,
     tokenizer: PreTrainedTokenizerBase,
-    paraphrases: Sequence[tuple[str, str]],
+    pairs: Sequence[tuple[str, str]],
     steps: int = 50,
     learning_rate: float = 2e-3,
     batch_size: int = 32,
     seed: int = 0,
     loss: Callable[[Tensor, Tensor], Tensor] = contrastive,
 ) -> list[float]:
-    """Pull the embeddings of paraphrases together and push those of other texts in the batch away, in place.
+    """Pull the embeddings of each pair together and push those of other texts in the batch away, in place.
 
     Args:
         encoder: of transformers, without a head.
         tokenizer: that belongs to it.
-        paraphrases: pairs of texts that mean the same.
+        pairs: of texts that belong together.
         steps: updates.
         learning_rate: at its peak.
         batch_size: pairs in an update.
@@ -216,13 +216,13 @@ def tune(
     device = next(encoder.parameters()).device
 
     def loss_of(batch: list[int]) -> Tensor:
-        both = [paraphrases[i][side] for side in (0, 1) for i in batch]
+        both = [pairs[i][side] for side in (0, 1) for i in batch]
         read = inputs(tokenizer, both, MAX_LENGTH, device)
         pooled = mean_pool(cast(Any, encoder)(**read).last_hidden_state, read["attention_mask"])
         one, other = F.normalize(pooled, dim=1).chunk(2)  # (B, C) each
         return loss(one, other)
 
-    return fit(encoder, len(paraphrases), loss_of, steps, learning_rate, batch_size, seed)
+    return fit(encoder, len(pairs), loss_of, steps, learning_rate, batch_size, seed)
 
 
 def real_encoder() -> tuple[nn.Module, PreTrainedTokenizerBase] | None:
