@@ -337,6 +337,37 @@ def finest_that_fits(parameters, cache, memory, kinds):
 def tokens_per_second(parameters, bits, cache, bandwidth):
     return np.float64(8 * bandwidth) / (bits * parameters + 8 * cache)
 """,
+    "11": """
+def hide(ids, chosen, fate, other, mask):
+    read, labels = ids.clone(), ids.clone()
+    read[chosen & (fate < 0.8)] = mask
+    swapped = chosen & (fate >= 0.8) & (fate < 0.9)
+    read[swapped] = other[swapped]
+    labels[~chosen] = -100
+    return [read.numpy(), labels.numpy()]
+
+def soft_loss(student, teacher, temperature):
+    p, q = ((x.double() / temperature).softmax(-1) for x in (teacher, student))
+    return temperature**2 * (p * (p.log() - q.log())).sum(-1).mean()
+
+def new_name(name):
+    parts = name.split(".")
+    at = [i for i, part in enumerate(parts) if part.isdigit() and parts[i - 1] in ("layer", "layers")]
+    if not at:
+        return name
+    half, odd = divmod(int(parts[at[0]]), 2)
+    return "" if odd else ".".join([*parts[: at[0]], str(half), *parts[at[0] + 1 :]])
+
+def span_f1(found, wanted):
+    right = np.float32(len([span for span in found if span in wanted]))
+    precision, recall = right / max(1, len(found)), right / max(1, len(wanted))
+    return np.float32(2 * precision * recall / (precision + recall) if right else 0)
+
+pool = lambda hidden, mask: torch.stack([states[real.bool()].mean(0) for states, real in zip(hidden, mask)])
+def contrastive(one, other, temperature=0.05):
+    scores = one @ other.T / temperature
+    return (scores.logsumexp(1) - scores.diagonal()).mean()
+""",
 }
 OTHER: dict[str, str] = {
     f"{lesson}.{number}": str(ast.get_source_segment(text, answer))

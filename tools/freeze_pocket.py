@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pocket_world import corpus, pairs, quality, shops
+from pocket_world import corpus, kinds, pairs, quality, shops
 from pocket_world.chats import KINDS, conversations
 from pocket_world.facts import RELATIONS
 from pocket_world.stoa import held_out_nouns
@@ -111,6 +111,7 @@ FILES: dict[str, Callable[[], Sequence[Any]]] = {
     "small_words_held_out": lambda: [asdict(pair) for pair in pairs.held_out()],
     "judge_examples": judge_examples,
     "shops": shops.rows,
+    "kinds": kinds.rows,
 }
 
 

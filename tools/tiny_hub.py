@@ -20,6 +20,7 @@ from workshop_utils.sql.examples import HUB_SET
 from workshop_utils.text import train_bpe
 from workshop_utils.text.tokenizer import to_characters
 
+BERT, MINILM = "google-bert/bert-base-uncased", "sentence-transformers/all-MiniLM-L6-v2"
 TINY_STORIES, GPT2 = "roneneldan/TinyStories", "openai-community/gpt2"
 N_STORIES = 1_200  # a lesson in a hurry asks for 1,000 documents
 GPT2_VOCAB = 50_257
@@ -27,7 +28,7 @@ GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s
 
 
 def build(hub: Path, *pairs: tuple[str, str]) -> Path:
-    """Fill a folder with TinyStories, text to SQL, GPT-2, and pairs of models.
+    """Fill a folder with TinyStories, text to SQL, GPT-2, BERT, MiniLM, and pairs of models.
 
     Args:
         hub: the folder, for WORKSHOP_HUB.
@@ -38,6 +39,8 @@ def build(hub: Path, *pairs: tuple[str, str]) -> Path:
     save_tiny_stories(hub / TINY_STORIES)
     save_text_to_sql(hub / HUB_SET)
     save_gpt2(hub / GPT2)
+    save_bert(hub / BERT, masked=True)
+    save_bert(hub / MINILM, masked=False)
     return hub
 
 
@@ -135,3 +138,27 @@ def save_gpt2(folder: Path, **changes: Any) -> None:
     encoding = tiny_models.filled(learnt, GPT2_VOCAB, GPT2_PATTERN)
     vocab = {to_characters(token): rank for token, rank in encoding._mergeable_ranks.items()}
     (folder / "vocab.json").write_text(json.dumps(vocab | encoding._special_tokens), encoding="utf-8")
+
+
+def save_bert(folder: Path, masked: bool) -> None:
+    """BERT with four thin layers and a WordPiece vocabulary of the stories, in small letters.
+
+    Args:
+        folder: is made.
+        masked: with the layer that guesses tokens, as bert-base-uncased; else without, as all-MiniLM-L6-v2.
+    """
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
+
+    torch.manual_seed(0)
+    learner = BertWordPieceTokenizer(lowercase=True)
+    learner.train_from_iterator(stories.texts(300, seed=11), vocab_size=800, show_progress=False)
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
+    config = BertConfig(vocab_size=learner.get_vocab_size(), **shape)
+    (BertForMaskedLM if masked else BertModel)(config).save_pretrained(folder)
+    BertTokenizer(vocab=learner.get_vocab(), do_lower_case=True).save_pretrained(folder)

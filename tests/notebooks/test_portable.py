@@ -95,6 +95,29 @@ POCKET = Path(PACKAGE) / "pocket" / "models"
 MODEL, ADAPTER, FOLDER = str(POCKET / "instruct"), str(POCKET / "stoic"), "."
 DEVICE, DTYPE, ATTENTION, END = "cpu", "float32", "sdpa", "<end_of_turn>"
 """,
+    "11": f"""
+import re
+import torch
+from torch.nn import functional as F
+
+MODEL, DEVICE, MAX_LENGTH = {str(ROOT / "workshop_utils/pocket/models/encoder")!r}, "cpu", 32
+TEXTS = [f"Once upon a time a fox called Tom had {{i}} kites, and lost {{i % 7}} of them." for i in range(280)]
+BLANKS = ["Once upon a [MASK] there was a fox."]
+TRAIN_SECONDS, RATE, MUON = 0.5, 1e-3, 0.015
+soft_loss = lambda student, teacher, temperature: ((student - teacher) ** 2).mean()
+pool = lambda hidden, mask: (hidden * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
+
+def new_name(name):
+    found = re.search("layers.([0-9]+)", name)
+    if found is None:
+        return name
+    return "" if int(found[1]) % 2 else name.replace(found[0], f"layers.{{int(found[1]) // 2}}")
+
+from transformers import AutoModel, AutoTokenizer
+ENCODER, TOKENIZER = AutoModel.from_pretrained(MODEL), AutoTokenizer.from_pretrained(MODEL)
+NOTES = ["The fox is red.", "The kite is in the tree.", "The bus goes at six.", "A cat.", "A hat.", "A bat."]
+QUESTIONS, WANTED = ["Where is the kite?"], [1]
+""",
 }
 
 

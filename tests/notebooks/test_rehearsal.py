@@ -63,6 +63,7 @@ SIGNS = {
         "right +tokens 100%  template 100%",
         r"fox-teller-f16.gguf: [\d,]+ bytes",
     ],
+    "11": ["texts; BERT base", r"The LBC stands for Long \[MASK\], California\.\n", "all-MiniLM-L6-v2: "],
 }
 
 QWEN_SIGNS = {"01": [r"<\|im_start\|>user\n"], "07": [r"<\|im_end\|>'$"]}  # the template that is shown is Qwen's

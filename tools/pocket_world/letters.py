@@ -29,22 +29,16 @@ GIFTS = tuple(
     for noun in TOPICS[name].nouns
 )
 WHO = ("Granny", "Grandpa", "Mum", "Dad", "Aunt {she}", "Uncle {he}", "{friend}", "{friend}", "{friend}")
-_SAID = wordings("letters")
-HELLOS = _SAID["hellos"]
-NEWS = _SAID["news"]
-TROUBLES = _SAID["troubles"]
-ENDS = _SAID["ends"]
-THANKS = _SAID["thanks"]
-PRAISE = _SAID["praise"]
-PRAISE_ENDS = _SAID["praise ends"]
-BYES = _SAID["byes"]
+Said = dict[str, tuple[Wording, ...]]  # the wordings of every part of a letter
+SAID: Said = wordings("letters")
 
 
-def letter(rng: random.Random) -> str:
+def letter(rng: random.Random, said: Said = SAID) -> str:
     """Write one letter: "Dear Granny," on a line, the news or the thanks, and a name at the end.
 
     Args:
         rng: the source of randomness; the same state gives the same letter.
+        said: the wordings to write it with.
     """
     dice = Dice(rng)
     while True:
@@ -55,30 +49,31 @@ def letter(rng: random.Random) -> str:
         thankful = dice.pick((True, False, False))
         noun = dice.pick(GIFTS)
         speaker = Speaker(TOPICS[NOUNS[noun]], noun, dice) if thankful else draw(dice)
-        body = speaker.say(*(_thanks(speaker) if thankful else _news(speaker)))
-        text = f"Dear {who},\n{body}\n{speaker.say(dice.pick(BYES))},\n{name}"
+        body = speaker.say(*(_thanks(speaker, said) if thankful else _news(speaker, said)))
+        bye = speaker.say(dice.pick(said["byes"]))
+        text = f"Dear {who},\n{body}\n{bye},\n{name}"
         if name not in who and long_enough(text, speaker):
             return text
 
 
-def _thanks(speaker: Speaker) -> list[Wording]:
+def _thanks(speaker: Speaker, said: Said) -> list[Wording]:
     dice = speaker.dice
     return [
-        dice.pick(THANKS),
-        *speaker.some(PRAISE, dice.pick((2, 3))),
-        dice.pick(PRAISE_ENDS),
-        *speaker.some(HELLOS[1:2] + HELLOS[5:8], dice.pick((0, 1))),
+        dice.pick(said["thanks"]),
+        *speaker.some(said["praise"], dice.pick((2, 3))),
+        dice.pick(said["praise ends"]),
+        *speaker.some(said["hellos"][1:2] + said["hellos"][5:8], dice.pick((0, 1))),
     ]
 
 
-def _news(speaker: Speaker) -> list[Wording]:
+def _news(speaker: Speaker, said: Said) -> list[Wording]:
     dice, topic = speaker.dice, speaker.topic
     middles = speaker.some(MIDDLES["any"] + MIDDLES[topic.sort], dice.pick((0, 1)))
     return [
-        *speaker.some(HELLOS, dice.pick((0, 1, 1))),
-        dice.pick(NEWS),
-        dice.pick(TROUBLES[:2] + TROUBLES),
+        *speaker.some(said["hellos"], dice.pick((0, 1, 1))),
+        dice.pick(said["news"]),
+        dice.pick(said["troubles"][:2] + said["troubles"]),
         *middles,
         dice.pick(topic.wishes),
-        dice.pick(ENDS),
+        dice.pick(said["ends"]),
     ]

@@ -72,6 +72,7 @@ LESSONS = (
     Needs("08", "text to SQL", "finetune", (2, 8, 8), (0.1, 11, 31)),
     Needs("09", "quantised evaluation", "evaluate", (2, 12, 32), (0.2, 11, 31)),
     Needs("10", "ship it", "export", (2, 12, 32), (0.2, 16, 46)),  # the merged model is another copy
+    Needs("11", "other language models", "finetune", (2, 6, 6), (0.1, 1, 1)),
 )
 
 

@@ -119,4 +119,5 @@ NEEDS: dict[str, tuple[Callable[[Profile], str], ...]] = {
     "08": (_sql,),
     "09": (_adapter,),
     "10": (_tokenizer, _gpt, _adapter),
+    "11": (_tokenizer, lambda profile: f"encoder     {_shipped('encoder')}"),
 }

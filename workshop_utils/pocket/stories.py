@@ -106,7 +106,7 @@ MINOR = {"bird": words.BIRDS, "grown": words.FAMILY, "folk": words.FOLK}
 
 def story(
     rng: random.Random,
-    plot: str | None = None,
+    plot: str | Plot | None = None,
     name: str | None = None,
     kind: str | None = None,
     openings: tuple[Wording, ...] = OPENINGS,
@@ -115,7 +115,7 @@ def story(
 
     Args:
         rng: the source of randomness; the same state gives the same story.
-        plot: the name of the plot, any one by default.
+        plot: the name of the plot, or one that was put together from parts of another; any one by default.
         name: the hero's name, one of words.PRONOUNS; any one by default.
         kind: what the hero is, one of words.ANIMALS, "girl" or "boy"; any one by default.
         openings: how it may begin.
@@ -123,17 +123,17 @@ def story(
     Raises:
         ValueError: there is no such plot, name or kind, or that kind of hero is not for that plot.
     """
-    if plot is not None and plot not in PLOTS:
+    if isinstance(plot, str) and plot not in PLOTS:
         raise ValueError(f"there is no plot called {plot!r}: choose one of {', '.join(PLOTS)}")
     if name is not None and name not in words.PRONOUNS:
         raise ValueError(f"nobody is called {name!r} in these stories: take a name from words.PRONOUNS")
-    plots = tuple(one for one in PLOTS.values() if kind not in one.not_for and plot in (None, one.name))
+    plots = tuple(one for one in (PLOTS.values() if plot is None else [_plot(plot)]) if kind not in one.not_for)
     if kind is not None and (kind not in (*words.ANIMALS, *words.CHILD.values()) or not plots):
         raise ValueError(
             f"no story can be told about {kind!r} here: take an animal from words.ANIMALS, or another plot"
         )
     dice = Dice(rng)
-    chosen = PLOTS[plot] if plot is not None else dice.pick(plots)
+    chosen = _plot(plot) if plot is not None else dice.pick(plots)
     ending = dice.pick(tuple(chosen.endings))
     cast = _Cast(chosen, dice, name, kind)
     beats = (openings, *chosen.paths()[ending])
@@ -151,6 +151,10 @@ def story(
         friend=cast.friend,
         bits=dice.bits,
     )
+
+
+def _plot(plot: str | Plot) -> Plot:
+    return PLOTS[plot] if isinstance(plot, str) else plot
 
 
 def stories(n: int, seed: int = 0) -> Iterator[Story]:

@@ -1,0 +1,5 @@
+"""Encoders: masked language models, their distillation, and what is built on them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
