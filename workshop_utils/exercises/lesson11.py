@@ -119,6 +119,19 @@ SOFT: Mistakes = {
         lambda student, teacher, temperature: soft_loss(student, teacher, temperature) * len(student),
         "take the mean over the rows, or the loss grows with the batch.",
     ),
+    "cross-entropy": (
+        lambda student, teacher, temperature: (
+            F.cross_entropy(student / temperature, (teacher / temperature).softmax(-1)) * temperature**2
+        ),
+        "this is the cross-entropy: take the teacher's entropy from it, or use F.kl_div.",
+    ),
+    "no logarithm": (
+        lambda student, teacher, temperature: (
+            F.kl_div((student / temperature).softmax(-1), (teacher / temperature).softmax(-1), reduction="batchmean")
+            * temperature**2
+        ),
+        "F.kl_div wants log-probabilities of the student: log_softmax and not softmax.",
+    ),
 }
 
 # --- 11.3: which layers the student keeps
@@ -236,6 +249,10 @@ SPANS: Mistakes = {
         lambda found, wanted: sum(_shares(found, wanted)) / 2,
         "F1 is the harmonic mean of precision and recall, 2 * right / (found + wanted), and not the plain one.",
     ),
+    "shared": (
+        lambda found, wanted: len(found & wanted) / len(found | wanted) if found or wanted else 0.0,
+        "you divide by the spans of either set, counted once (Jaccard). F1 is 2 * right / (found + wanted).",
+    ),
 }
 
 # --- 11.5: a vector for a text
@@ -278,6 +295,10 @@ POOLED: Mistakes = {
     "first token": (
         lambda hidden, mask: hidden[:, 0],
         "this is the hidden state of the first token alone: take the mean over all real tokens.",
+    ),
+    "sum": (
+        lambda hidden, mask: (hidden * mask.unsqueeze(-1)).sum(1),
+        "this is the sum, which grows with the text: divide by each text's own number of tokens.",
     ),
     "whole batch": (
         _over_batch,
@@ -337,6 +358,10 @@ CONTRASTED: Mistakes = {
     "another default": (
         lambda one, other, temperature=1.0: contrastive(one, other, temperature),
         "where no temperature is given, 0.05 is meant: keep the default of the stub.",
+    ),
+    "other classified": (
+        lambda one, other, temperature=0.05: contrastive(other, one, temperature),
+        "you classify the rows of `other` among those of `one`: the other way round.",
     ),
     "itself": (_with(lambda one, other, t: one @ one.T / t), "`other` is not used: compare one with other."),
 }
