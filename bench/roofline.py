@@ -110,8 +110,8 @@ def main() -> None:
         shown = f"CPU seconds, other core idle (ours) and busy (peer): {what}"
         rows.append(row(shown, quiet[what], busy[what], "lower") | {"bound": True})
     notes = (
-        f"Peer of training and writing: {peer.name}. Shapes of train_throughput ({steps} steps, ours in {dtype}) and of "
-        f"generate ({new} tokens, float32). The ratio of the last rows says how many times longer a piece of work "
+        f"Peer of training and writing: {peer.name}. Shapes of train_throughput ({steps} steps, ours in {dtype}) and "
+        f"of generate ({new} tokens, float32). The ratio of the last rows says how many times longer a piece of work "
         "takes when the other core is busy."
     )
     report("roofline", rows, args, notes)
