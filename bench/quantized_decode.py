@@ -62,7 +62,7 @@ class Int8Linear(nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
         self.bias, scale = bias, weight.float().abs().amax(dim=1) / 127
-        self.register_buffer("weight", (weight.float() / scale[:, None]).round().to(torch.int8))
+        self.register_buffer("weight", (weight.float() / scale[:, None]).round().to(torch.int8).contiguous())
         self.register_buffer("scale", scale.bfloat16())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
