@@ -32,13 +32,14 @@ INTRODUCTION = """\
 # Measured figures
 
 Written by the scripts in this folder, each one command; `make bench BENCH_ARGS="--nanogpt PATH --text PATH"` runs
-them all. Ours and the peer were measured in one run, side by side, turn by turn: trust the ratios, since the absolute
-figures belong to the machine and to what else it was doing. **Ratio** says how many times better ours is (above 1:
+them all in 40 minutes and writes `build/bench/report.html`; with `BENCHES="NAMES"` these fill this page. Ours and the
+peer were measured in one run, side by side, turn by turn: trust the ratios, since the absolute figures belong to the
+machine and to what else it was doing. **Ratio** says how many times better ours is (above 1:
 faster, or a lower loss). **Spread** is the smallest and the largest ratio of a single round, or a 95% interval.
 `make gpu` measures on a machine with an NVIDIA GPU; CONTRIBUTING.md says what it needs.
 """
 
-NEIGHBOUR = "import torch; torch.set_num_threads(1); x = torch.ones(256, 256)\nwhile True: x @ x"
+NEIGHBOUR = "import numpy; x = numpy.ones((256, 256), numpy.float32)\nwhile True: x @ x"
 
 Row = dict[str, Any]  # what, ours, peer, ratio; perhaps spread, goal, met
 
@@ -85,7 +86,8 @@ def one_core(args: argparse.Namespace | None = None) -> Callable[[], float]:
 
 def neighbour() -> subprocess.Popen[bytes]:
     """A process that multiplies matrices on another core until it is killed."""
-    return subprocess.Popen([sys.executable, "-c", NEIGHBOUR], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", NEIGHBOUR], env=os.environ | threads)
 
 
 def cpu_seconds(work: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:

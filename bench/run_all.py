@@ -29,6 +29,7 @@ from typing import Any
 from common import OUT, ROOT, figure, machine, row, versions
 
 NO_PARTS = {"common", "peers", "gpu", "gpu_parts", "run_all"}
+WIDTH = 4.6  # inches of a picture: on a phone its letters are as large as the text
 MINUTES = {False: 40.0, True: 5.0}  # of a run, of one with --quick
 
 
@@ -318,19 +319,21 @@ def ratios(found: Sequence[Found]) -> str:
         return ""
     from matplotlib.figure import Figure
 
-    drawing = Figure(figsize=(7, 1.2 + 0.42 * len(shown)), layout="constrained")
+    drawing = Figure(figsize=(WIDTH, 1 + 0.5 * len(shown)), layout="constrained")
     axes = drawing.subplots()
-    for height, (_, line) in enumerate(reversed(shown)):
+    for height, (label, line) in enumerate(reversed(shown)):
         low, high = line.get("spread") or [line["ratio"]] * 2
         better = line["ratio"] >= 1
         axes.plot([low, high], [height] * 2, color="#777", linewidth=2)
         axes.plot(line["ratio"], height, "o" if better else "s", color="#0072b2" if better else "#d55e00", markersize=7)
+        name = label if len(label) < 56 else label[:54] + "…"
+        axes.text(0.01, height + 0.3, name, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
     axes.axvline(1, color="#333", linestyle="--", linewidth=1)
-    axes.set_xscale("log")
-    names = [label if len(label) < 62 else label[:60] + "…" for label, _ in reversed(shown)]
-    axes.set_yticks(range(len(shown)), names)
+    axes.set_ylim(-0.6, len(shown) - 0.2)
+    axes.set_yticks([])
     axes.set_title("How many times better ours is", loc="left")
     axes.set_xlabel("ratio to the peer (above 1: ours is better)")
+    plain(axes, "x", [1, *(line["ratio"] for _, line in shown)])
     said = "; ".join(f"{label} {line['ratio']:.3g}" for label, line in shown)
     return picture(drawing, f"Ratios to the peer, and the range of their rounds: {said}.")
 
@@ -347,14 +350,14 @@ def curves(found: Sequence[Found]) -> str:
     for name in names:
         points = [line for line in lines if line["curve"][0] == name]
         x = [line["curve"][1] for line in points]
-        drawing = Figure(figsize=(6, 3.6), layout="constrained")
+        drawing = Figure(figsize=(WIDTH, 3.2), layout="constrained")
         axes = drawing.subplots()
         axes.plot(x, [line["ours"] for line in points], "o-", color="#0072b2", label="ours")
         axes.plot(x, [line["peer"] for line in points], "s--", color="#d55e00", label="peer")
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
+        axes.set_xscale("log")
         axes.set_xticks(x, [f"{value:g}" for value in x])
         axes.minorticks_off()
+        plain(axes, "y", [line[side] for line in points for side in ("ours", "peer")])
         axes.set_title(name, loc="left")
         axes.set_xlabel(name.split(" against ")[-1])
         axes.set_ylabel("tokens a CPU second")
@@ -365,7 +368,23 @@ def curves(found: Sequence[Found]) -> str:
         made.append(picture(drawing, f"{name}, tokens a CPU second: {said}."))
     lost = [line["what"] for line in lines if line["ratio"] < 1]
     sentence = f"Ours is slower in: {'; '.join(lost)}." if lost else "Ours is slower at no point of these curves."
-    return "".join(["<h2>What size, context and batch cost</h2>", *made, f"<p>{html.escape(sentence)}</p>"])
+    return "".join(
+        [
+            "<h2>What size, context and batch cost</h2>",
+            f"<div class='pictures'>{''.join(made)}</div>",
+            f"<p>{html.escape(sentence)}</p>",
+        ]
+    )
+
+
+def plain(axes: Any, which: str, values: Sequence[float]) -> None:
+    """A logarithmic axis around some values, marked at 1, 2, 5, 10 and so on in plain figures."""
+    low, high = min(values) / 1.5, max(values) * 1.5
+    marks = [m * 10.0**power for power in range(-3, 9) for m in (1, 2, 5) if low <= m * 10.0**power <= high]
+    getattr(axes, f"set_{which}scale")("log")
+    getattr(axes, f"set_{which}lim")(low, high)
+    getattr(axes, f"set_{which}ticks")(marks, [f"{mark:,.10g}" for mark in marks])
+    axes.tick_params(axis=which, which="minor", length=0, labelleft=False, labelbottom=False)
 
 
 def picture(drawing: Any, alt: str) -> str:
@@ -385,6 +404,7 @@ body {{ max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem; font: 16px/1.6 s
 .wide {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .35rem .7rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
 tbody th {{ font-weight: normal; min-width: 14rem; }} code {{ overflow-wrap: anywhere; }}
+.pictures {{ display: flex; flex-wrap: wrap; gap: 0 1rem; }}
 img {{ max-width: 100%; background: white; }} figure {{ margin: 1rem 0; }}
 .missed {{ border-left: 4px solid light-dark(#b23b00, #f0925a); padding: .2rem 1rem; }}
 </style></head><body><main><h1>Benchmarks</h1>

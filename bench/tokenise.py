@@ -139,7 +139,7 @@ def main() -> None:
     for what, texts in sets.items():
         with tempfile.TemporaryDirectory() as folder:
             figures = compare(texts, encoding, Path(folder), 1 if args.quick else 7)
-        rows.append(rounds_row(f"MB a CPU second, tokenizer {encoding.name}, {what}", *figures, goal="ratio >= 1.6"))
+        rows.append(rounds_row(f"MB a CPU second, tokenizer {encoding.name}, {what}", *figures, goal="ratio >= 2.2"))
     with tempfile.TemporaryDirectory() as folder:
         rows += memory(Path(folder), 1 if args.quick else 100)
     notes = (
