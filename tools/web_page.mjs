@@ -87,7 +87,7 @@ const steps = {
   text: (selector) => page.locator(selector).first().innerText(LIMIT),
   fill: (selector, text) => page.locator(selector).first().fill(text, LIMIT).then(() => true),
   click: (selector) => page.locator(selector).first().click(LIMIT).then(() => true),
-  focus: (selector) => page.locator(selector).first().focus(LIMIT).then(() => true),
+  key: (selector, name) => page.locator(selector).first().press(name, LIMIT).then(() => true), // focuses it first
   press: (key) => page.keyboard.press(key).then(() => true),
   eval: evaluate,
   look: () => evaluate(`(${look})()`),

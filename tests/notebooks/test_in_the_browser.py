@@ -60,8 +60,8 @@ def run_all_and_move(program: str, path: Path, home: Path, seconds: int) -> None
     if slider:
         show = f"jupyterapp.shell.currentWidget.content.scrollToItem({WITH_A_KNOB}, 'start')"
         steps += [["eval", f"{show}.then(() => true)"], ["wait", "document.querySelector('.noUi-handle')"]]
-        steps += [["focus", ".noUi-handle"], ["eval", f"globalThis.before = {SHOWN}, true"]]
-        steps += [["picture", f"{kept}-before.png"], *[["press", "ArrowLeft"]] * 2]
+        steps += [["picture", f"{kept}-before.png"], ["eval", f"globalThis.before = {SHOWN}, true"]]
+        steps += [["key", ".noUi-handle", "ArrowLeft"]] * 2
         steps += [["wait", f"before.length > 1000 && {SHOWN} !== before"], ["eval", f"{ERRORS}.join()"]]
     steps.append(["picture", f"{kept}.png"])
     with browser.jupyter(program, path.parent, home, env) as at:
