@@ -315,7 +315,7 @@ def talk_steps(text: str = TOLD) -> list[list[Any]]:
         ["click", "#talk-start"],
         ["wait", f"/^(Ready|Not ready)/.test({FRAME}?.getElementById('status')?.textContent)"],
         ["wait", f"{FRAME}.activeElement.id === 'text'"],  # where the keyboard is
-        ["wait", f"({FRAME}.getElementById('temperature').value = 0) === 0"],
+        ["wait", f"Object.assign({FRAME}.getElementById('temperature'), {{value: 0}}).value === '0'"],
         *[["press", "Space" if key == " " else key] for key in text],
         ["press", "Enter"],
         ["wait", f"{FRAME}.querySelector('.note')?.textContent"],

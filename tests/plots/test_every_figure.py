@@ -112,7 +112,7 @@ def luminance(colour) -> float:
 
 def pale(figure, texts) -> list[tuple[str, float]]:
     """The texts with a contrast under 4.5 to what lies behind the middle of them, most of it."""
-    shown = [(text, Text.get_window_extent(text), to_hex(text.get_color())) for text in texts]
+    shown = [(text, Text.get_window_extent(text).padded(3), to_hex(text.get_color())) for text in texts]
     for text in texts:  # not invisible, since the layout would change
         text.set_color("none")
     canvas = FigureCanvasAgg(figure)
