@@ -93,7 +93,8 @@ def test_the_site_builds_without_a_warning_and_every_link_leads_somewhere(site):
     assert [tag for tag in pictures if not re.search(r'alt="(?!\.\.|_images)[^"]{20,}"', tag)] == []
 
 
-FOCUS = """(() => { const e = document.activeElement, s = getComputedStyle(e); return [e === document.body ? 'BODY' : e.id || e.className || e.tagName,
+FOCUS = """(() => { const e = document.activeElement, s = getComputedStyle(e)
+    return [e === document.body ? 'BODY' : e.id || e.className || e.tagName,
     s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== 'none'] })()"""
 
 
