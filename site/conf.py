@@ -29,6 +29,7 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
 html_css_files = ["workshop.css"]
+html_js_files = ["workshop.js"]
 html_extra_path = ["extra"]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}  # light or dark, as the device prefers

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -270,6 +270,10 @@ def served(folder: Path) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
+        def copyfile(self, source: Any, outputfile: Any) -> None:
+            with suppress(ConnectionError):  # the browser went on to the next page
+                super().copyfile(source, outputfile)
+
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as running:
         Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{running.server_address[1]}"
@@ -322,7 +326,7 @@ def talk_steps(text: str = TOLD) -> list[list[Any]]:
         ["click", "#talk-start"],
         ["wait", f"/^(Ready|Not ready)/.test({FRAME}?.getElementById('status')?.textContent)"],
         ["wait", f"{FRAME}.activeElement.id === 'text'"],  # where the keyboard is
-        ["wait", f"({FRAME}.getElementById('temperature').value = 0) === 0"],
+        ["wait", f"Object.assign({FRAME}.getElementById('temperature'), {{value: 0}}).value === '0'"],
         *[["press", "Space" if key == " " else key] for key in text],
         ["press", "Enter"],
         ["wait", f"{FRAME}.querySelector('.note')?.textContent"],

@@ -154,7 +154,7 @@ def index(decks: list[Deck], pdf: bool = True) -> str:
         "body{background:#fff;color:#1a1d21}"
         "table{border-collapse:collapse}td,th{padding:.4em 1em .4em 0;text-align:left;border-bottom:1px solid #b9c2cc}"
         "a{color:#005f96}@media(max-width:36em){th:nth-child(n+3):nth-child(-n+4),td:nth-child(n+3):nth-child(-n+4)"
-        "{display:none}}@media(prefers-color-scheme:dark){body{background:#12161b;color:#f1f1ec}a{color:#7cc6f2}}"
+        "{display:none}td,th{padding-right:.5em}}@media(prefers-color-scheme:dark){body{background:#12161b;color:#f1f1ec}a{color:#7cc6f2}}"
         "</style><h1>The slides of the workshop</h1><table><tr><th>deck</th><th>slides</th>"
         f"<th>minutes</th><th>from the start</th><th>to print</th></tr>{''.join(rows)}</table>"
         "<p>In a deck: arrows go on and back, F fills the screen, P opens the presenter's window with the notes, "

@@ -17,11 +17,19 @@
   start.hidden = false
   start.addEventListener('click', () => {
     const frame = Object.assign(document.createElement('iframe'), { id: 'talk-frame', src: 'talk/index.html', title: 'Conversation with the pocket model' })
-    // Light or dark as the site is, whatever the device prefers.
-    const dress = () => { frame.style.colorScheme = document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light' }
-    dress()
+    const rules = [] // of the page's style that ask what the device prefers
+    const dress = () => { // light or dark as the site is
+      const theme = document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light'
+      frame.style.colorScheme = frame.contentDocument.documentElement.style.colorScheme = theme
+      for (const rule of rules) rule.media.mediaText = theme === 'dark' ? 'all' : 'not all'
+    }
     new MutationObserver(dress).observe(document.documentElement, { attributeFilter: ['data-theme'] })
-    frame.addEventListener('load', () => frame.contentDocument?.getElementById('text')?.focus())
+    frame.addEventListener('load', () => {
+      for (const sheet of frame.contentDocument.styleSheets)
+        rules.push(...[...sheet.cssRules].filter((rule) => /color-scheme/.test(rule.media?.mediaText)))
+      dress()
+      frame.contentDocument.getElementById('text')?.focus()
+    })
     start.replaceWith(frame)
   })
 })()

@@ -114,14 +114,15 @@ def luminance(colour) -> float:
 
 def pale(figure, texts) -> list[tuple[str, float]]:
     """The texts with a contrast under 4.5 to what lies behind the middle of them, most of it."""
-    shown = [(text, Text.get_window_extent(text), to_hex(text.get_color())) for text in texts]
+    inks = [to_hex(text.get_color()) for text in texts]
     for text in texts:  # not invisible, since the layout would change
         text.set_color("none")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[::-1]
     found = []
-    for text, box, colour in shown:
+    for text, colour in zip(texts, inks, strict=True):
+        box = Text.get_window_extent(text, canvas.get_renderer()).padded(3)
         inside = pixels[max(0, int(box.y0)) : int(box.y1) + 1, max(0, int(box.x0)) : int(box.x1) + 1, :3].reshape(-1, 3)
         behind = to_hex(np.median(inside, 0) / 255)
         if (ratio := contrast(colour, behind)) < LEAST_CONTRAST:

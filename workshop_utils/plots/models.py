@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from workshop_utils.budget.estimates import amount
-from workshop_utils.plots.basics import MARKERS, PALETTE, drawable, frame, ink_on, legend, stack
+from workshop_utils.plots.basics import MARKERS, PALETTE, drawable, frame, hatched, ink_on, legend, stack
 from workshop_utils.plots.coloured import SIGNS
 
 if TYPE_CHECKING:
@@ -199,7 +199,8 @@ def next_tokens(
     both = ((after, 0.8, PALETTE[0], "drawn from"), (own, 0.3, OWN, own_label))
     for values, height, colour, label in both if drawn is not None else ((own, 0.8, PALETTE[0], own_label),):
         label += f" ({_percent(100 * float(values[rest].sum()))} not among the {len(order)} shown)"
-        ax.barh(range(len(order)), (100 * values[order]).tolist(), height=height, color=colour, label=label)
+        bars = ax.barh(range(len(order)), (100 * values[order]).tolist(), height=height, color=colour, label=label)
+        hatched(bars, int(values is after and drawn is not None))
     labels = [_visible(names[i]) if i < len(names) else f"no. {i}" for i in order]
     ax.set_yticks(range(len(order)), labels, parse_math=False)
     for place, (i, word, tick) in enumerate(zip(order, words, ax.get_yticklabels(), strict=True)):
