@@ -222,14 +222,19 @@ def test_a_run_that_lacks_or_damaged_a_file_is_one_line(name, trained, copy, com
 
 def test_run_hands_the_lessons_on_and_wrong_settings_are_named_before_any_runs(monkeypatch, tmp_path, complaint):
     seen = []
-    monkeypatch.setattr(run_lessons, "run", lambda lessons: seen.append((lessons, os.environ["WORKSHOP_PROFILE"])) or 1)
+
+    def handed(lessons: list[str], jobs: int) -> int:
+        seen.append((lessons, jobs, os.environ["WORKSHOP_PROFILE"]))
+        return 1
+
+    monkeypatch.setattr(run_lessons, "run", handed)
     monkeypatch.setenv("WORKSHOP_PROFILE", "nonsense")
     monkeypatch.setenv("WORKSHOP_HUB", str(tmp_path / "nowhere"))
     assert re.search("nonsense.*nowhere", complaint("run", "00"))
     assert "nonsense" not in complaint("run", "00", "--profile", "pocket")  # goes before the variable
     monkeypatch.delenv("WORKSHOP_HUB")
-    assert run("run", "02", "notes.ipynb", "--profile", "Pocket") == 1
-    assert seen == [(["02", "notes.ipynb"], "pocket")]
+    assert run("run", "02", "notes.ipynb", "--profile", "Pocket", "--jobs", "2") == 1
+    assert seen == [(["02", "notes.ipynb"], 2, "pocket")]
 
 
 def test_training_that_cannot_go_on_is_one_line_and_a_bug_keeps_its_traceback(monkeypatch, complaint):
