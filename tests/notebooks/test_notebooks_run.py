@@ -1,4 +1,8 @@
-"""Every lesson, executed once in the pocket profile without a network, with right answers of another form."""
+"""Every lesson in the pocket profile without a network, with right answers of another form.
+
+`make workshop` runs this path at full length and untouched, and test_rehearsal.py the answers; so `make test` leaves
+these out, and `make test PYTEST_ARGS="-m solved"` runs them.
+"""
 
 import os
 import socket
@@ -40,12 +44,9 @@ def test_the_machine_without_a_network_talks_to_itself_only():
 
 
 @pytest.mark.lessons
+@pytest.mark.solved
 @pytest.mark.parametrize("ask", [("solved", number) for number in LESSONS], ids="-".join)
 def test_a_lesson_runs_with_its_exercises_solved(ask: Ask, done: Executed):
     done.passed(MAX_PEAK_MB)
     assert done.refused <= ASKED.get(ask[1], set())
-    for tags, shown in done.cells:
-        assert "exercise" not in tags or " right: " in shown, shown
-    for figure in done.figures:
-        assert figure["title"], f"a figure without a title: {figure}"
-        assert all(x and y for x, y in figure["labels"]), f"a figure without labels: {figure}"
+    done.solved()

@@ -1,5 +1,7 @@
 """Every lesson as on a machine with one T4, on a CPU: in float16, with a small copy of the hub beside it.
 
+Its exercises have right answers of another form; of the two lessons with Qwen none is touched.
+
 Sizes are those of WORKSHOP_HURRY, the GPU is that of offline/one_gpu.py. What only a chip shows is not seen here: its
 memory, its kernels, Unsloth.
 """
@@ -72,6 +74,8 @@ QWEN_SIGNS = {"01": [r"<\|im_start\|>user\n"], "07": [r"<\|im_end\|>'$"]}  # the
 def test_a_lesson_runs_along_the_path_of_a_t4(ask: Ask, done: Executed):
     way, number = ask
     done.passed(MAX_PEAK_MB)
+    if way == "t4":
+        done.solved()
     assert done.refused <= {repr(socket.gethostname())}  # torchrun looks up what this machine is called
     said = "".join(shown for _, shown in done.cells)
     signs = SIGNS.get(number, []) if way == "t4" else QWEN_SIGNS[number]
