@@ -45,10 +45,9 @@ def next_batch(data: Batches, model: GPT, config: TrainConfig, generator: torch.
     shares = here.shares(data)
     x, y = data.batch(config.rows, config.batch_size * shares, model.config.block_size, generator)
     x, y = here.rows(x, shares), here.rows(y, shares)
-    if config.device == "mps":  # shares the CPU's memory
-        return x.to("mps"), y.to("mps")
     if config.device == "cuda":  # pinned memory lets the copy run beside the computation
-        x, y = (tensor.pin_memory().to(config.device, non_blocking=True) for tensor in (x, y))
+        x, y = x.pin_memory(), y.pin_memory()
+    x, y = (tensor.to(config.device, non_blocking=config.device == "cuda") for tensor in (x, y))
     return x, y
 
 
