@@ -69,7 +69,7 @@ class File:
             if (found := path.stat().st_size) != self.size:
                 return f"has {found:,} bytes and not {self.size:,}"
             with open(path, "rb") as file:
-                digest = hashlib.file_digest(file, lambda: begun).hexdigest()  # type: ignore[arg-type,return-value]
+                digest = hashlib.file_digest(file, lambda: begun).hexdigest()
         except FileNotFoundError:
             return "is missing"
         except OSError as error:
@@ -258,7 +258,8 @@ def report(folder: Path) -> int:
 
 def _note(folder: Path, files: list[File]) -> None:
     """Write the list beside that of another profile, before anything is fetched: a torn kit then knows that it is."""
-    new, others = {file.repo for file in files}, []
+    new = {file.repo for file in files}
+    others: list[File] = []
     with suppress(ValueError):  # there is none, or it is damaged
         others = [file for file in manifest(folder) if file.repo not in new]
     rows = [asdict(file) for file in others + files]
@@ -287,7 +288,7 @@ def _fetch(file: File, folder: Path) -> None:
     for last in (False, True):
         try:
             with open(part, "ab") as out:
-                known = {"expected_size": file.size, "displayed_filename": file.path}
+                known: dict[str, Any] = {"expected_size": file.size, "displayed_filename": file.path}
                 http_get(url, out, resume_size=out.tell(), headers=headers, **known)
                 out.flush()
                 os.fsync(out.fileno())

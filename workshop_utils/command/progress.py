@@ -31,7 +31,7 @@ def exercises() -> dict[str, tuple[str, str]]:
 
 def table(found: Mapping[str, Tried]) -> str:
     """A line for each exercise under its lesson, and how many have passed."""
-    known, lines = exercises(), []
+    known, lines = exercises(), list[str]()
 
     def passed(ids: list[str]) -> str:
         return f"{sum(id in found and found[id].passed for id in ids)} of {len(ids)}"

@@ -105,9 +105,8 @@ def build_trainer(
 
 def precision_flags(profile: Profile) -> dict[str, bool]:
     """Mixed precision as the profile decided; the trainer's own choice is bf16, which a T4 claims and only emulates."""
-    gpu = profile.device == "cuda"
-    kinds = {"bf16": "bfloat16", "fp16": "float16"}
-    return {name: gpu and profile.dtype == kind for name, kind in kinds.items()} | {"use_cpu": profile.device == "cpu"}
+    gpu, dtype = profile.device == "cuda", profile.dtype
+    return {"bf16": gpu and dtype == "bfloat16", "fp16": gpu and dtype == "float16", "use_cpu": profile.device == "cpu"}
 
 
 def history_of(logs: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
