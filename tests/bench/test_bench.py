@@ -203,12 +203,14 @@ def test_training_and_generation_are_compared_with_nanogpt(tmp_path: Path) -> No
     (tmp_path / "model.py").write_text(STAND_IN)
     job = gpu_parts.Job("trial", str(tmp_path), 60, tiny=True, nanogpt=str(tmp_path))
     gpu_parts.throughput(job)
+    gpu_parts.ablations(job)
     gpu_parts.generation(job)
     assert json.loads((tmp_path / "trial.found.json").read_text())["rows"] == job.rows
-    losses = [row for row in job.rows if "loss" in row["what"]]
+    assert sum("peer: without" in row["what"] for row in job.rows) == 5 + 4 + 2  # also of the peak of memory
+    losses = [row for row in job.rows if "loss after" in row["what"]]
     assert len(losses) == 2  # eager and compiled
     assert all(max(row["ours"], row["peer"]) < math.log(128) + 0.1 for row in losses)
-    assert all(row["ratio"] > 0 for row in job.rows if row not in losses)
+    assert all(row["ratio"] > 0 for row in job.rows if row["peer"] and row not in losses)
 
 
 @pytest.mark.parametrize(("family", "n"), [("gemma2", 2_614_341_888), ("qwen2", 1_543_714_304)])

@@ -7,7 +7,7 @@ of text.TokenFile and the loop of training.train. Read it from the top: each cla
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from workshop_utils.gpt.config import GPTConfig as GPTConfig
 from workshop_utils.gpt.sampling import stream
-from workshop_utils.kernels.graphs import recorded
+from workshop_utils.kernels.decoding import FixedCache
 from workshop_utils.kernels.loss import loss_in_pieces
 
 LOGITS = 2**29  # bytes of float32 logits that training holds at once; more are made in pieces
@@ -79,7 +79,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class LayerCache:
     """Keys and values of one layer, kept so that generating a token costs one position instead of all of them."""
 
-    place: Tensor | None = None  # of a FixedCache: where the new position is
+    place: Tensor | None = None  # of a kernels.decoding.FixedCache: where the new position is
     seen: Tensor | None = None  # and what is added to the scores
 
     def __init__(self, capacity: int) -> None:
@@ -93,27 +93,10 @@ class LayerCache:
         start, self.length = self.length, self.length + k.size(2)
         self.k[:, :, start : self.length] = k
         self.v[:, :, start : self.length] = v
-        return self.filled()
-
-    def filled(self) -> tuple[Tensor, Tensor]:
-        """Keys and values so far."""
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
 
-class FixedCache(LayerCache):
-    """The same for one new token after the other, in tensors that stay where they are, as a CUDA graph needs them."""
-
-    def __init__(self, filled: LayerCache, place: Tensor, seen: Tensor) -> None:
-        """Go on from a filled cache; place (1,), and seen (1, capacity): 0 up to there, minus infinity behind."""
-        super().__init__(filled.capacity)
-        self.place, self.seen = place, seen
-        self.k, self.v = torch.zeros_like(filled.k), torch.zeros_like(filled.v)  # a NaN would be one behind a mask, too
-        self.k[:, :, : filled.length], self.v[:, :, : filled.length] = filled.filled()
-
-    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Put the new position in its place; returns all positions, also those that are still empty."""
-        place = cast("Tensor", self.place)
-        return self.k.index_copy_(2, place, k), self.v.index_copy_(2, place, v)
+Cache = LayerCache | FixedCache
 
 
 def make_dropout(config: GPTConfig) -> nn.Module:
@@ -131,7 +114,9 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         self.resid_dropout = make_dropout(config)
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | FixedCache | None = None
+    ) -> Tensor:
         """(B, T, C) -> (B, T, C). With a cache, x holds only the new positions."""
         B, T, C = x.size()
         parts = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).unbind(dim=2)
@@ -204,7 +189,9 @@ class Block(nn.Module):
         self.ln_1, self.attn = make_norm(config), CausalSelfAttention(config)
         self.ln_2, self.mlp = make_norm(config), (GatedMLP if config.activation == "swiglu" else MLP)(config)
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | FixedCache | None = None
+    ) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         x = x + self.attn(self.ln_1(x), rope, cache)
         return x + self.mlp(self.ln_2(x))
@@ -264,7 +251,7 @@ class GPT(nn.Module):
         idx: Tensor,
         targets: Tensor | None = None,
         all_logits: bool = False,
-        cache: list[LayerCache] | None = None,
+        cache: Sequence[Cache] | None = None,
         only_loss: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Score the next token at every position.
@@ -323,32 +310,6 @@ class GPT(nn.Module):
     def empty_cache(self) -> list[LayerCache]:
         """One LayerCache per layer, for `forward`."""
         return [LayerCache(self.config.block_size) for _ in range(self.config.n_layer)]
-
-    def fixed_step(self, cache: list[LayerCache]) -> Callable[[Tensor], Tensor]:
-        """What computes one new token behind a filled cache in tensors that stay where they are: (B, 1) -> logits.
-
-        On a GPU it is a CUDA graph, where that can be recorded. Its result is overwritten by the next call.
-        """
-        k, length = cache[0].k, cache[0].length
-        token = torch.zeros(k.size(0), 1, dtype=torch.int64, device=k.device)
-        place = torch.full((1,), length, device=k.device)
-        seen = k.new_full((1, cache[0].capacity), float("-inf"))
-        seen[:, :length] = 0.0
-        layers: list[LayerCache] = [FixedCache(layer, place, seen) for layer in cache]
-
-        def one_pass() -> Tensor:
-            seen.index_fill_(1, place, 0.0)  # these two lines are part of the graph, which runs no Python
-            logits, _ = self(token, cache=layers)
-            place.add_(1)
-            return cast("Tensor", logits)
-
-        step = (recorded(one_pass, lambda: place.fill_(length)) if k.is_cuda else None) or one_pass
-
-        def compute(new: Tensor) -> Tensor:
-            token.copy_(new)
-            return step()
-
-        return compute
 
     def stream(self, idx: Tensor, max_new_tokens: int, **options: Any) -> Iterator[Tensor]:
         """Continue the prompts (B, T) one token at a time: yields (B,) ids; arguments as in `sampling.stream`."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from workshop_utils.kernels.decoding import fixed_step
 from workshop_utils.kernels.graphs import worth_recording
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def stream(
             with torch.inference_mode():  # no_grad without its bookkeeping: in a small model a tenth of the time
                 if cache is not None and length + new.size(1) <= block_size:
                     if i == 1 and (fixed or (fixed is None and worth_recording(model, new.device, max_new_tokens))):
-                        step = model.fixed_step(cache)
+                        step = fixed_step(lambda token, layers: model(token, cache=layers)[0], cache)
                     logits = step(new) if step is not None else model(new, cache=cache)[0]  # (B, 1, vocab_size)
                     length += new.size(1)
                 else:  # the window is full and slides, so every position changes and nothing cached is valid

@@ -36,7 +36,7 @@ def say_once(reason: str) -> None:
     print(f"generate() works without a CUDA graph here: {reason}")
 
 
-def recorded(work: Callable[[], Tensor], again: Callable[[], None]) -> Callable[[], Tensor] | None:
+def recorded(work: Callable[[], Tensor], again: Callable[[], object]) -> Callable[[], Tensor] | None:
     """Record work on a GPU whose tensors all stay where they are.
 
     Args:

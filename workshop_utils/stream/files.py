@@ -10,9 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import Any
 
-from workshop_utils.machine.hub_rows import CURE
 from workshop_utils.machine.sentences import causes, http_status, one_line, without_secrets
-from workshop_utils.text.corpus import HUB_SETS
+from workshop_utils.text.corpus import CURE, HUB_SETS
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 # How files and folders of other splits are called, as `datasets` knows them: test-0.parquet, not testimonials.parquet.
