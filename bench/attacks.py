@@ -138,7 +138,7 @@ def pickles(table: Table, folder: Path) -> None:
         tries[f"GGUF, {kind}"] = partial(load_any, str(folder / f"{kind}.gguf"), profile)
         (folder / f"{kind}.json").write_bytes(content)
         tries[f"description of a run, {kind}"] = partial(RunFile.find, None, None, folder / f"{kind}.json")
-        made = copy(base, f"tokenizer-{kind}", "tokenizer*", tokenizer__model=content, vocab__json=content)
+        made = copy(base, f"slow-{kind}", "tokenizer*", tokenizer__model=content, vocab__json=content)
         tries[f"model, tokenizer.model, {kind}"] = partial(load_any, str(made), profile)
     np.save(folder / "it.npy", np.array([Evil(mark)], dtype=object), allow_pickle=True)
     tries["token file, .npy of objects"] = partial(TokenFile, folder / "it.npy")
@@ -541,7 +541,7 @@ def fill(table: Table, folder: Path, percent: int, args: argparse.Namespace) -> 
     for name, work in PARTS.items():
         if name.startswith(args.only):
             (folder / name).mkdir()
-            work(table, folder / name)
+            table.part(name, work, table, folder / name)
 
 
 if __name__ == "__main__":

@@ -254,6 +254,13 @@ class Table:
         seconds, self.began = time.monotonic() - self.began, time.monotonic()
         print(f"  {len(found)} of {tries} wrong: {what} ({seconds:.0f} s)", flush=True)
 
+    def part(self, name: str, work: Callable[..., None], *further: Any) -> None:
+        """Make the rows of a part; one that fails is a row of its own, and the others go on."""
+        try:
+            work(*further)
+        except Exception as error:
+            self.add(f"the part {name!r} itself", 1, ["".join(traceback.format_exception(error))])
+
     def ends(self, what: str, ends: list[End]) -> None:
         """A row of pieces of work that should end well, with what they were: read, or refused in a sentence."""
         counts = Counter(end.how for end in ends)

@@ -81,7 +81,8 @@ def runs(folder: Path) -> list[Run]:
         made = list(files) or [str(folder / f"part-{i}.jsonl") for i in range(2)]
         stream = StreamingTokenDataset(made, byte_encoding(), 64, epochs=0, shuffle_buffer=8, val_percent=20)
         held_out = stream.held_out(4)
-        return found(train(small_gpt(), stream, held_out, quick(**settings), out, resume=True, quiet=True))
+        config = quick(rows="windows", **settings)
+        return found(train(small_gpt(), stream, held_out, config, out, resume=True, quiet=True))
 
     def best(out: Path) -> None:
         if step_folders(out):
@@ -723,10 +724,10 @@ def fill(table: Table, folder: Path, percent: int, args: argparse.Namespace) -> 
     for name, work in PARTS.items():
         if name.startswith(part):
             (folder / name).mkdir()
-            work(table, folder / name, percent)
+            table.part(name, work, table, folder / name, percent)
     if "inputs".startswith(part):
         (folder / "inputs").mkdir()
-        inputs(table, folder / "inputs", percent, kind)
+        table.part("inputs", inputs, table, folder / "inputs", percent, kind)
 
 
 if __name__ == "__main__":
