@@ -97,7 +97,7 @@ def apart(work: Callable[[], Any], kill_after: float | None = None, said: Path |
     """
 
     def send(into: int) -> None:
-        content = json.dumps(_ended(work)).encode()
+        content = json.dumps(_ended(work), default=str).encode()
         while content:
             content = content[os.write(into, content) :]
 

@@ -162,6 +162,7 @@ def writers(folder: Path) -> dict[str, tuple[Callable[[Path, int], object], Call
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from workshop_utils.chat.language_model import LanguageModel
+    from workshop_utils.chat.models import POCKET
     from workshop_utils.export import bundle
     from workshop_utils.machine.files import sha256
     from workshop_utils.text.token_file import TokenFile, write_token_file
@@ -170,8 +171,9 @@ def writers(folder: Path) -> dict[str, tuple[Callable[[Path, int], object], Call
     base, origin = folder / "some" / "model", bundle.Origin("nothing", "nothing", "none", "all")
 
     def export(out: Path, to: str, time: int) -> None:
-        model = AutoModelForCausalLM.from_pretrained(base).eval()
-        made = LanguageModel("tiny", model, AutoTokenizer.from_pretrained(base), str(base))
+        place = base if to == "hf" else POCKET["pocket-instruct"]  # whose tokenizer llama.cpp knows
+        model = AutoModelForCausalLM.from_pretrained(place).eval()
+        made = LanguageModel("tiny", model, AutoTokenizer.from_pretrained(place), str(place))
         bundle.export(made, origin, out, to, force=True)
 
     def whole(out: Path) -> None:
