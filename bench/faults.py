@@ -75,7 +75,7 @@ def runs(folder: Path) -> list[Run]:
 
     def training(out: Path) -> str:
         config = quick(optimizer="muon", **settings)
-        return found(train(small_gpt(dropout=0.1), data, data, config, out, resume=True, quiet=True))
+        return found(train(small_gpt(dropout=0.1, position="rope"), data, data, config, out, resume=True, quiet=True))
 
     def streaming(out: Path, files: Iterable[str] = ()) -> str:
         made = list(files) or [str(folder / f"part-{i}.jsonl") for i in range(2)]
