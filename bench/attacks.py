@@ -52,7 +52,7 @@ def refused(
     table: Table, what: str, tries: dict[str, Callable[[], object]], mark: Path, may_load: bool = False
 ) -> None:
     """A row of loads that must not run what was planted, and end in a sentence."""
-    wrong = []
+    wrong, tries = [], table.some(tries)
     for name, load in tries.items():
         end = apart(load)
         if mark.exists():
@@ -138,7 +138,7 @@ def pickles(table: Table, folder: Path) -> None:
         tries[f"GGUF, {kind}"] = partial(load_any, str(folder / f"{kind}.gguf"), profile)
         (folder / f"{kind}.json").write_bytes(content)
         tries[f"description of a run, {kind}"] = partial(RunFile.find, None, None, folder / f"{kind}.json")
-        made = copy(base, f"tokenizer-{kind}", "tokenizer*", tokenizer__model=content, vocab__json=content)
+        made = copy(base, f"slow-{kind}", "tokenizer*", tokenizer__model=content, vocab__json=content)
         tries[f"model, tokenizer.model, {kind}"] = partial(load_any, str(made), profile)
     np.save(folder / "it.npy", np.array([Evil(mark)], dtype=object), allow_pickle=True)
     tries["token file, .npy of objects"] = partial(TokenFile, folder / "it.npy")
@@ -199,7 +199,7 @@ def code_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    return "\n".join(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell, flags=re.MULTILINE) for cell in code)
+    return "\n".join(cell for cell in code if not re.search(r"^\s*[%!]", cell, re.MULTILINE))  # else no Python
 
 
 def calls(table: Table, folder: Path) -> None:
@@ -296,7 +296,7 @@ def secrets(table: Table, folder: Path) -> None:
         "a judge that cannot be asked": judged,
     }
     wrong = []
-    for name, work in works.items():
+    for name, work in (works := table.some(works)).items():
         said = folder / "said.txt"
         said.unlink(missing_ok=True)
         before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
@@ -516,7 +516,7 @@ def queries(table: Table, folder: Path) -> None:
     wrong = []
     with Sandbox() as sandbox:
         sandbox.run(test_sandbox.SCHEMA, test_sandbox.COUNT)
-        for i, (name, attack) in enumerate(test_sandbox.ATTACKS.items()):
+        for i, (name, attack) in enumerate((attacks := table.some(test_sandbox.ATTACKS)).items()):
             place = folder / str(i)
             place.mkdir()
             there, new = place / "there.db", place / "new.db"
@@ -529,7 +529,7 @@ def queries(table: Table, folder: Path) -> None:
                 wrong.append(f"{name}: {found}")
             if sandbox.run(test_sandbox.SCHEMA, test_sandbox.COUNT).rows != ((24,),):
                 wrong.append(f"{name}: the next query does not run")
-    table.add("hostile queries: something changed, read or written, or no end", len(test_sandbox.ATTACKS), wrong)
+    table.add("hostile queries: something changed, read or written, or no end", len(attacks), wrong)
 
 
 PARTS = {"pickles": pickles, "calls": calls, "secrets": secrets, "pages": pages, "paths": paths, "queries": queries}
@@ -537,11 +537,11 @@ PARTS = {"pickles": pickles, "calls": calls, "secrets": secrets, "pages": pages,
 
 def fill(table: Table, folder: Path, percent: int, args: argparse.Namespace) -> None:
     """Each try in a fork of one process; the hostile queries are those of the tests."""
-    del percent
+    table.few = percent < 100
     for name, work in PARTS.items():
         if name.startswith(args.only):
             (folder / name).mkdir()
-            work(table, folder / name)
+            table.part(name, work, table, folder / name)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def apart(work: Callable[[], Any], kill_after: float | None = None, said: Path |
     """
 
     def send(into: int) -> None:
-        content = json.dumps(_ended(work)).encode()
+        content = json.dumps(_ended(work), default=str).encode()
         while content:
             content = content[os.write(into, content) :]
 
@@ -245,6 +245,11 @@ class Table:
         self.rows: list[Row] = []
         self.wrong: list[str] = []
         self.began = time.monotonic()
+        self.few = False
+
+    def some(self, tries: dict[str, Any]) -> dict[str, Any]:
+        """All tries, or a few of them in a trial."""
+        return dict(list(tries.items())[::5]) if self.few else tries
 
     def add(self, what: str, tries: int, wrong: Iterable[str]) -> None:
         """A row: how many of so many tries went wrong, which should be none."""
@@ -253,6 +258,13 @@ class Table:
         self.wrong += [f"{what}: {one}" for one in found]
         seconds, self.began = time.monotonic() - self.began, time.monotonic()
         print(f"  {len(found)} of {tries} wrong: {what} ({seconds:.0f} s)", flush=True)
+
+    def part(self, name: str, work: Callable[..., None], *further: Any) -> None:
+        """Make the rows of a part; one that fails is a row of its own, and the others go on."""
+        try:
+            work(*further)
+        except Exception as error:
+            self.add(f"the part {name!r} itself", 1, ["".join(traceback.format_exception(error))])
 
     def ends(self, what: str, ends: list[End]) -> None:
         """A row of pieces of work that should end well, with what they were: read, or refused in a sentence."""

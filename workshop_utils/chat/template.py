@@ -247,6 +247,6 @@ def _apply(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: b
         said[:2] = [{**said[1], "content": f"{said[0]['content']}\n\n{said[1]['content']}"}]
     try:
         return tokenizer.apply_chat_template(said, add_generation_prompt=reply_next, **options)
-    except TemplateError as error:
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError) as error:  # somebody's code
         roles = ", ".join(message["role"] for message in messages)
         raise ValueError(f"the chat template refuses this conversation ({roles}): {error}") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from workshop_utils.machine.sentences import one_line
+from workshop_utils.machine.sentences import one_line, without_secrets
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -136,5 +136,5 @@ def _last_line(error: BaseException) -> str:
     if isinstance(error, DeadKernelError):
         return "the kernel died: most often the machine ran out of memory"
     if isinstance(error, CellExecutionError):
-        return f"{error.ename}: {' '.join(error.evalue.split())}"[:300]
+        return without_secrets(f"{error.ename}: {' '.join(error.evalue.split())}")[:300]
     return one_line(error)

@@ -54,7 +54,7 @@ class File:
 
     def __post_init__(self) -> None:
         parts = f"{self.repo}/{self.path}".split("/")
-        if "\\" in self.path or not {"", ".", ".."}.isdisjoint(parts):
+        if "\\" in f"{self.repo}{self.path}" or not {"", ".", ".."}.isdisjoint(parts):
             raise ValueError(f"{self.repo}/{self.path} would lie outside of the kit: get the kit from somebody else")
 
     def at(self, folder: Path) -> Path:

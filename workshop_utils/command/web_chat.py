@@ -129,7 +129,7 @@ def launch(interface: Any, port: int | None = None, wait: bool = True) -> str:
         OSError: the port is taken.
     """
     from fastapi.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
     # No page of another site that has itself resolved to this computer (DNS rebinding).
     ours = Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])

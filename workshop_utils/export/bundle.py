@@ -14,12 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.chat.template import TURN_ENDS, conversation, render
 from workshop_utils.export import gguf, web
-from workshop_utils.machine.files import PARTIAL, sha256
+from workshop_utils.machine.files import PARTIAL, sha256, writing
 from workshop_utils.machine.hardware import short_path
 
 TARGETS = ("hf", "gguf", "ollama", "web")
@@ -79,20 +77,19 @@ def export(
 
     tidy()  # after a run that was killed
     need_free(folder, force)
-    try:
-        partial.mkdir(parents=True)
-        _WRITERS[to](model, partial, quant)
-        (partial / "README.md").write_text(_card(model, origin, partial, folder.name, to), encoding="utf-8")
-        if to == "web":  # the page shows the card, and the card lists the page's hash
-            web.add_page(partial)
+    with writing(folder.parent, "else name another folder with --out"):
+        try:
+            partial.mkdir(parents=True)
+            _WRITERS[to](model, partial, quant)
             (partial / "README.md").write_text(_card(model, origin, partial, folder.name, to), encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, before)
-        os.replace(partial, folder)
-    except SafetensorError as error:
-        raise OSError(f"the weights could not be written to {short_path(folder.parent)}: {error}") from error
-    finally:
-        tidy()
+            if to == "web":  # the page shows the card, and the card lists the page's hash
+                web.add_page(partial)
+                (partial / "README.md").write_text(_card(model, origin, partial, folder.name, to), encoding="utf-8")
+            if folder.exists():
+                os.replace(folder, before)
+            os.replace(partial, folder)
+        finally:
+            tidy()
     return folder
 
 

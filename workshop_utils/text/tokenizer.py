@@ -281,7 +281,7 @@ def save_tokenizer(encoding: tiktoken.Encoding, path: str | Path) -> None:
         encoding: the tokenizer.
         path: where to; missing folders are made.
     """
-    content = {"format": FORMAT, "name": encoding.name, "fingerprint": fingerprint(encoding)}
+    content: dict[str, Any] = {"format": FORMAT, "name": encoding.name, "fingerprint": fingerprint(encoding)}
     content |= {"pattern": encoding._pat_str, "special_tokens": encoding._special_tokens}
     content |= {"tokens": [to_characters(token) for token in _in_order(encoding)]}
     write_text_atomically(json.dumps(content, ensure_ascii=False, indent=0), path)

@@ -140,7 +140,7 @@ def tune(
         backends.switch(model.model, model.backend, training=True)
         try:
             with track_energy(config.country) as energy, hushed():
-                trainer.train(resume_from_checkpoint=last and str(last))
+                trainer.train(resume_from_checkpoint=str(last) if last else None)
         finally:
             backends.switch(model.model, model.backend, training=False)
             base.generation_config.eos_token_id = stops  # the trainer puts the tokenizer's one in the place of all
