@@ -277,7 +277,8 @@ class GPT(nn.Module):
         rope, place = None, cache[0].place if cache else None
         at = slice(start, end) if place is None else place
         if self.config.position == "learned":
-            x = x + self.transformer["wpe"].weight[at]  # (B, T, C) + (T, C)
+            positions = torch.arange(start, end, device=idx.device) if place is None else place
+            x = x + self.transformer["wpe"](positions)  # (B, T, C) + (T, C)
         else:
             rope = self.cos[at], self.sin[at]  # each (T, head_dim / 2)
         x = self.transformer["drop"](x)

@@ -53,6 +53,6 @@ class _LossInPieces(torch.autograd.Function):
         return total / n
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         dx, dhead, n = ctx.saved_tensors
         return dx * (gradient / n), dhead * (gradient / n), None, None

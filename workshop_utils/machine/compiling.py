@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from workshop_utils.machine.hardware import find_gpu, peak_flops
 from workshop_utils.machine.sentences import one_line
@@ -74,7 +74,7 @@ def where_it_pays(
     began = time.perf_counter()
     try:
         with torch.random.fork_rng(range(torch.cuda.device_count())):  # dropout draws in the trial, too
-            found = torch.compile(module)
+            found = cast("nn.Module", torch.compile(module))
             trial(found)
     except Exception as error:  # of the compiler, or of what it calls
         say(f"compiling the model: that failed: {one_line(error)[:200]}")
