@@ -105,7 +105,9 @@ def rates_and_warmups(runs: Sequence[Mapping[str, Any]], rate: float, warmup: fl
     title = f"Rate {rate:g}, warm-up {warmup:.0%}: held-out loss {chosen['held_out']:.2f}"
     figure, (left, right) = frame(title, columns=2, width=9.5)
     for run in [*runs, chosen]:
-        style: dict[str, Any] = {"color": PALETTE[5], "linewidth": 2.5} if run is chosen else {"color": "#C9C9C9", "linewidth": 0.8}
+        style: dict[str, Any] = (
+            {"color": PALETTE[5], "linewidth": 2.5} if run is chosen else {"color": "#C9C9C9", "linewidth": 0.8}
+        )
         steps = [each * i for i in range(1, len(run["curve"]) + 1)]
         left.plot(steps, run["curve"], **style, label="this run" if run is chosen else "the other runs")
     left.set(xlabel="step", ylabel="loss (nats per token)")
