@@ -51,6 +51,10 @@ def _labels(*args: Any) -> Tensor:
 
 
 HIDDEN: Mistakes = {
+    "swapped": (
+        lambda *args: hide(*args)[::-1],
+        "you return the labels first: return the ids to read, then the labels.",
+    ),
     "all masked": (
         _hidden(lambda ids, chosen, fate, other, mask: torch.where(chosen, mask, ids), _labels),
         "you turn every chosen token into [MASK]. Only where fate < 0.8; a tenth gets `other`, a tenth stays.",
@@ -150,6 +154,7 @@ def _names(rng: random.Random) -> Iterator[Arguments]:
     fixed = ["model.embeddings.tok_embeddings.weight", "head.dense.weight", "model.layers.0.attn.Wqkv.weight"]
     fixed += ["model.layers.1.mlp.Wi.weight", "model.layers.4.attn.Wo.weight", "bert.encoder.layer.10.output.bias"]
     fixed += ["bert.encoder.layer.11.attention.self.query.bias", "model.layers.2.mlp.fc2.weight", "model.norm2.weight"]
+    fixed += ["model.layers.4.mlp.1.weight", "classifier.1.weight"]
     for name in fixed:
         yield (name,)
     yield (f"model.layers.{2 * rng.randrange(3, 20)}.mlp.Wo.weight",)
