@@ -326,7 +326,11 @@ def talk_steps(text: str = TOLD) -> list[list[Any]]:
         ["click", "#talk-start"],
         ["wait", f"/^(Ready|Not ready)/.test({FRAME}?.getElementById('status')?.textContent)"],
         ["wait", f"{FRAME}.activeElement.id === 'text'"],  # where the keyboard is
-        ["wait", f"Object.assign({FRAME}.getElementById('temperature'), {{value: 0}}).value === '0'"],
+        [
+            "wait",
+            f"(t => (t.value = 0, t.dispatchEvent(new Event('input')), t.value === '0'))"
+            f"({FRAME}.getElementById('temperature'))",
+        ],
         *[["press", "Space" if key == " " else key] for key in text],
         ["press", "Enter"],
         ["wait", f"{FRAME}.querySelector('.note')?.textContent"],
