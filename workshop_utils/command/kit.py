@@ -54,7 +54,7 @@ class File:
 
     def __post_init__(self) -> None:
         parts = f"{self.repo}/{self.path}".split("/")
-        if "\\" in f"{self.repo}{self.path}" or not {"", ".", ".."}.isdisjoint(parts):
+        if {"\\", ":"} & set(f"{self.repo}{self.path}") or not {"", ".", ".."}.isdisjoint(parts):
             raise ValueError(f"{self.repo}/{self.path} would lie outside of the kit: get the kit from somebody else")
 
     def at(self, folder: Path) -> Path:
@@ -160,7 +160,9 @@ def manifest(folder: Path) -> list[File]:
         name = short_path(folder)
         raise ValueError(f"{name} is no kit, there is no {MANIFEST}: make one, workshop prefetch --to {name}") from None
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{short_path(path)} is damaged: delete it and run workshop prefetch again") from error
+        raise ValueError(
+            f"{short_path(path)} is damaged ({error}): delete it and run workshop prefetch again"
+        ) from error
 
 
 def verify(folder: Path) -> Iterator[tuple[File, str]]:

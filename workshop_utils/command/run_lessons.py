@@ -103,7 +103,7 @@ def run(lessons: Sequence[str | Path] = (), out: Path | None = None, jobs: int =
             if outcome.error:
                 line += f"\n        {f'in cell {outcome.cell}: ' if outcome.cell else ''}{outcome.error}"
             console.print(line, style="red" if outcome.error else "green", markup=False)
-            if outcome.error == STOPPED:
+            if outcome.error == STOPPED and jobs == 1:  # several end by themselves
                 break
     console.print(f"The lessons with their outputs: {out / 'index.html'}", soft_wrap=True)
     return 0 if [outcome.status for outcome in outcomes] == ["passed"] * len(paths) else 1

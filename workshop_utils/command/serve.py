@@ -119,13 +119,14 @@ def server(folder: Path, port: int | None = None, lan: bool = False) -> Threadin
 
 def is_ours(host: str) -> bool:
     """Whether a Host header names this computer: by an address, as localhost, or by its own name in the network."""
-    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+    name = (host.rpartition(":")[0] if re.search(r":\d+$", host) else host).lower().rstrip(".")
     try:
         ipaddress.ip_address(name.strip("[]"))
         return True
     except ValueError:
         own = socket.gethostname().lower()
-        return name.lower() in ("localhost", own, f"{own.partition('.')[0]}.local")
+        short = own.partition(".")[0]
+        return name in ("localhost", own, short, f"{short}.local", socket.getfqdn().lower())
 
 
 def lan_address() -> str:

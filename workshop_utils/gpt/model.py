@@ -31,7 +31,8 @@ def attention_weights(q: Tensor, k: Tensor) -> Tensor:
         k: keys (..., S, head_dim), S >= T: of all positions so far.
 
     Returns:
-        (..., T, S), each row sums to 1 and is 0 for positions that lie in the future.
+        (..., T, S), each row sums to 1 and is 0 for positions that lie in the future. Another mask must also stand
+        in the other ways of CausalSelfAttention.forward, and in `seen` of kernels/decoding.py.
 
     Source: Vaswani et al., "Attention Is All You Need", equation 1, with the causal mask of a decoder.
     """
@@ -202,6 +203,7 @@ class GPT(nn.Module):
 
     cos: Tensor
     sin: Tensor
+    only_loss = False  # with targets, keep no logits that are large: training sets it
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -252,7 +254,6 @@ class GPT(nn.Module):
         targets: Tensor | None = None,
         all_logits: bool = False,
         cache: Sequence[Cache] | None = None,
-        only_loss: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Score the next token at every position.
 
@@ -261,7 +262,6 @@ class GPT(nn.Module):
             targets: the tokens that really came next (B, T), -1 where a position must not count.
             all_logits: without targets, give the logits of all positions and not only of the last.
             cache: from empty_cache; idx then holds only positions that are not yet in it.
-            only_loss: with targets, do not keep logits that are large; none are given then, only the loss.
 
         Returns:
             logits (B, T, vocab_size), without targets (B, 1, vocab_size), and the mean cross-entropy in nats or None.
@@ -288,8 +288,8 @@ class GPT(nn.Module):
         if targets is None:
             return self.lm_head(x if all_logits else x[:, -1:]), None
         size = max(1, LOGITS // (4 * self.config.vocab_size))  # rows
-        if only_loss and targets.numel() > size:
-            return x[:0], loss_in_pieces(x.flatten(0, 1), self.lm_head.weight, targets.flatten(), size)
+        if self.only_loss and targets.numel() > size:  # a loss of your own: set LOGITS = math.inf, or change both
+            return x.new_empty(0), loss_in_pieces(x.flatten(0, 1), self.lm_head.weight, targets.flatten(), size)
         logits = self.lm_head(x)  # (B, T, vocab_size)
         loss = F.cross_entropy(logits.view(-1, logits.size(-1)).float(), targets.reshape(-1), ignore_index=-1)
         return logits, loss

@@ -127,7 +127,8 @@ def stream(
         stop_token: a row that draws it stops, and goes on yielding it until all rows have stopped.
         generator: source of the random numbers, on the model's device; the same state gives the same text.
         use_cache: keep keys and values of earlier positions. The text is the same, only faster.
-        fixed: keep them in tensors of fixed size, which a GPU replays as one CUDA graph; None does so on a GPU.
+        fixed: keep them in tensors of fixed size, which a GPU replays as one CUDA graph; None does so on a GPU. False
+            for a forward pass that prints or counts, since a graph runs no Python.
 
     Yields:
         (B,) the next token of every row.

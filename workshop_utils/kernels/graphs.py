@@ -36,6 +36,12 @@ def say_once(reason: str) -> None:
     print(f"generate() works without a CUDA graph here: {reason}")
 
 
+@cache
+def side_stream(device: int) -> torch.cuda.Stream:
+    """The one stream on which a device's work is recorded: libraries keep memory for each stream."""
+    return torch.cuda.Stream(device)
+
+
 def recorded(work: Callable[[], Tensor], again: Callable[[], object]) -> Callable[[], Tensor] | None:
     """Record work on a GPU whose tensors all stay where they are.
 
@@ -46,16 +52,24 @@ def recorded(work: Callable[[], Tensor], again: Callable[[], object]) -> Callabl
     Returns:
         what replays it, and returns the same tensor with new values each time; None where it cannot be recorded.
     """
-    graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    graph, here, mode = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), torch.cuda.get_sync_debug_mode()
+    side = side_stream(here.device_index)
     try:
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # a rehearsal: libraries take their memory now and not while it is recorded
-            work()
-        torch.cuda.current_stream().wait_stream(side)
+        side.wait_stream(here)
+        # A rehearsal: libraries take their memory now, and what would wait for the GPU fails before it is recorded.
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            with torch.cuda.stream(side):
+                work()
+        finally:
+            torch.cuda.set_sync_debug_mode(mode)
+        here.wait_stream(side)
         again()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
             result = work()
     except RuntimeError as error:
+        torch.cuda.set_stream(here)  # a recording that fails leaves its own
+        here.wait_stream(side)
         say_once(str(error).partition("\n")[0])
         again()
         return None

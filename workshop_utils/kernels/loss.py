@@ -20,7 +20,7 @@ def loss_in_pieces(x: Tensor, head: Tensor, targets: Tensor, size: int) -> Tenso
     Returns:
         what torch's cross_entropy gives for float32 logits with ignore_index=-1, with the same gradients.
     """
-    return cast("Tensor", _LossInPieces.apply(x, head, targets, size))
+    return cast("Tensor", _LossInPieces.apply(x, head, targets, size, torch.is_grad_enabled()))
 
 
 class _LossInPieces(torch.autograd.Function):
@@ -34,7 +34,7 @@ class _LossInPieces(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, head: Tensor, targets: Tensor, size: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, head: Tensor, targets: Tensor, size: int, trained: bool) -> Tensor:
         mixed = torch.is_autocast_enabled(x.device.type)
         dtype = torch.get_autocast_dtype(x.device.type) if mixed else x.dtype
         weight, total = head.to(dtype), torch.zeros((), device=x.device)
@@ -45,6 +45,8 @@ class _LossInPieces(torch.autograd.Function):
             wanted = targets[rows].clamp(min=0)[:, None]
             logs = (inputs @ weight.T).log_softmax(dim=-1, dtype=torch.float32)  # (size, V)
             total = total - (logs.gather(1, wanted) * counts).sum()
+            if not trained:
+                continue
             error = logs.exp_().scatter_add_(1, wanted, -torch.ones_like(counts)).mul_(counts).to(dtype)  # p - one-hot
             dx[rows] = (error @ weight).to(x.dtype)
             dhead += error.T @ inputs
@@ -53,6 +55,6 @@ class _LossInPieces(torch.autograd.Function):
         return total / n
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         dx, dhead, n = ctx.saved_tensors
-        return dx * (gradient / n), dhead * (gradient / n), None, None
+        return dx * (gradient / n), dhead * (gradient / n), None, None, None

@@ -86,10 +86,13 @@ def _newest_first(folder: Path, pattern: str) -> list[Path]:
     return sorted(numbered, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
 
 
-def keep_newest(folder: Path, pattern: str, n: int) -> None:
-    """Delete all numbered folders but those with the n highest numbers."""
-    for path in _newest_first(folder, pattern)[n:]:
-        shutil.rmtree(path, ignore_errors=True)
+def keep_newest(folder: Path, pattern: str, n: int, newest: Path) -> None:
+    """Delete all numbered folders but the newest and the n - 1 before it; higher numbers are another run's, or torn."""
+    found = _newest_first(folder, pattern)
+    kept = found[found.index(newest) :][:n]
+    for path in found:
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def last_sealed(folder: Path, pattern: str) -> Path | None:
@@ -121,12 +124,14 @@ def writing(folder: Path, cure: str) -> Iterator[None]:
             f"a file of a checkpoint in {folder} could run code when it is read, and none of ours does: somebody put "
             "it there, so delete the folder"
         ) from error
+    except (ConnectionError, FileNotFoundError, TimeoutError):  # not of the disk
+        raise
     except (OSError, RuntimeError, SafetensorError) as error:
         if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch.save's
             raise
         if "WORKSHOP_HOME" in str(error) or "cannot be written to" in str(error):  # said below
             raise
-        said = str(error).splitlines()[0][:200]
+        said = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise OSError(f"{folder} could not be written ({said}). Free some space if the disk is full; {cure}") from error
 
 

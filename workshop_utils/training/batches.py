@@ -49,11 +49,9 @@ def next_batch(
     x, y = data.batch(config.rows, config.batch_size * shares, model.config.block_size, generator)
     x, y = here.rows(x, shares), here.rows(y, shares)
     n = int((y != -1).sum())  # here, since to count on a GPU means to wait for it
-    if config.device == "mps":  # shares the CPU's memory
-        x, y = x.to("mps"), y.to("mps")
-    if config.device == "cuda":  # pinned memory lets the copy run beside the computation
-        x, y = (tensor.pin_memory().to(config.device, non_blocking=True) for tensor in (x, y))
-    return x, y, n
+    if pinned := config.device == "cuda":  # pinned memory lets the copy run beside the computation
+        x, y = x.pin_memory(), y.pin_memory()
+    return x.to(config.device, non_blocking=pinned), y.to(config.device, non_blocking=pinned), n
 
 
 class Feed:
@@ -107,6 +105,16 @@ def any_batch(data: Batches, model: GPT, config: TrainConfig) -> tuple[Tensor, T
     """A batch to try something with, which the training will not miss."""
     with unmoved(data):
         return next_batch(data, model, config, torch.Generator().manual_seed(config.seed))
+
+
+@contextmanager
+def only_loss(model: GPT) -> Iterator[None]:
+    """Ask the model for losses alone, so that it need not keep logits that are large."""
+    try:
+        model.only_loss = True
+        yield
+    finally:
+        model.only_loss = False
 
 
 def precision(config: TrainConfig) -> torch.autocast:

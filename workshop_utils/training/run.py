@@ -21,7 +21,7 @@ from workshop_utils.machine import compiling
 from workshop_utils.machine.energy import Energy, known_country
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import fastest_attention, home, peak_flops
-from workshop_utils.training.batches import Batches, any_batch, precision
+from workshop_utils.training.batches import Batches, any_batch, only_loss, precision
 from workshop_utils.training.processes import World, is_sharded
 from workshop_utils.training.run_folder import step_folders
 
@@ -63,7 +63,8 @@ class Run:
 
 def run_dir(name: str, gpt: GPTConfig, training: TrainConfig, fingerprint: str = "") -> Path:
     """A folder for exactly this run: the same settings find their checkpoints again, other settings never do."""
-    settings = json.dumps([gpt.to_dict(), training.to_dict(), fingerprint], sort_keys=True)
+    values = {name: value for name, value in training.to_dict().items() if name != "compile"}  # changes no result
+    settings = json.dumps([gpt.to_dict(), values, fingerprint], sort_keys=True)
     return home() / "runs" / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
 
@@ -102,8 +103,8 @@ def compiled(module: nn.Module, data: Batches, progress: Progress) -> nn.Module:
 
     def trial(called: nn.Module) -> None:
         x, y, _ = any_batch(data, run.model, config)
-        with precision(config):
-            loss = called(x, y, only_loss=True)[1]
+        with precision(config), only_loss(run.model):
+            loss = called(x, y)[1]
         loss.backward()
 
     tokens = config.batch_size * config.grad_accum_steps * run.model.config.block_size

@@ -25,7 +25,7 @@ from workshop_utils.machine.energy import track_energy
 from workshop_utils.machine.interrupts import interrupts
 from workshop_utils.machine.profiles import for_this_machine
 from workshop_utils.training import processes
-from workshop_utils.training.batches import Batches, Feed, next_batch, precision, unmoved
+from workshop_utils.training.batches import Batches, Feed, next_batch, only_loss, precision, unmoved
 from workshop_utils.training.checkpoints import Keeper
 from workshop_utils.training.optimizers import make_optimizers
 from workshop_utils.training.run import Progress, Run, check, choose_attention, compiled, out_of_memory
@@ -69,7 +69,7 @@ def train(
         the Run, with the model as it is after the last step (the best one is `checkpoints.load_model(out_dir)`).
 
     Raises:
-        TrainingStopped: the loss is not finite, or memory ran out.
+        TrainingStopped: the loss is not finite, or memory ran out. On a GPU the weights may then be broken, too.
         CheckpointError: the folder belongs to another run or tokenizer, is in use, or cannot be written.
         ValueError: model and data do not go together, or there is no GPU and the config names one.
         DistributedError: the processes cannot work together.
@@ -106,8 +106,8 @@ def train(
                 n_tokens, loss = int(world.sum(sum(tokens))), torch.zeros((), device=config.device)
                 for i, (x, y, n) in enumerate(parts, start=1):
                     with processes.exchange(module, last=i == len(parts)):
-                        with precision(config):  # times size: gradients are averaged over processes, not added
-                            part = module(x, y, only_loss=True)[1] * (n / n_tokens * world.size)
+                        with precision(config), only_loss(model):
+                            part = module(x, y)[1] * (n / n_tokens * world.size)  # processes' gradients are averaged
                         scaler.scale(part).backward()  # weighted by tokens: a mean of means would be wrong
                     loss += part.detach()
                 if step + 1 < config.steps:
@@ -124,6 +124,7 @@ def train(
                 progress.update(n_tokens)
                 last = run.steps_done == config.steps
                 if val_data is not None and (run.steps_done % config.eval_every == 0 or last):
+                    progress.read()
                     progress.evaluation(estimate_loss(model, val_data, config))
                 if on_step is not None:
                     with own_random_numbers(config):  # whatever it draws, dropout stays the same
@@ -131,6 +132,7 @@ def train(
                 stop = world.sum(len(interrupted)) > 0  # all processes stop after the same update
                 keeper.save_if_due(last or stop, progress.read)
                 if stop and not last:
+                    progress.read()
                     run.stopped = "interrupted"
                     break
         run.energy = run.energy + world.bill(energy)
@@ -176,8 +178,8 @@ def estimate_loss(model: GPT, data: Batches, config: TrainConfig | None = None, 
     with unmoved(data):
         for _ in range(batches or config.eval_batches):
             x, y, n = next_batch(data, model, config, generator)
-            with precision(config):
-                loss = model(x, y, only_loss=True)[1]
+            with precision(config), only_loss(model):
+                loss = model(x, y)[1]
             total, count = total + float(loss) * n, count + n
     model.train(was_training)
     world = processes.world()

@@ -158,7 +158,7 @@ def tune(
 def _same_run(folder: Path, settings: dict[str, Any]) -> None:
     """Note the settings in the folder, or make sure that they are those of the run that is there."""
     path = folder / "settings.json"
-    if path.is_file() and (changed := differences(json_object(path), settings)):
+    if (earlier := json_object(path)) and (changed := differences(earlier, settings)):  # a damaged file is written anew
         raise ValueError(
             f"{folder} holds a run with other settings ({', '.join(changed)}): only the same run can go on there. "
             "Change them back, or choose another folder"

@@ -234,7 +234,7 @@ def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
                 f"the adapter in {where} was trained on {belongs.get('name')} with other {what} than those of "
                 f"{base.name} here, and only fits on top of that model: load the same version, or train it again"
             )
-    if wrong := damage(Path(folder), belongs.get("sha256", {})):
+    if "sha256" in belongs and (wrong := damage(Path(folder), belongs["sha256"])):  # version 0.1.0 noted none
         raise AdapterError(f"the adapter in {where} is damaged ({wrong}): copy or train it again")
     try:
         model = PeftModel.from_pretrained(base.model, folder)

@@ -130,8 +130,9 @@ def _watch(quiet: bool) -> TrainerCallback:
         overflows = 0  # in a row
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            seal(Path(args.output_dir, f"checkpoint-{state.global_step}"))  # its files are written one by one
-            keep_newest(Path(args.output_dir), "checkpoint-*", 2)  # the trainer goes by the clock, which may jump
+            newest = Path(args.output_dir, f"checkpoint-{state.global_step}")
+            seal(newest)  # its files are written one by one
+            keep_newest(newest.parent, "checkpoint-*", 2, newest)  # the trainer goes by the clock, which may jump
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             if "loss" not in (logs or {}):
