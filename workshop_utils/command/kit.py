@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from glob import escape
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from workshop_utils.machine import hub, profiles
@@ -53,9 +53,10 @@ class File:
     hash: str  # "sha256:..." of large files, "git:..." of small ones, the hash that git gives a file
 
     def __post_init__(self) -> None:
-        parts = f"{self.repo}/{self.path}".split("/")
-        if {"\\", ":"} & set(f"{self.repo}{self.path}") or not {"", ".", ".."}.isdisjoint(parts):
-            raise ValueError(f"{self.repo}/{self.path} would lie outside of the kit: get the kit from somebody else")
+        name = f"{self.repo}/{self.path}"
+        leads_out = "\\" in name or PureWindowsPath(name).drive or not {"", ".", ".."}.isdisjoint(name.split("/"))
+        if leads_out:
+            raise ValueError(f"{name} would lie outside of the kit: get the kit from somebody else")
 
     def at(self, folder: Path) -> Path:
         """Where it lies in a kit, as WORKSHOP_HUB looks for it."""
