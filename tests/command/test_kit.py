@@ -205,4 +205,4 @@ def test_the_pocket_profile_needs_no_kit_and_a_damaged_list_is_said(tmp_path, ca
     for content in ("{", "[]", json.dumps({"files": [{"repo": "a"}]})):
         (tmp_path / kit.MANIFEST).write_text(content)
         assert cli.execute(["prefetch", "--verify", str(tmp_path)]) == 2
-        assert "is damaged: delete it and run workshop prefetch again" in capsys.readouterr().err
+        assert "delete it and run workshop prefetch again" in capsys.readouterr().err

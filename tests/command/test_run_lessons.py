@@ -189,7 +189,7 @@ def test_ctrl_c_stops_all_that_run_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(run_lessons, "wait", wait)
     assert run_lessons.run(lessons_of(tmp_path, "01", "02", "03"), out=tmp_path, jobs=2) == 1
     rows = json.loads((tmp_path / "report.json").read_text())
-    assert [(row["lesson"], row["status"]) for row in rows] == [("01_x", "failed")]
+    assert [(row["lesson"], row["status"]) for row in rows] == [("01_x", "failed"), ("02_x", "failed")]
 
 
 @pytest.mark.parametrize("by", ["ctrl-c", "an event"])
