@@ -544,5 +544,9 @@ def fill(table: Table, folder: Path, percent: int, args: argparse.Namespace) -> 
             table.part(name, work, table, folder / name)
 
 
-if __name__ == "__main__":
+def main() -> None:
     fault_parts.main(__doc__, "attacks", fill)
+
+
+if __name__ == "__main__":
+    main()

@@ -733,5 +733,9 @@ def fill(table: Table, folder: Path, percent: int, args: argparse.Namespace) -> 
         table.part("inputs", inputs, table, folder / "inputs", percent, kind)
 
 
-if __name__ == "__main__":
+def main() -> None:
     fault_parts.main(__doc__, "faults", fill)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.gpt.model import GPT
-from workshop_utils.text.corpus import read_text
+from workshop_utils.machine.text_files import read_text
 from workshop_utils.text.token_file import TokenFile, write_token_file
 from workshop_utils.text.tokenizer import END_OF_TEXT
 

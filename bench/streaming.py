@@ -27,9 +27,10 @@ from common import Row, cpu_seconds, one_core, options, report, rounds_row, row,
 
 from workshop_utils.gpt.config import GPTConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.machine.text_files import read_text
 from workshop_utils.pocket import stories
 from workshop_utils.stream import StreamingTokenDataset
-from workshop_utils.text.corpus import read_text, split_of
+from workshop_utils.text.corpus import split_of
 from workshop_utils.text.tokenizer import encode, gpt2, padded_vocab_size, train_bpe
 
 BLOCK = 256

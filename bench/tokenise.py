@@ -18,8 +18,8 @@ import psutil
 import tiktoken
 from common import Row, cpu_seconds, one_core, options, report, rounds_row, row, take_turns
 
+from workshop_utils.machine.text_files import read_text
 from workshop_utils.pocket import stories
-from workshop_utils.text.corpus import read_text
 from workshop_utils.text.token_file import TokenFile, write_token_file
 from workshop_utils.text.tokenizer import gpt2, train_bpe
 
@@ -88,7 +88,10 @@ def compare(
     return take_turns(ours, theirs, rounds)
 
 
-LEARN = "import sys; from workshop_utils.text import read_text, train_bpe; train_bpe([read_text(sys.argv[1])])"
+LEARN = """import sys
+from workshop_utils.machine.text_files import read_text
+from workshop_utils.text import train_bpe
+train_bpe([read_text(sys.argv[1])])"""
 
 
 def peak_gigabytes(*command: str) -> float:

@@ -83,7 +83,7 @@ def _normalised_outputs(outputs: list[NotebookNode], count: int | None) -> list[
         if output.output_type == "execute_result":
             output.execution_count = count
         if "data" in output:
-            told = {kind: {"alt": kept["alt"]} for kind, kept in output.metadata.items() if "alt" in kept}
+            told = {kind: {"alt": kept["alt"]} for kind, kept in output.metadata.items() if "alt" in str(kept)}
             output.metadata = NotebookNode(told)
             output.data = NotebookNode(
                 {kind: _normalised_data(kind, output.data[kind]) for kind in sorted(output.data)}

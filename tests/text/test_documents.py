@@ -15,8 +15,8 @@ from workshop_utils.command import own_text
 from workshop_utils.command.own_text import read_corpus, split_text
 from workshop_utils.machine import hub as hub_module
 from workshop_utils.machine import text_files
-from workshop_utils.machine.text_files import BINARY
-from workshop_utils.text import corpus, documents, pocket_tokenizer, prepare, read_text, split_of
+from workshop_utils.machine.text_files import BINARY, read_text
+from workshop_utils.text import corpus, documents, pocket_tokenizer, prepare, split_of
 
 TINY, FINEWEB = "roneneldan/TinyStories", "HuggingFaceFW/fineweb-edu"
 PROSE = "Die Straße war naß, die Mädchen gingen früh schlafen.\nÜber Nacht fiel Schnee auf das Dach, viel Schnee.\n"

@@ -1,7 +1,6 @@
 # What `from workshop_utils.text import ...` offers; read by type checkers and, lazily, by __init__.py.
 from .corpus import documents as documents
 from .corpus import prepare as prepare
-from .corpus import read_text as read_text
 from .corpus import split_of as split_of
 from .token_file import TokenFile as TokenFile
 from .token_file import write_token_file as write_token_file

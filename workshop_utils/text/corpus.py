@@ -18,7 +18,6 @@ from workshop_utils.machine.files import PARTIAL, write_text_atomically
 from workshop_utils.machine.hardware import home
 from workshop_utils.machine.hub_rows import CURE as CURE
 from workshop_utils.machine.hub_rows import hub_rows
-from workshop_utils.machine.text_files import read_text as read_text
 from workshop_utils.text.token_file import TokenFile, write_token_files
 from workshop_utils.text.tokenizer import fingerprint, for_profile
 
