@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 
-// phone.test is this machine by a name that is neither https:// nor localhost: what a phone in the network gets to see.
+// 192.0.2.7 (RFC 5737) is this machine by an address that is neither https:// nor localhost: what a phone in the network gets to see.
 const { chromium } = createRequire(resolve(process.argv[2], 'package.json'))('playwright-core')
 const plan = JSON.parse(readFileSync(0, 'utf8'))
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP phone.test 127.0.0.1']
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP 192.0.2.7 127.0.0.1']
 
 // Runs in the page: every text that is shown with less contrast than 4.5, and how far the page is wider than the screen.
 function look() {

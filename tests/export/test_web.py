@@ -212,7 +212,7 @@ def test_it_loads_streams_stops_and_says_what_torch_says_and_asks_nobody(page, p
 @needs_browser
 def test_a_phone_like_safari_in_the_network_takes_the_other_engine_and_says_the_same(page, pocket):
     with served(page) as here:
-        home = here.replace("127.0.0.1", "phone.test")  # neither https:// nor localhost: much is switched off
+        home = here.replace("127.0.0.1", "192.0.2.7")  # neither https:// nor localhost: much is switched off
         seen = browser.drive(
             "about:blank",
             ["before", "delete WebAssembly.Suspending"],
