@@ -59,6 +59,15 @@ SHORTER: dict[str, dict[str, str]] = {
         "[ids], 100": "[ids], 9",
         "(ids, 100)": "(ids, 9)",
     },
+    "11": {
+        "TRAIN_SECONDS = 2": "TRAIN_SECONDS = 1",
+        "texts(120, seed": "texts(24, seed",
+        'kinds("train", 320)': 'kinds("train", 40)',
+        'kinds("test", 200)': 'kinds("test", 40)',
+        '"train", 2560)': '"train", 160)',
+        '"test", 150': '"test", 30',
+        "pairs(1600), steps=50": "pairs(200), steps=6",
+    },
 }
 
 # Before a figure is turned into a picture, note its titles and labels.
