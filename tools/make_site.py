@@ -344,7 +344,7 @@ def picture(to: Path = ROOT / "site" / "talk.png") -> None:
 
     into_view = ["wait", "(document.getElementById('talk-frame').scrollIntoView({block: 'end'}), true)"]
     with served(OUT) as home:
-        browser.drive(f"{home}/index.html", *talk_steps(), into_view, ["picture", str(to)], width=1000, height=760)
+        browser.drive(f"{home}/index.html", *talk_steps(), into_view, ["picture", str(to)], width=1000, height=790)
     Image.open(to).convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(to, optimize=True)
     print(f"{to.relative_to(ROOT)}, {to.stat().st_size / 1000:.0f} kB")
 
