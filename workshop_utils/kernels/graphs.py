@@ -5,6 +5,7 @@ A GPU computes one token of a small model in less time than Python needs to laun
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 
@@ -57,12 +58,14 @@ def recorded(work: Callable[[], Tensor], again: Callable[[], object]) -> Callabl
     try:
         side.wait_stream(here)
         # A rehearsal: libraries take their memory now, and what would wait for the GPU fails before it is recorded.
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            with torch.cuda.stream(side):
-                work()
-        finally:
-            torch.cuda.set_sync_debug_mode(mode)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that this mode is a prototype
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                with torch.cuda.stream(side):
+                    work()
+            finally:
+                torch.cuda.set_sync_debug_mode(mode)
         here.wait_stream(side)
         again()
         with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
