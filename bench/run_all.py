@@ -28,7 +28,7 @@ from typing import Any
 
 from common import OUT, ROOT, figure, machine, row, versions
 
-NO_PARTS = {"common", "peers", "gpu", "gpu_parts", "run_all"}
+NO_PARTS = {"common", "peers", "gpu", "gpu_parts", "fault_parts", "run_all"}
 WIDTH = 4.6  # inches of a picture: on a phone its letters are as large as the text
 MINUTES = {False: 40.0, True: 5.0}  # of a run, of one with --quick
 

@@ -291,8 +291,14 @@ def _fetch(file: File, folder: Path) -> None:
     for last in (False, True):
         try:
             with open(part, "ab") as out:
-                known: dict[str, Any] = {"expected_size": file.size, "displayed_filename": file.path}
-                http_get(url, out, resume_size=out.tell(), headers=headers, **known)
+                http_get(
+                    url,
+                    out,
+                    resume_size=out.tell(),
+                    headers=headers,
+                    expected_size=file.size,
+                    displayed_filename=file.path,
+                )
                 out.flush()
                 os.fsync(out.fileno())
         except (HTTPError, OSError) as error:

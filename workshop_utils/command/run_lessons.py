@@ -132,10 +132,10 @@ def _run_many(paths: Sequence[Path], jobs: int, show: Callable[[str, int, int], 
     with ThreadPoolExecutor(jobs) as pool:
         try:
             while waiting or running:
-                begun = {_number(path) for path in (*waiting, *running.values())}
+                unfinished = {_number(path) for path in (*waiting, *running.values())}
                 for path in [*waiting]:
                     number = _number(path)
-                    together = number not in ALONE and not AFTER.get(number, set()) & begun
+                    together = number not in ALONE and not AFTER.get(number, set()) & unfinished
                     last = not running and all(_number(other) in ALONE for other in waiting)
                     if len(running) < jobs and (together or last):
                         waiting.remove(path)

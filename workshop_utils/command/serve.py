@@ -69,9 +69,10 @@ class _Handler(SimpleHTTPRequestHandler):
         """Refuse a page of another site that has itself resolved to this computer (DNS rebinding)."""
         if not super().parse_request():
             return False
-        if ours := is_ours(self.headers.get("Host", "localhost")):
-            return ours
-        self.send_error(HTTPStatus.FORBIDDEN, "Not under this name")
+        if is_ours(self.headers.get("Host", "localhost")):
+            return True
+        cure = "open the page by the address that workshop serve has printed, or as http://localhost with its port"
+        self.send_error(HTTPStatus.FORBIDDEN, "Not under this name", cure)
         return False
 
     def list_directory(self, path: str | os.PathLike[str]) -> None:

@@ -17,8 +17,7 @@ from workshop_utils.export.bundle import Origin
 from workshop_utils.export.hf import as_transformers, chat_tokenizer
 from workshop_utils.export.llama_cpp import LlamaCpp
 from workshop_utils.machine.energy import Energy
-from workshop_utils.machine.files import json_object as _json
-from workshop_utils.machine.files import sha256
+from workshop_utils.machine.files import json_object, sha256
 from workshop_utils.machine.hardware import short_path
 from workshop_utils.machine.profiles import Profile
 from workshop_utils.machine.sentences import one_line
@@ -77,7 +76,7 @@ def load_any(what: str, profile: Profile, adapter: Path | str | None = None) -> 
         return _answering(models.load(what, profile))
     if (path / ADAPTER).is_file():
         return _adapted(_base_name(path), path, profile)
-    config = _json(path / CONFIG)
+    config = json_object(path / CONFIG)
     if "gpt" in config:
         return _answering(load_run(path))
     if "model_type" in config:
@@ -130,7 +129,7 @@ def load_run(folder: Path | str) -> LanguageModel:
     if template.END_OF_TURN in encoding._special_tokens:
         tokenizer = chat_tokenizer(encoding)
     else:  # where rows are documents, each of them began with a token
-        rows = _json(folder / CONFIG).get("training", {}).get("rows")
+        rows = json_object(folder / CONFIG).get("training", {}).get("rows")
         tokenizer = to_transformers(encoding, begin=END_OF_TEXT if rows == "rows" else "")
     return LanguageModel(folder.resolve().name, as_transformers(gpt, tokenizer), tokenizer, str(folder))
 
@@ -177,7 +176,9 @@ def _adapted(base: str, folder: Path, profile: Profile) -> LanguageModel:
 def _base_name(adapter: Path) -> str:
     from workshop_utils.tuning import lora
 
-    name = _json(adapter / lora.BELONGS).get("name") or _json(adapter / ADAPTER).get("base_model_name_or_path")
+    name = json_object(adapter / lora.BELONGS).get("name") or json_object(adapter / ADAPTER).get(
+        "base_model_name_or_path"
+    )
     if not name:
         raise lora.AdapterError(f"the adapter in {short_path(adapter)} does not name its base: give it with --model")
     return str(name)
@@ -196,7 +197,7 @@ def origin_of(model: LanguageModel) -> Origin:
     try:
         if (folder / ADAPTER).is_file():
             return _of_adapter(folder)
-        if "gpt" in _json(folder / CONFIG):
+        if "gpt" in json_object(folder / CONFIG):
             return _of_run(folder, answers(model))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         notes = "result.json" if (folder / ADAPTER).is_file() else "run.json"
@@ -230,7 +231,7 @@ def _of_card(card: str, name: str) -> Origin:
 
 def _of_run(folder: Path, tuned: bool) -> Origin:
     """A run of train(): its figures lie in run.json, if it has ended."""
-    run = _json(folder / "run.json")
+    run = json_object(folder / "run.json")
     loss, done = run.get("best_val_loss"), run.get("steps_done")
     figures = f"{done:,} updates" if done else "not known here"
     figures += f", validation loss {loss:.3f} nats per token" if loss else ""
@@ -251,7 +252,7 @@ def _of_run(folder: Path, tuned: bool) -> Origin:
 
 def _of_adapter(folder: Path) -> Origin:
     """An adapter: result.json of our tuning beside it, and the licence of its base."""
-    name, result = _base_name(folder), _json(folder / "result.json")
+    name, result = _base_name(folder), json_object(folder / "result.json")
     ours = models.POCKET.get(name)
     base = _of_card((ours / "README.md").read_text(encoding="utf-8"), name) if ours else None
     held_out = [entry["held_out"] for entry in result.get("history", []) if "held_out" in entry]

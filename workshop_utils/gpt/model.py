@@ -115,9 +115,7 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         self.resid_dropout = make_dropout(config)
 
-    def forward(
-        self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | FixedCache | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: Cache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C). With a cache, x holds only the new positions."""
         B, T, C = x.size()
         parts = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).unbind(dim=2)
@@ -190,9 +188,7 @@ class Block(nn.Module):
         self.ln_1, self.attn = make_norm(config), CausalSelfAttention(config)
         self.ln_2, self.mlp = make_norm(config), (GatedMLP if config.activation == "swiglu" else MLP)(config)
 
-    def forward(
-        self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: LayerCache | FixedCache | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None, cache: Cache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         x = x + self.attn(self.ln_1(x), rope, cache)
         return x + self.mlp(self.ln_2(x))

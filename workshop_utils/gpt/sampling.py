@@ -99,8 +99,7 @@ def sample_next(
     if temperature == 0:
         return logits.argmax(dim=-1)
     probs = reshape(logits, temperature, top_k, top_p).softmax(dim=-1)  # (B, vocab_size)
-    # What torch.multinomial does after checks that take a small model a tenth of its time: the same draws.
-    return (probs / torch.empty_like(probs).exponential_(generator=generator)).argmax(dim=-1)
+    return torch.multinomial(probs, num_samples=1, generator=generator).squeeze(1)
 
 
 def stream(
