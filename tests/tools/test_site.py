@@ -157,7 +157,9 @@ def test_pages_are_readable_light_and_dark_and_on_a_phone(site):
 @needs_browser
 def test_what_is_wrong_with_a_page_is_found(tmp_path):
     body = '<h1>A</h1><h3>B</h3><p style="color:#bbb">pale</p><img src="a.png"><div style="width:500px">wide</div>'
-    body += '<b id="b" style="color:#bbb;transition:color 9s">darker</b><script>b.offsetTop;b.style.color="#000"</script>'
+    body += (
+        '<b id="b" style="color:#bbb;transition:color 9s">darker</b><script>b.offsetTop;b.style.color="#000"</script>'
+    )
     (tmp_path / "a.html").write_text(
         f'<!doctype html><html lang="en"><title>a</title><body>{body}<img src="http://127.0.0.1:9/a">'
     )
