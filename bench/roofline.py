@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from train_throughput import WARM_UP, Clock, train_ours
 
 from workshop_utils.gpt.config import TrainConfig
 from workshop_utils.gpt.model import GPT
+from workshop_utils.kernels.decoding import FixedCache, fixed_step
 from workshop_utils.machine.profiles import choose_dtype
 
 VOCAB = 65
 WIDE = int(SHAPE["n_embd"])
 MATRICES = ((WIDE, 3 * WIDE), (WIDE, WIDE), (WIDE, 4 * WIDE), (4 * WIDE, WIDE))  # of a layer: inputs, outputs
+GREEDY = "writing, greedy, compiled"
 
 
 def products(rows: int, dtype: torch.dtype, backward: bool) -> Callable[[], object]:
@@ -53,6 +56,29 @@ def seconds_of(work: Callable[[], object], repeats: int) -> float:
 def many(work: Callable[[], object], n: int) -> Callable[[], object]:
     """The same work n times."""
     return lambda: [work() for _ in range(n)]
+
+
+def compiled_writer(model: GPT, start: torch.Tensor, new: int) -> Callable[[], object] | None:
+    """Greedy writing with a compiled pass of one token, ready to be timed; None where nothing can be compiled."""
+
+    def token_pass(token: torch.Tensor, layers: list[FixedCache]) -> torch.Tensor:
+        return model(token, cache=layers)[0]
+
+    token_pass = torch.compile(token_pass, dynamic=False)
+
+    def write() -> None:
+        cache = model.empty_cache()
+        token = model(start, cache=cache)[0][:, -1].argmax(-1, keepdim=True)
+        step = fixed_step(token_pass, cache)
+        for _ in range(new - 1):
+            token = step(token)[:, -1].argmax(-1, keepdim=True)
+
+    try:
+        write()
+    except Exception as error:  # of the compiler, which is not on every machine
+        print(f"a pass of one token cannot be compiled here: {type(error).__name__}")
+        return None
+    return write
 
 
 def counted() -> None:
@@ -102,6 +128,10 @@ def main() -> None:
             "256 x 256 products, 300 times": many(lambda: square @ square, 3 if args.quick else 300),
             "adding to 32 MB of memory": lambda: large.add_(1),
         }
+        began = time.perf_counter()
+        if not args.quick and (write := compiled_writer(model, start, new)):
+            works |= {"writing, greedy": lambda: model.generate(start, new, temperature=0.0), GREEDY: write}
+        compiling = time.perf_counter() - began
         quiet = {what: seconds_of(work, n) for what, work in works.items()}
         beside = neighbour()
         try:
@@ -118,6 +148,11 @@ def main() -> None:
                 goal=f"ours >= {goal}",
             )
             rows.append(limit | {"bound": True})
+    if GREEDY in works:
+        reached = quiet["writing, peer"] / quiet[GREEDY]
+        what = "writing, without a neighbour: ratio if a pass of one token is compiled (ours), greedily as it is (peer)"
+        limit = row(what, reached, quiet["writing, peer"] / quiet["writing, greedy"])
+        rows += [limit | {"bound": True}, row("seconds to compile that pass", compiling) | {"bound": True}]
     for what in works:
         shown = f"CPU seconds without a neighbour (ours) and with one (peer): {what}"
         rows.append(row(shown, quiet[what], busy[what], "lower") | {"bound": True})

@@ -54,8 +54,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         text = characters(args.text, Path(folder), 100 if args.quick else 2000)
 
-        def ours(dtype: str) -> float:
-            config = TrainConfig(steps=steps, batch_size=BATCH, rows="windows", dtype=dtype, country="")
+        def ours(dtype: str, compile: str = "auto") -> float:
+            config = TrainConfig(
+                steps=steps, batch_size=BATCH, rows="windows", dtype=dtype, country="", compile=compile
+            )
             clock = Clock(seconds)
             attention.add(train_ours(text, config, clock).config.attention)
             return clock.tokens_per_second(BATCH * BLOCK)
@@ -74,6 +76,10 @@ def main() -> None:
         if dtype != "float32":
             both = take_turns(lambda: ours("float32"), theirs, max(1, rounds // 2))
             rows.append(rounds_row(f"{what} (float32)", *both))
+        if not args.quick:  # compiling takes about a minute, which no CPU second here counts
+            ours(dtype, "on")
+            both = take_turns(lambda: ours(dtype, "on"), theirs, max(1, rounds // 4))
+            rows.append(rounds_row(f"{what} ({dtype}), compiled before", *both))
     notes = (
         f"Peer: {peer.name}. {args.threads} thread(s); {rounds} rounds of {steps} steps of {BATCH} x {BLOCK} "
         f"tokens. Ours computes in {dtype} because {reason}; attention, chosen by measurement: {used}. The goal is for "

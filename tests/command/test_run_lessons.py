@@ -92,7 +92,8 @@ def ran(tmp_path_factory):
     picture = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots(figsize=(1, 1))"
     html = "from IPython.display import HTML\nHTML('<b>coloured</b>')"
     progress = "for n in range(3):\n    print(f'step {n}', end='\\r')\nprint('step 3\\ndone')"
-    cells = [f"# Fine\n{badge}", picture, html, progress, "import ipywidgets\nipywidgets.IntSlider()"]
+    ours = "from workshop_utils.plots.basics import frame\nframe('Two bars')[0]"
+    cells = [f"# Fine\n{badge}", picture, ours, html, progress, "import ipywidgets\nipywidgets.IntSlider()"]
     code = run_lessons.run([bad, broken, write(tmp / "03_fine.ipynb", *cells)], out=tmp / "out")
     return code, tmp / "out"
 
@@ -120,7 +121,7 @@ def test_the_pages_fetch_nothing_and_still_show_everything(ran):
     for page in ran[1].glob("*.html"):
         assert external_requests(page.read_text()) == []
     page = (ran[1] / "03_fine.html").read_text()
-    for expected in ("data:image/png;base64,", 'alt="Figure of the section “Fine”"', "<b>coloured</b>"):
+    for expected in ("data:image/png;base64,", 'alt="Figure of the section “Fine”"', 'alt="Two bars."', "<b>coloured</b>"):
         assert expected in page
     assert ">Open in Colab</a>" in page
     assert "step 3\ndone" in page

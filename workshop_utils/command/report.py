@@ -108,7 +108,8 @@ def _for_the_page(notebook: NotebookNode) -> NotebookNode:
             cell.source = re.sub(r"!\[([^\]]*)\]\(https?://[^)]*\)", r"\1", cell.source)
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                output.metadata["alt"] = f"Figure of the section “{heading}”"
+                told = output.metadata.get("image/png", {}).get("alt")  # by plots.basics
+                output.metadata["alt"] = told or f"Figure of the section “{heading}”"
     return notebook
 
 
