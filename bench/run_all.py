@@ -84,6 +84,10 @@ PARTS = (
     Part("portable", "What lessons cost without this package.", alone=False),
     Part("processes", "Whether two processes learn what one does, and a killed one goes on.", alone=False),
     Part("kit", "Whether a download that is killed goes on where it was.", alone=False),
+    Part("attacks", "Whether a file, page or query that means harm comes through.", alone=False),
+    Part("faults", "Whether a kill, a full disk or a damaged file loses anything.", ("--share", "0.1"), alone=False),
+    Part("distillation", "What a student of half the depth learns.", ("--seconds", "60", "--seeds", "0"), alone=False),
+    Part("encoder_tasks", "What an encoder does with few examples.", ("--seeds", "0"), minutes=9, alone=False),
 )  # fmt: skip
 
 

@@ -38,9 +38,15 @@ Ask = tuple[str, str]  # the way and the number of a lesson
 # What is long in a lesson although WORKSHOP_HURRY is set: fewer updates, shorter replies, no other cell. `make
 # workshop` runs all of it at full length.
 SHORTER: dict[str, dict[str, str]] = {
-    "04": {"max_new_tokens=255": "max_new_tokens=40"},
+    "04": {
+        "max_new_tokens=255": "max_new_tokens=40",
+        "range(70)": "range(8)",
+        "steps=60, warmup": "steps=40, warmup",
+        "step == 30": "step == 6",
+        "steps=40, checkpoint_every=10": "steps=8, checkpoint_every=2",
+    },
     "05": {"model.generate(asked, 40)": "model.generate(asked, 8)"},
-    "06": {"RATE = 200, 128": "RATE = 20, 128", "steps=300, batch": "steps=10, batch", "_batches=40": "_batches=2"},
+    "06": {"RATE = 200, 128": "RATE = 10, 32", "steps=300, batch": "steps=10, batch", "_batches=40": "_batches=2"},
     "07": {", 80, temperature=0.6": ", 12, temperature=0.6"},
     "08": {"tokens=80": "tokens=24"},
     "09": {

@@ -1,4 +1,4 @@
-"""A hub on this machine: serves a folder laid out for WORKSHOP_HUB by as much of the hub's API as a kit needs.
+"""A hub on this machine: serves a folder laid out for WORKSHOP_HUB, by what kits and models need of the hub's API.
 
 HF_ENDPOINT=http://127.0.0.1:PORT makes huggingface_hub ask it; `rate` makes it as slow as a room's wifi.
 """
@@ -80,6 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.resumed += 1
         self.send_response(206 if asked else 200)
         self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("X-Repo-Commit", REVISION)
+        self.send_header("ETag", f'"{_blob(path)["blobId"]}"')
         if asked:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()

@@ -121,7 +121,12 @@ def test_the_pages_fetch_nothing_and_still_show_everything(ran):
     for page in ran[1].glob("*.html"):
         assert external_requests(page.read_text()) == []
     page = (ran[1] / "03_fine.html").read_text()
-    for expected in ("data:image/png;base64,", 'alt="Figure of the section “Fine”"', 'alt="Two bars."', "<b>coloured</b>"):
+    for expected in (
+        "data:image/png;base64,",
+        'alt="Figure of the section “Fine”"',
+        'alt="Two bars."',
+        "<b>coloured</b>",
+    ):
         assert expected in page
     assert ">Open in Colab</a>" in page
     assert "step 3\ndone" in page

@@ -156,6 +156,10 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_happened(tmp_path
     assert all(torch.allclose(left, right, atol=1e-4) for left, right in pairs)
     assert parts.seconds > first["seconds"] > 0  # the bill is that of both parts
     assert parts.energy.kwh > first["energy"]["kwh"] > 0
+    again = tuned(tmp_path / "parts", config=config)  # of a run that has ended nothing is trained
+    assert (again.steps_done, again.history) == (4, parts.history)
+    pairs = zip(*(lora.trained_parameters(one.model.model) for one in (parts, again)), strict=True)
+    assert all(torch.equal(left, right) for left, right in pairs)
 
 
 @pytest.mark.parametrize(

@@ -245,8 +245,8 @@ def _apply(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: b
     said = list(messages)
     if said[0]["role"] == SYSTEM and refuses_system(tokenizer):
         said[:2] = [{**said[1], "content": f"{said[0]['content']}\n\n{said[1]['content']}"}]
-    try:
+    try:  # somebody's code
         return tokenizer.apply_chat_template(said, add_generation_prompt=reply_next, **options)
-    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError) as error:  # somebody's code
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, NameError, TypeError) as error:
         roles = ", ".join(message["role"] for message in messages)
         raise ValueError(f"the chat template refuses this conversation ({roles}): {error}") from error

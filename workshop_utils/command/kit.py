@@ -53,6 +53,9 @@ class File:
     hash: str  # "sha256:..." of large files, "git:..." of small ones, the hash that git gives a file
 
     def __post_init__(self) -> None:
+        words = (self.repo, self.kind, self.revision, self.path, self.hash)
+        if not (all(isinstance(word, str) and "\0" not in word for word in words) and type(self.size) is int):
+            raise ValueError(f"the entry of {self.path!r} has other kinds of values"[:200])
         name = f"{self.repo}/{self.path}"
         leads_out = "\\" in name or PureWindowsPath(name).drive or not {"", ".", ".."}.isdisjoint(name.split("/"))
         if leads_out:
@@ -160,7 +163,7 @@ def manifest(folder: Path) -> list[File]:
     except FileNotFoundError:
         name = short_path(folder)
         raise ValueError(f"{name} is no kit, there is no {MANIFEST}: make one, workshop prefetch --to {name}") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{short_path(path)} is damaged ({error}): delete it and run workshop prefetch again"
         ) from error

@@ -129,8 +129,9 @@ def load_run(folder: Path | str) -> LanguageModel:
     if template.END_OF_TURN in encoding._special_tokens:
         tokenizer = chat_tokenizer(encoding)
     else:  # where rows are documents, each of them began with a token
-        rows = json_object(folder / CONFIG).get("training", {}).get("rows")
-        tokenizer = to_transformers(encoding, begin=END_OF_TEXT if rows == "rows" else "")
+        training = json_object(folder / CONFIG).get("training")
+        rows = isinstance(training, dict) and training.get("rows") == "rows"
+        tokenizer = to_transformers(encoding, begin=END_OF_TEXT if rows else "")
     return LanguageModel(folder.resolve().name, as_transformers(gpt, tokenizer), tokenizer, str(folder))
 
 

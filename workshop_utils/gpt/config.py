@@ -73,7 +73,7 @@ def unknown_names(given: Iterable[str], known: Sequence[str]) -> str:
     clauses = []
     for name in sorted(set(given) - set(known)):
         near = difflib.get_close_matches(name, known, n=1)
-        clauses.append(f"{name} (did you mean {near[0]}?)" if near else name)
+        clauses.append(f"{name} (did you mean {near[0]}?)" if near else name or '""')
     return ", ".join(clauses)
 
 

@@ -52,7 +52,10 @@ class Notes:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self.texts, self.vectorizer = list(texts), TfidfVectorizer()
-        self.vectors = self.vectorizer.fit_transform(self.texts)
+        try:
+            self.vectors = self.vectorizer.fit_transform(self.texts)
+        except ValueError as error:
+            raise ValueError("no note has a word of two letters or more in it: give a text with some") from error
 
     def find(self, question: str, n: int = 1) -> list[str]:
         """The notes that fit a question best, the best one first; those without a word in common are left out.

@@ -69,4 +69,4 @@ def show(folder: Path) -> None:
         lines += [f"\n{p['prompt']}\n  before  {p['before']}\n  after   {p['after']}" for p in found["pairs"]]
     except (KeyError, TypeError):
         lines = [f"{path.name} is damaged: `workshop record 07` writes it anew"]
-    print("\n".join(lines))
+    print("\n".join(lines).encode(errors="replace").decode())

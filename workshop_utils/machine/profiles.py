@@ -74,7 +74,7 @@ HURRY: dict[str, Any] = {"steps": 20, "grad_accum_steps": 1, "eval_every": 10, "
 HURRY_DOCUMENTS = 1_000
 # The models for GPUs are much narrower then, with all their layers, heads and tokens: a CPU can train them.
 HURRY_GPU_MODEL: dict[str, Any] = {"block_size": 32, "n_embd": 96}
-HURRY_GPU_BATCH = 4
+HURRY_GPU_BATCH = 2
 
 _set_here: set[str] = set()  # offline switches that setup() set, to be taken back for another profile
 

