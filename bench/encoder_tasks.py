@@ -59,7 +59,7 @@ class Bench:
     """Collects what each part measures; the seeds of a part are put together."""
 
     def __init__(self, args: Any) -> None:
-        self.args, self.n = args, 40 if args.quick else 440
+        self.args, self.n = args, 20 if args.quick else 440
         self.hits: dict[str, list[bool]] = defaultdict(list)
         self.values: dict[str, list[float]] = defaultdict(list)
         self.spans: dict[str, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
@@ -111,7 +111,7 @@ class Bench:
         of_notes = [(text, notes.index(note)) for note, some in search.NOTE_QUERIES.items() for text in some]
         pair = load(self.args)
         tuned = copy.deepcopy(pair[0]), pair[1]
-        pairs = search.pairs(1600, seed)
+        pairs = search.pairs(100 if self.args.quick else 1600, seed)
         self.timed("search", lambda: search.tune(*tuned, pairs, seed=seed, **self.steps))
         models: dict[str, Any] = {"encoder as it was": pair, "encoder, tuned": tuned}
         if real := search.real_encoder():

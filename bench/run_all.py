@@ -63,7 +63,7 @@ PARTS = (
     Part("imports", "How long a lesson waits for its imports.", repeats=2),
     Part("generate", WRITING + ".", quick=("--rounds", "3"), repeats=3),
     Part("generate", WRITING + BUSY, ("--busy",), ("--busy", "--rounds", "3"), 3),
-    Part("train_throughput", TRAINING + ".", ("--rounds", "4"), ("--rounds", "1"), 2),
+    Part("train_throughput", TRAINING + ".", ("--rounds", "4"), ("--rounds", "1"), 2, minutes=8),
     Part("train_throughput", TRAINING + BUSY, ("--rounds", "3", "--busy"), ("--quick", "--busy")),
     Part("train_throughput", TRAINING + ", on two threads.", ("--rounds", "3", "--threads", "2")),
     Part("cost", "What width, context and batch cost, in training and in writing, and where we lose."),
@@ -87,7 +87,7 @@ PARTS = (
     Part("attacks", "Whether a file, page or query that means harm comes through.", alone=False),
     Part("faults", "Whether a kill, a full disk or a damaged file loses anything.", ("--share", "0.1"), alone=False),
     Part("distillation", "What a student of half the depth learns.", ("--seconds", "60", "--seeds", "0"), alone=False),
-    Part("encoder_tasks", "What an encoder does with few examples.", ("--seeds", "0"), minutes=9, alone=False),
+    Part("encoder_tasks", "What an encoder does with few examples.", minutes=9, alone=False),
 )  # fmt: skip
 
 
@@ -177,12 +177,13 @@ class Suite:
                 break
             folder = self.args.out / "runs" / f"{'_'.join([part.name, *given]).replace('--', '')}-{number + 1}"
             result, found.problem = self.once(part, [*given, *compared, f"--out={folder}"], folder, left)
-            if result is None:
+            if result is not None:
+                results.append(result)
+            if found.problem:
                 break
-            results.append(result)
         found.seconds, found.runs = time.monotonic() - began, len(results)
         if results:
-            found.result, found.problem = median_of(results), ""
+            found.result = median_of(results)
         print(f"{shown}: {found.problem or f'{found.seconds:.0f} s'}", flush=True)
         self.found.append(found)
         self.report()
@@ -212,9 +213,10 @@ class Suite:
         written = sorted(folder.glob("*.json"))
         if self.stopped:
             return None, "stopped by hand"
-        if child.returncode or not written:
-            return None, f"failed: {(lines or ['it said nothing'])[-1][:300]}"
-        return json.loads(written[0].read_text(encoding="utf-8")), ""
+        result = json.loads(written[0].read_text(encoding="utf-8")) if written else None
+        if child.returncode or result is None:
+            return result, f"failed: {(lines or ['it said nothing'])[-1][:300]}".replace(f"{self.args.out}/", "")
+        return result, ""
 
     def stop(self, *_: object) -> None:
         """End the run: what is being measured ends, and nothing new begins."""
@@ -255,7 +257,7 @@ def page(found: Sequence[Found], where: dict[str, Any], waiting: int = 0, stoppe
     """The report: pictures first, then a table for each bench; nothing is fetched from anywhere."""
     at = where["machine"]
     state = "stopped by hand" if stopped else f"{waiting} still to come" if waiting else "whole"
-    failed = sum(bool(one.problem) for one in found)
+    failed = sum(one.result is None for one in found)
     facts = {
         "Machine": ", ".join(str(at[key]) for key in ("gpu", "cpu", "system", "bf16") if key in at)
         + f", {at['cores']} cores, {at['ram_gb']} GB",
@@ -282,8 +284,10 @@ def section(one: Found) -> str:
     """One bench: what it means, its command, its rows or why there are none."""
     said = html.escape
     lines = [f"<h2>{said(one.part.name)}</h2><p>{said(one.part.means)}</p><p><code>{said(one.command)}</code></p>"]
+    if one.problem:
+        lines.append(f'<p class="missed">{"" if one.result else "No figures: "}{said(one.problem)}</p>')
     if one.result is None:
-        return "".join([*lines, f'<p class="missed">No figures: {said(one.problem)}</p>'])
+        return "".join(lines)
     rows = []
     for line in one.result["rows"]:
         goal = f"{line['goal']}: {'reached' if line['met'] else 'missed'}" if "goal" in line else ""

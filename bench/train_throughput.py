@@ -43,6 +43,16 @@ def train_ours(text: Characters, config: TrainConfig, on_step: Clock) -> GPT:
     return train(GPT(same_shape(text.encoding.n_vocab)), text.train, None, config, quiet=True, on_step=on_step).model
 
 
+def compiles() -> bool:
+    """Whether torch.compile works here: it needs a compiler of C++."""
+    try:
+        torch.compile(torch.nn.Linear(2, 2))(torch.ones(1, 2))
+    except Exception as error:  # of the compiler, or of what it calls
+        print(f"nothing can be compiled here: {type(error).__name__}")
+        return False
+    return True
+
+
 def main() -> None:
     """Measure and report."""
     args = options(__doc__).parse_args()
@@ -76,7 +86,7 @@ def main() -> None:
         if dtype != "float32":
             both = take_turns(lambda: ours("float32"), theirs, max(1, rounds // 2))
             rows.append(rounds_row(f"{what} (float32)", *both))
-        if not args.quick:  # compiling takes about a minute, which no CPU second here counts
+        if rounds > 3 and args.threads == 1 and not args.busy and compiles():  # a minute, in no CPU second here
             ours(dtype, "on")
             both = take_turns(lambda: ours(dtype, "on"), theirs, max(1, rounds // 4))
             rows.append(rounds_row(f"{what} ({dtype}), compiled before", *both))

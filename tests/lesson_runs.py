@@ -41,7 +41,7 @@ SHORTER: dict[str, dict[str, str]] = {
     "04": {
         "max_new_tokens=255": "max_new_tokens=40",
         "range(70)": "range(8)",
-        "steps=60, warmup": "steps=40, warmup",
+        "steps=60, warmup": "steps=40, warmup",  # the rate of .3 overflows at step 23
         "step == 30": "step == 6",
         "steps=40, checkpoint_every=10": "steps=8, checkpoint_every=2",
     },

@@ -81,7 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(206 if asked else 200)
         self.send_header("Content-Length", str(len(content) - start))
         self.send_header("X-Repo-Commit", REVISION)
-        self.send_header("ETag", f'"{_blob(path)["blobId"]}"')
+        blob = _blob(path)
+        self.send_header("ETag", f'"{blob["lfs"]["sha256"] if "lfs" in blob else blob["blobId"]}"')
         if asked:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()

@@ -31,6 +31,8 @@ rows = [{"what": f"speed {x}", "ours": 20 * ratio, "peer": 20, "ratio": ratio, "
          "met": ratio > 1.5, "curve": ["Training against width", x]} for x in (64, 128)]
 rows.append({"what": "a & b", "ours": 2, "peer": 1, "ratio": ratio, "spread": [ratio, 9]})
 (out / "x.json").write_text(json.dumps({"name": name, "command": "", "rows": rows, "notes": "One core."}))
+if name == "found":
+    sys.exit("3 things went wrong")
 """
 
 
@@ -57,13 +59,23 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_medians_curves_and_a_bench_that_fails(measured) -> None:
     fine = run_all.Part("fine", "It means something.", repeats=2)
-    page, kept = measured(fine, run_all.Part("broken", "It breaks."), run_all.Part("scored", "Models.", alone=False))
+    page, kept = measured(
+        fine,
+        run_all.Part("broken", "It breaks."),
+        run_all.Part("found", "It finds."),
+        run_all.Part("scored", "Models.", alone=False),
+    )
     benches = [(one["runs"], one["problem"]) for one in kept["benches"]]
-    assert benches == [(2, ""), (0, "failed: there is no <model> to measure"), (1, "")]
+    assert benches == [
+        (2, ""),
+        (0, "failed: there is no <model> to measure"),
+        (1, "failed: 3 things went wrong"),
+        (1, ""),
+    ]
     rows = kept["benches"][0]["result"]["rows"]
     assert (rows[0]["ratio"], rows[0]["spread"], rows[0]["met"]) == (1.5, [1, 2], True)
     assert rows[2]["spread"] == [1, 9]
-    assert "there is no &lt;model&gt; to measure" in page
+    assert "No figures: failed: there is no &lt;model&gt; to measure" in page
     assert "Ours is slower at no point" in page
     assert not external_requests(page)
     pictures: list[str] = []

@@ -63,7 +63,14 @@ def put(name, text):
         (put("model.safetensors", "torn"), "SafetensorError"),
         (put("model.safetensors", "version https://git-lfs.github.com/spec/v1\n"), "model.safetensors is a pointer"),
         (put("tokenizer.json", '{"model": 1}'), ""),
+        (
+            put("tokenizer.json", '{"version": "1.0", "model": {"type": "BPE", "vocab": {}, "merges": "a"}}'),
+            "Exception",
+        ),
         (put("config.json", "[]"), ""),
+        (put("config.json", "[" * 9000), "RecursionError"),
+        (put("config.json", json.dumps({"model_type": "llama"} | tiny_models.SHAPE | {"hidden_size": -128})), ""),
+        (put("config.json", json.dumps({"model_type": "llama"} | tiny_models.SHAPE | {"mlp_bias": "no"})), "mlp_bias"),
         (
             put("config.json", json.dumps({"model_type": "llama"} | tiny_models.SHAPE | {"hidden_size": 128})),
             "mismatch",

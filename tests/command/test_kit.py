@@ -202,7 +202,11 @@ def test_wrong_usage_is_one_sentence(arguments, said, capsys):
 def test_the_pocket_profile_needs_no_kit_and_a_damaged_list_is_said(tmp_path, capsys):
     assert cli.execute(["prefetch", "--profile", "pocket", "--to", str(tmp_path / "kit")]) == 0
     assert "fetches nothing" in capsys.readouterr().out
-    for content in ("{", "[]", json.dumps({"files": [{"repo": "a"}]})):
+    file = {"repo": "a/b", "kind": "model", "revision": "1", "path": "x", "size": 1, "hash": "git:0"}
+    wrong = [
+        json.dumps({"files": [file | one]}) for one in ({"repo": 1}, {"size": "1"}, {"hash": None}, {"path": "\0"})
+    ]
+    for content in ("{", "[]", "[" * 9000, json.dumps({"files": [{"repo": "a"}]}), *wrong):
         (tmp_path / kit.MANIFEST).write_text(content)
         assert cli.execute(["prefetch", "--verify", str(tmp_path)]) == 2
         assert "delete it and run workshop prefetch again" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_torn_lines_are_passed_over_and_a_home_that_is_not_writable_stops_nothin
         file.write('{"exercise": "04.2", "sta')  # killed in the middle of a line
     progress.note("04.3", "right")
     with open(at_home / progress.FILE, "ab") as file:
-        file.write(b"\xff\n[]\n7\n{}\n")
+        file.write(b"\xff\n[]\n7\n{}\n" + b"[" * 9000 + b"\n")
     assert progress.tried() == {"04.1": Tried(1, False), "04.3": Tried(1, True)}
     monkeypatch.setenv("WORKSHOP_HOME", str(at_home / "not" / "there"))
     progress.note("04.1", "right")

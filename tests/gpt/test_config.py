@@ -51,6 +51,7 @@ def test_whatever_is_given_is_taken_or_refused_by_name(data):
         (TrainConfig, "milestones", 0.5, r"milestones is 0.5: write a list"),
         (TrainConfig, "milestones", [0.1, 2], r"milestones\[1\] is 2"),
         (TrainConfig, "dtype", "float16", "float16 on a CPU is slow"),
+        (TrainConfig, "", 1.0, 'no field "": its fields are steps'),
         (TrainConfig, "lerning_rate", 1.0, "no field lerning_rate .did you mean learning_rate.*its fields are steps"),
         (StreamPart, "source", [], "name a file, a folder"),
         (StreamPart, "storage_options", "key", "storage_options is 'key': choose an object"),

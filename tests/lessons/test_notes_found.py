@@ -1,5 +1,7 @@
 """What is found is what shares its rare words with the question."""
 
+import pytest
+
 from workshop_utils.lessons.notes import Notes, pocket_notes
 
 
@@ -13,3 +15,5 @@ def test_the_note_that_fits_is_found_among_the_sentences_of_the_pocket_corpus():
     }.items():
         assert notes.find(question) == [found]
     assert notes.find("quartz", n=3) == []
+    with pytest.raises(ValueError, match="no note has a word"):
+        Notes(["", "a"])

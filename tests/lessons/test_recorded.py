@@ -19,6 +19,9 @@ def test_replies_are_recorded_with_model_date_and_device_and_shown(tmp_path, cap
     recorded.show(tmp_path)
     shown = capsys.readouterr().out
     assert all(text in shown for text in (found["date"], found["device"], found["pairs"][0]["after"]))
+    path.write_text(json.dumps(found | {"model": "half a \ud800 pair"}))
+    recorded.show(tmp_path)
+    assert "half a ? pair" in capsys.readouterr().out
 
 
 def test_there_is_one_run_for_each_place_of_lesson_04s_sliders():

@@ -115,6 +115,8 @@ def of_another_tokenizer(belongs):
         (lambda folder: loaded(folder, "Qwen/qwen"), "some/model with other weights than those of Qwen/qwen"),
         (lambda folder: loaded(folder, workshop=of_another_tokenizer), "with other tokenizer"),
         (lambda folder: loaded(folder, adapter_model=lambda weights: weights[:500]), "is damaged"),
+        (lambda folder: loaded(folder, workshop=lambda note: note.replace(b"sha256", b"sha257")), "checksums are miss"),
+        (lambda folder: loaded(folder, workshop=lambda note: note.replace(b"some", b"sone")), "its files name two"),
         (lambda folder: lora.load(floats(), folder), "holds no adapter of ours"),
         (lambda folder: lora.load_base(NAME, POCKET, "int3"), "precision is 'int3': choose one of nf4, int8"),
         (lambda folder: lora.load_base(NAME, POCKET, "float16"), "float16 on a CPU"),

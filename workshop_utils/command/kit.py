@@ -54,8 +54,8 @@ class File:
 
     def __post_init__(self) -> None:
         words = (self.repo, self.kind, self.revision, self.path, self.hash)
-        if not (all(isinstance(word, str) and "\0" not in word for word in words) and type(self.size) is int):
-            raise ValueError(f"the entry of {self.path!r} has other kinds of values"[:200])
+        if not (all(isinstance(word, str) and word.isprintable() for word in words) and type(self.size) is int):
+            raise ValueError(f"the entry of {self.path!r} has a value that cannot be right"[:200])
         name = f"{self.repo}/{self.path}"
         leads_out = "\\" in name or PureWindowsPath(name).drive or not {"", ".", ".."}.isdisjoint(name.split("/"))
         if leads_out:

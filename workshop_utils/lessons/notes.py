@@ -55,7 +55,9 @@ class Notes:
         try:
             self.vectors = self.vectorizer.fit_transform(self.texts)
         except ValueError as error:
-            raise ValueError("no note has a word of two letters or more in it: give a text with some") from error
+            if "empty vocabulary" not in str(error):
+                raise
+            raise ValueError("no note has a word of two or more letters in it: give notes with words") from error
 
     def find(self, question: str, n: int = 1) -> list[str]:
         """The notes that fit a question best, the best one first; those without a word in common are left out.

@@ -133,7 +133,8 @@ def tune(
         last = last_sealed(folder, "checkpoint-*")
         if last is not None and (earlier := json_object(folder / RESULT)):  # what a killed process used was never noted
             with suppress(KeyError, TypeError):  # the file is damaged: the bill begins anew
-                tuned.seconds, tuned.energy = earlier["seconds"], Energy(**earlier["energy"])
+                tuned.seconds, tuned.peak_bytes = earlier["seconds"], int(earlier["peak_bytes"])
+                tuned.energy = Energy(**earlier["energy"])
         base = cast(Any, model.model).get_base_model()
         stops = base.generation_config.eos_token_id
         began, energy = time.perf_counter(), Energy()
@@ -149,7 +150,8 @@ def tune(
             tuned.energy += energy
             tuned.steps_done, tuned.history = trainer.state.global_step, history_of(trainer.state.log_history)
             tuned.save()
-        tuned.peak_bytes, tuned.adapter_bytes = peak_memory_bytes(profile.device), lora.save(model, folder)
+        tuned.peak_bytes = max(tuned.peak_bytes, peak_memory_bytes(profile.device))
+        tuned.adapter_bytes = lora.save(model, folder)
         tuned.save()
     if not quiet:
         print(tuned)
