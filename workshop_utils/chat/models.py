@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import gc
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -95,9 +94,8 @@ def _found(name: str, make: Callable[[str], Any]) -> tuple[str, Any]:
     try:
         hub.need_own_files(source := _source(name))
         return source, make(source)
-    except Exception as error:  # damaged files raise nearly anything; a full memory and a missing package pass
-        of_files = isinstance(error, RecursionError) or re.search("mismatch|negative dimension", str(error))
-        if isinstance(error, ImportError | MemoryError) or (isinstance(error, RuntimeError) and not of_files):
+    except Exception as error:
+        if not hub.of_files(error):
             raise
         raise ModelUnavailable(hub.why_not(name, _meant(name), source, error)) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import importlib
 import os
+import re
 import sys
 import threading
 import urllib.error
@@ -98,6 +99,13 @@ def need_own_files(source: str) -> None:
         for name in map(str, names.values() if isinstance(names, dict) else ()):
             if name != Path(name).name or "\\" in name:
                 raise ValueError(f"{index.name} names {name}, which is no file beside it")
+
+
+def of_files(error: Exception) -> bool:
+    """Whether an error can come from files: damaged ones raise nearly anything, a full memory does not."""
+    if isinstance(error, RuntimeError) and not isinstance(error, RecursionError):
+        return re.search("mismatch|negative dimension", str(error)) is not None
+    return not isinstance(error, ImportError | MemoryError)
 
 
 def why_not(name: str, meant: str, source: str, error: Exception) -> str:

@@ -104,13 +104,11 @@ def build_trainer(
 
 def taken_over(trainer: SFTTrainer, checkpoint: Path, steps: int) -> bool:
     """Take adapter and log of a checkpoint that has all steps, if it has: resumed there, a trainer makes one more."""
-    from peft import load_peft_weights, set_peft_model_state_dict
     from transformers import TrainerState
 
-    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-    if state.global_step < steps:
+    if (state := TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))).global_step < steps:
         return False
-    set_peft_model_state_dict(cast(Any, trainer.model), load_peft_weights(str(checkpoint), device="cpu"))
+    cast(Any, trainer.model).load_adapter(str(checkpoint), "default", is_trainable=True)  # as when it resumes
     trainer.state = state
     return True
 
