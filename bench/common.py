@@ -192,7 +192,8 @@ def versions() -> dict[str, str]:
 
 def command(arguments: Sequence[str]) -> str:
     """The command line without the names of this machine's folders."""
-    shown = ["PATH" if "/" in part or "\\" in part else part for part in arguments[1:]]
+    parts = [piece for part in arguments[1:] for piece in part.split("=", 1)]
+    shown = ["PATH" if "/" in part or "\\" in part else part for part in parts]
     return " ".join(["python", f"bench/{Path(arguments[0]).name}", *shown])
 
 

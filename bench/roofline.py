@@ -160,7 +160,8 @@ def main() -> None:
         f"Peer of training and writing: {peer.name}. Shapes of train_throughput ({steps} steps, ours in {dtype}) and "
         f"of generate ({new} tokens, float32). The ratio of the last rows says how many times longer a piece of work "
         f"takes with a neighbour, a process that multiplies matrices; "
-        f"{before:.0f}% of all cores were in use by others before the measurement."
+        f"{before:.0f}% of all cores were in use by others before the measurement. A loop of Python shares "
+        "nothing with its neighbour: what differs by no more than it does, differs by the noise of the machine."
     )
     report("roofline", rows, args, notes)
 
