@@ -1,7 +1,8 @@
 """`make bench`: every bench in one run, and one report of them, build/bench/report.html.
 
-First the benches of speed, one after the other and several times, each in a process of its own; then those that score
-models, as many at a time as there are cores. A bench that fails, or has no time left, is a row with its sentence.
+First the benches of speed, one after the other and some several times, each in a process of its own; then, as many at a
+time as there are cores, those that try what may fail and those that score models, the shortest first. A bench that
+fails, or has no time left, is a row with its sentence.
 Ctrl-C ends the run and keeps what is there.
 """
 
@@ -63,29 +64,29 @@ PARTS = (
     Part("imports", "How long a lesson waits for its imports.", repeats=2),
     Part("generate", WRITING + ".", quick=("--rounds", "3"), repeats=3),
     Part("generate", WRITING + BUSY, ("--busy",), ("--busy", "--rounds", "3"), 3),
-    Part("train_throughput", TRAINING + ".", ("--rounds", "4"), ("--rounds", "1"), 2, minutes=8),
+    Part("train_throughput", TRAINING + ".", ("--rounds", "4"), ("--rounds", "1")),
     Part("train_throughput", TRAINING + BUSY, ("--rounds", "3", "--busy"), ("--quick", "--busy")),
     Part("train_throughput", TRAINING + ", on two threads.", ("--rounds", "3", "--threads", "2")),
     Part("cost", "What width, context and batch cost, in training and in writing, and where we lose."),
     Part("roofline", "Which ratios matrix products alone would allow, and what is slower beside a busy core."),
     Part("quantized_decode", "What fewer bits bring on a CPU in speed and size, and what they cost in precision."),
     Part("tokenise", "How fast text becomes a file of tokens, and how much memory that takes."),
-    Part("streaming", "What it costs to read a corpus that does not fit the memory, and whether a stop loses a row."),
-    Part("budget", "Whether the formulas that say what fits into a memory agree with what was measured."),
+    Part("streaming", "What a corpus larger than memory costs, and whether a stop loses a row.", ("--rounds", "2")),
     Part("web_page", "How soon and how fast a model answers in a browser, from a folder of files."),
+    Part("attacks", "Whether a file, page or query that means harm comes through.", alone=False),
+    Part("faults", "Whether a kill, a full disk or a damaged file loses anything.", ("--share", "0.1"), alone=False),
+    Part("kit", "Whether a download that is killed goes on where it was.", alone=False),
+    Part("processes", "Whether two processes learn what one does, and a killed one goes on.", alone=False),
+    Part("budget", "Whether the formulas that say what fits into a memory agree with what was measured.", alone=False),
     Part("char_shakespeare", "How well a model of .8M parameters predicts Shakespeare after 3 minutes.", alone=False),
+    Part("pocket_quality", "Whether the shipped models do what the lessons ask of them.", alone=False),
+    Part("own_gpt", "Whether your own model learns to follow a request.", ("--n", "40"), minutes=9, alone=False),
+    Part("text_to_sql", "How many questions lesson 08's model answers with the right rows.", minutes=9, alone=False),
+    Part("stoic_tuning", "What lesson 07's tuning changes, and what it leaves.", minutes=9, alone=False),
     Part("lesson04", "Whether lesson 04's training gives a model that tells coherent stories.", alone=False),
     Part("lesson04_settings", "Whether lesson 04's rate, batch and schedule are good ones.", alone=False),
     Part("scaling", "How the loss falls with the size of a model, and whether a line predicts it.", alone=False),
-    Part("text_to_sql", "How many questions lesson 08's model answers with the right rows.", minutes=9, alone=False),
-    Part("own_gpt", "Whether your own model learns to follow a request.", ("--n", "40"), minutes=9, alone=False),
-    Part("pocket_quality", "Whether the shipped models do what the lessons ask of them.", alone=False),
-    Part("stoic_tuning", "What lesson 07's tuning changes, and what it leaves.", minutes=9, alone=False),
     Part("portable", "What lessons cost without this package.", alone=False),
-    Part("processes", "Whether two processes learn what one does, and a killed one goes on.", alone=False),
-    Part("kit", "Whether a download that is killed goes on where it was.", alone=False),
-    Part("attacks", "Whether a file, page or query that means harm comes through.", alone=False),
-    Part("faults", "Whether a kill, a full disk or a damaged file loses anything.", ("--share", "0.1"), alone=False),
     Part("distillation", "What a student of half the depth learns.", ("--seconds", "60", "--seeds", "0"), alone=False),
     Part("encoder_tasks", "What an encoder does with few examples.", minutes=9, alone=False),
 )  # fmt: skip

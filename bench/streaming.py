@@ -267,7 +267,7 @@ def main() -> None:
     encodings = [train_bpe(texts[:2000], 300 if args.quick else 1024, name="of 1,024 tokens")]
     if not args.quick:
         encodings.append(gpt2())
-    rounds, megabytes = (1, 2) if args.quick else (5, 120)
+    rounds, megabytes = (1, 2) if args.quick else (args.rounds or 5, 120)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
