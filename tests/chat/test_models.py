@@ -64,7 +64,7 @@ def put(name, text):
         (put("model.safetensors", "version https://git-lfs.github.com/spec/v1\n"), "model.safetensors is a pointer"),
         (put("tokenizer.json", '{"model": 1}'), ""),
         (
-            put("tokenizer.json", '{"version": "1.0", "model": {"type": "BPE", "vocab": {}, "merges": "a"}}'),
+            put("tokenizer.json", '{"added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": "a"}}'),
             "Exception",
         ),
         (put("config.json", "[]"), ""),
@@ -85,11 +85,14 @@ def test_whatever_is_wrong_with_a_copy_is_a_sentence(damage, words, tmp_path, mo
         models.load(NAME, POCKET)
 
 
-def test_a_full_gpu_is_not_mistaken_for_a_broken_copy():
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), ImportError("CUDA version mismatch")]
+)
+def test_a_full_memory_or_a_missing_package_is_not_mistaken_for_a_broken_copy(error):
     def full(source):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(type(error)):
         models.load_by("pocket-base", full)
 
 
