@@ -71,7 +71,8 @@ def described(figure: Figure, limit: int = 600) -> str:
         parts = {"across": ax.get_xlabel(), "upwards": ax.get_ylabel(), "shown": ", ".join(series)}
         said += [ax.get_title() or ax.get_title(loc="left")]
         said += ["; ".join(f"{name}: {text}" for name, text in parts.items() if text), "; ".join(words)]
-    text = ". ".join(" ".join(part.split()).rstrip(".") for part in said if part.strip()) + "."
+    parted = [" ".join(part.split()).rstrip(".") for part in said if part.strip()]
+    text = " ".join(part if part.endswith("?") else f"{part}." for part in parted)
     return text if len(text) <= limit else text[: limit - 2].rsplit(" ", 1)[0] + " …"
 
 
