@@ -146,7 +146,7 @@ TWO_WAYS = tiny_models.CHATML.replace('"<|im_start|>assistant\\n"', '"<|im_start
     ("chat_template", "reply", "words"),
     [
         ("", "Hello.", "no chat template: it is a base model"),
-        ("{% if x == inf %}{% endif %}{{- inf() -}}", "Hello.", r"refuses .* \(user, assistant\): .*inf"),
+        ("{% if messages|length > 1e999 %}{% endif %}", "Hello.", r"refuses .* \(user, assistant\): name 'inf'"),
         ('{{- raise_exception("no") -}}', "Hello.", r"the chat template refuses .* \(user, assistant\): no"),
         (TWO_WAYS, "Hello.", "turn 2: the chat template renders it differently"),
         (None, "\nHello.", "turn 2: .* remove the white space"),  # "\n\n" is one token: never asked with

@@ -132,7 +132,7 @@ def tune(
         _same_run(folder, {"rows": len(conversations)} | config.to_dict())
         last = last_sealed(folder, "checkpoint-*")
         if last is not None and (earlier := json_object(folder / RESULT)):  # what a killed process used was never noted
-            with suppress(KeyError, TypeError):  # the file is damaged: the bill begins anew
+            with suppress(KeyError, TypeError, ValueError):  # the file is damaged: the bill begins anew
                 tuned.seconds, tuned.peak_bytes = earlier["seconds"], int(earlier["peak_bytes"])
                 tuned.energy = Energy(**earlier["energy"])
         base = cast(Any, model.model).get_base_model()
