@@ -10,6 +10,7 @@ import signal
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,15 @@ def together(path: str, restarts: int = 0) -> list[str]:
     return launch(2, ["train", "--config", path, "--resume"], restarts, lambda _: None, environment)
 
 
-def kill_second(when: Path) -> None:
-    """SIGKILL for the second process as soon as a checkpoint is there."""
+def kill_second(config: str, when: Path) -> None:
+    """SIGKILL for the second process of the run in this file, as soon as a checkpoint is there."""
     end = time.monotonic() + PATIENCE
     while not when.exists() and time.monotonic() < end:
         time.sleep(0.01)
-    for process in psutil.Process().children(recursive=True):
-        if process.environ().get("RANK") == "1":
-            process.send_signal(signal.SIGKILL)
+    for process in psutil.Process().children(recursive=True):  # others of them may have a rank, too
+        with suppress(psutil.Error):  # it has ended
+            if config in process.cmdline() and process.environ().get("RANK") == "1":
+                process.send_signal(signal.SIGKILL)
 
 
 def losses(out: Path) -> dict[tuple[int, str], float]:
@@ -83,9 +85,10 @@ def main() -> None:
             rest = difference(folder / "one", folder / parallel)
             rows.append(row(f"largest difference of losses, {steps} steps, {parallel}", rest, goal="ours <= 1e-4"))
         print("two processes, one of them killed")
-        killer = threading.Thread(target=kill_second, args=(folder / "killed" / f"step-{2 * steps // 5:06}",))
+        config = run_file(folder, "killed", steps, 2)
+        killer = threading.Thread(target=kill_second, args=(config, folder / "killed" / f"step-{2 * steps // 5:06}"))
         killer.start()
-        said = together(run_file(folder, "killed", steps, 2), restarts=1)
+        said = together(config, restarts=1)
         killer.join()
         if not any("resumed after step" in line for line in said):
             raise SystemExit("the run was over before the blow fell: nothing was measured, run it again")

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -159,6 +160,20 @@ def test_every_bench_writes_the_agreed_json(name: str, tmp_path: Path, monkeypat
     for row in result["rows"]:
         assert {"what", "ours", "peer", "ratio"} <= set(row)
         assert isinstance(row["ours"], int | float)
+
+
+def test_the_blow_of_processes_falls_on_its_own_run_alone(tmp_path: Path) -> None:
+    waits = [sys.executable, "-c", "input()"]
+    ranks = {"RANK": "1"}, {"RANK": "0"}, {"RANK": "1"}  # the last one belongs to another run
+    configs = "mine.json", "mine.json", "other.json"
+    children = [
+        subprocess.Popen([*waits, config], env=os.environ | rank, stdin=subprocess.PIPE)
+        for config, rank in zip(configs, ranks, strict=True)
+    ]
+    loaded("processes").kill_second("mine.json", tmp_path)
+    for child in children:
+        child.communicate(b"\n")
+    assert [child.returncode for child in children] == [-signal.SIGKILL, 0, 0]
 
 
 def test_make_bench_knows_every_bench() -> None:
