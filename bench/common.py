@@ -61,7 +61,8 @@ def options(description: str | None, out: Path = OUT) -> argparse.ArgumentParser
     parser.add_argument("--threads", type=int, default=1, help="of both sides; more than one is timed by the clock")
     parser.add_argument("--busy", action="store_true", help="multiply matrices on the other core meanwhile")
     parser.add_argument("--seconds", type=float, default=180, help="CPU seconds of a training that is timed")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the trainings that are scored")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of what is trained or drawn")
+    parser.add_argument("--n", type=int, help="texts, questions or replies a set, instead of the bench's own number")
     return parser
 
 

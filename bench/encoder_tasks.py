@@ -59,7 +59,7 @@ class Bench:
     """Collects what each part measures; the seeds of a part are put together."""
 
     def __init__(self, args: Any) -> None:
-        self.args, self.n = args, 20 if args.quick else 440
+        self.args, self.n = args, 20 if args.quick else args.n or 440
         self.hits: dict[str, list[bool]] = defaultdict(list)
         self.values: dict[str, list[float]] = defaultdict(list)
         self.spans: dict[str, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))

@@ -77,7 +77,7 @@ def main() -> None:
     args = options(__doc__).parse_args()
     profile = setup("pocket")
     gpt, training = profile.gpt, profile.training
-    samples, seeds = (4, args.seeds[:1]) if args.quick else (SAMPLES, args.seeds)
+    samples, seeds = (4, args.seeds[:1]) if args.quick else (args.n or SAMPLES, args.seeds)
     with tempfile.TemporaryDirectory() as name:
         if args.quick:
             data: Data = small(Path(name))

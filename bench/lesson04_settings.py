@@ -22,7 +22,6 @@ from workshop_utils.training import estimate_loss, train
 
 STORIES = 1_200  # that each run reads
 RATES, BATCHES = (1e-3, 3e-3, 1e-2), (4, 8, 16)
-SEEDS = (0, 1, 2)
 SCHEDULES = {
     "warm-up and decay": {"warmup": 0.1, "schedule": "linear"},
     "decay alone": {"warmup": 0.0, "schedule": "linear"},
@@ -58,6 +57,7 @@ def record(base: TrainConfig, shape: GPTConfig, train_data: TokenFile, val_data:
 def main() -> None:
     """Measure and report."""
     parser = options(__doc__)
+    parser.set_defaults(seeds=[0, 1, 2])
     parser.add_argument("--record", action="store_true", help="train what lesson 04's sliders show, and nothing else")
     args = parser.parse_args()
     one_core()
@@ -76,14 +76,15 @@ def main() -> None:
         return estimate_loss(model, val_data, replace(config, batch_size=8), batches=2 if args.quick else 40)
 
     began, rows = time.process_time(), list[Row]()
+    seeds = args.seeds[: 1 if args.quick else None]
     for batch in BATCHES:
         for rate in RATES:
             loss = loss_of(0, learning_rate=rate, batch_size=batch)
             rows.append(row(f"validation loss, rate {rate:g}, batch of {batch}", loss))
             print(rows[-1], flush=True)
     for name, schedule in SCHEDULES.items():
-        losses = [loss_of(seed, learning_rate=3e-3, **schedule) for seed in SEEDS]
-        mean = row(f"validation loss, {name}, mean of {len(SEEDS)} seeds", statistics.fmean(losses))
+        losses = [loss_of(seed, learning_rate=3e-3, **schedule) for seed in seeds]
+        mean = row(f"validation loss, {name}, mean of {len(seeds)} seeds", statistics.fmean(losses))
         rows.append(mean | {"spread": [min(losses), max(losses)]})
         print(rows[-1], flush=True)
     rows.append(row("CPU seconds of all trainings", time.process_time() - began))

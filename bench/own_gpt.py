@@ -129,10 +129,9 @@ def main() -> None:
     """Measure and report."""
     parser = options(__doc__)
     parser.add_argument("--steps", type=int, default=1_000, help="updates")
-    parser.add_argument("--n", type=int, default=N, help="requests a set")
     args = parser.parse_args()
     one_core()
-    n, steps = (4, 3) if args.quick else (args.n, args.steps)
+    n, steps = (4, 3) if args.quick else (args.n or N, args.steps)
     profile = setup("pocket")
     quiet = replace(profile, country="")
     base, encoding = load_shipped(), pocket_tokenizer()

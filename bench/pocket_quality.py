@@ -146,19 +146,19 @@ def main() -> None:
     args = parser.parse_args()
     if args.models:
         models.POCKET.update({f"pocket-{kind}": args.models / kind for kind in ("base", "instruct")})
-    samples = 2 if args.quick else SAMPLES
+    samples = 2 if args.quick else args.n or SAMPLES
     profile = setup("pocket")
     rows = base_rows(models.load("pocket-base", profile), samples)
     rows += instruct_rows(models.load("pocket-instruct", profile), samples)
     rows += speed_rows(2 if args.quick else 12)
     notes = (
-        f"{SAMPLES} samples of each figure with each of the seeds {', '.join(map(str, SEEDS))}, temperature "
+        f"{samples} samples of each figure with each of the seeds {', '.join(map(str, SEEDS))}, temperature "
         f"{TEMPERATURE}; intervals are Wilson's, 95%, over all samples; of speeds the range. load_seconds: both models "
         "and tokenizers, libraries imported before. tokens_per_second: transformers' generate, float32, one text at a "
         "time, one thread."
     )
     report("pocket_quality", rows, args, notes)
-    if not args.models and not args.quick and args.out == OUT:
+    if not (args.models or args.quick or args.n) and args.out == OUT:
         write_cards(rows)
 
 

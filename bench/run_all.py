@@ -53,7 +53,7 @@ class Part:
     arguments: tuple[str, ...] = ()
     quick: tuple[str, ...] = ("--quick",)
     repeats: int = 1
-    minutes: float = 6
+    minutes: float = 9
     alone: bool = True
 
 
@@ -78,17 +78,17 @@ PARTS = (
     Part("kit", "Whether a download that is killed goes on where it was.", alone=False),
     Part("processes", "Whether two processes learn what one does, and a killed one goes on.", alone=False),
     Part("budget", "Whether the formulas that say what fits into a memory agree with what was measured.", alone=False),
-    Part("char_shakespeare", "How well a model of .8M parameters predicts Shakespeare after 3 minutes.", alone=False),
-    Part("pocket_quality", "Whether the shipped models do what the lessons ask of them.", alone=False),
-    Part("own_gpt", "Whether your own model learns to follow a request.", ("--n", "40"), minutes=9, alone=False),
-    Part("text_to_sql", "How many questions lesson 08's model answers with the right rows.", minutes=9, alone=False),
-    Part("stoic_tuning", "What lesson 07's tuning changes, and what it leaves.", minutes=9, alone=False),
+    Part("pocket_quality", "Whether the shipped models do what the lessons ask of them.", ("--n", "70"), alone=False),
+    Part("scaling", "Whether a line through small models predicts a larger one.", ("--seeds", "0"), alone=False),
+    Part("stoic_tuning", "What lesson 07's tuning changes, and what it leaves.", ("--seeds", "0"), alone=False),
+    Part("own_gpt", "Whether your own model learns to follow a request.", ("--n", "40"), alone=False),
     Part("lesson04", "Whether lesson 04's training gives a model that tells coherent stories.", alone=False),
-    Part("lesson04_settings", "Whether lesson 04's rate, batch and schedule are good ones.", alone=False),
-    Part("scaling", "How the loss falls with the size of a model, and whether a line predicts it.", alone=False),
-    Part("portable", "What lessons cost without this package.", alone=False),
+    Part("lesson04_settings", "Whether lesson 04's settings are good ones.", ("--seeds", "0"), alone=False),
+    Part("text_to_sql", "How many questions lesson 08's model answers rightly.", ("--n", "102"), alone=False),
+    Part("char_shakespeare", "How well a model of .8M parameters predicts Shakespeare after 3 minutes.", alone=False),
     Part("distillation", "What a student of half the depth learns.", ("--seconds", "60", "--seeds", "0"), alone=False),
-    Part("encoder_tasks", "What an encoder does with few examples.", minutes=9, alone=False),
+    Part("encoder_tasks", "What an encoder does with few examples.", ("--n", "200"), alone=False),
+    Part("portable", "What lessons cost without this package.", alone=False),
 )  # fmt: skip
 
 

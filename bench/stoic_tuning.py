@@ -27,7 +27,6 @@ from workshop_utils.pocket import quality
 from workshop_utils.tuning import finetune, lora
 
 TEMPERATURE = 0.6
-SEEDS = (0, 1, 2)
 LESS_REPLAY = 12  # ordinary chats among the pairs, where the lesson has 60
 FRAMES = 8  # replies among which repeated sentences are counted
 # Plain peft in a fresh process, without anything of ours but the path of the base.
@@ -106,9 +105,11 @@ def reload_difference(model: LanguageModel, base_source: str, adapter: Path, pro
 
 def main() -> None:
     """Measure and report."""
-    args = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.set_defaults(seeds=[0, 1, 2])
+    args = parser.parse_args()
     profile = setup("pocket")
-    n = FRAMES if args.quick else None
+    n = FRAMES if args.quick else args.n
     held_out = stoic_run.pairs_for(profile)[1][:n]
     by_hand = stoic_set.split(stoic_set.load())[1][:n]
     n_held = len(held_out)
@@ -117,7 +118,7 @@ def main() -> None:
     seconds, scores, named, texts, right, formats, asked_ways = [], {}, [], [], [], {}, {}
     frames: dict[str, list[int]] = {"greedy": [], "sampled": []}
     less_replay: list[float] = []
-    for seed in SEEDS[: 1 if args.quick else None]:
+    for seed in args.seeds[: 1 if args.quick else None]:
         folder = Path(tempfile.mkdtemp())
         began = time.perf_counter()
         tuned = tuned_with(seed, profile, folder, 2 if args.quick else None)
@@ -178,7 +179,7 @@ def main() -> None:
     ]
     notes = (
         f"{len(held_out)} held-out prompts in small words (by_hand: {len(by_hand)} written by people) with each of the "
-        f"seeds {', '.join(map(str, SEEDS))} of tuning and sampling, temperature {TEMPERATURE}; scores are "
+        f"seeds {', '.join(map(str, args.seeds))} of tuning and sampling, temperature {TEMPERATURE}; scores are "
         "stoic_score, 0 to 100; intervals are of the bootstrap, 95%, of out_of_vocabulary Wilson's. questions: "
         f"{len(asked)} simple ones, kept is after / before; with_{LESS_REPLAY}_chats: so many are replayed, "
         "and not 60. adapter_megabytes: the peer is the base in NF4. "

@@ -109,7 +109,7 @@ def main() -> None:
     args = parser.parse_args()
     one_core()
     profile = setup("pocket")
-    n = 17 if args.quick else N
+    n = 17 if args.quick else args.n or N
     sets = {of: of_shops(shops.to_test(n, of, seed=TEST_SEED)) for of in ("questions", "databases", "wordings")}
     sets["joins"] = of_shops(shops.to_test(n, "databases", shops.JOINS, seed=TEST_SEED + 1))
     base = lora.load_base(profile.models[1], profile)

@@ -102,8 +102,8 @@ PROCESSES: dict[str, dict[str, Any]] = {
     "processes": {"together": in_one_process},
     "portable": {"alone": not_run},
     "own_gpt": {"teach_to_answer": of_few_rows},
-    "scaling": {"WIDTHS": (16, 32, 48), "SEEDS": (0,)},
-    "lesson04_settings": {"RATES": (1e-3,), "BATCHES": (4,), "SEEDS": (0,)},
+    "scaling": {"WIDTHS": (16, 32, 48)},
+    "lesson04_settings": {"RATES": (1e-3,), "BATCHES": (4,)},
     "web_page": {
         "browser": SimpleNamespace(missing=lambda: ""),
         "measured": lambda rounds: defaultdict(lambda: [1.0], {"elsewhere": [[]]}),
