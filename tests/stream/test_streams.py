@@ -15,6 +15,7 @@ import random
 import re
 import signal
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -241,6 +242,28 @@ def test_a_state_of_another_stream_is_refused(stream, corpus):
     for other, words in zip(others, ("seed: 0 then, 1 now", "num_workers: 0 then", "files: 3 named"), strict=True):
         with pytest.raises(ValueError, match=words):
             other.load_state_dict(stream().state_dict())
+
+
+def of_reader(**changes):
+    return {"readers": {"0": readers.FRESH | changes}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(None, [], {}, "state", {"settings": 5}, {"settings": None}, {"readers": {}}, {"readers": [5]}),
+        *({"readers": {"x": {}}}, {"readers": {"0": None}}, {"readers": {"0": {}}}, {"queue": 0}, {"queue": [7]}),
+        *({"queue": [0, 0]}, {"queue": []}, {"queue": [True]}, {"used": "1"}, {"used": None}, {"used": -1}),
+        *({"rng": {}}, {"rng": 5}, {"buffer": None}, {"buffer": torch.zeros(2, 3, dtype=torch.int32)}),
+        *({"buffer": [[1]]}, {"buffer": torch.zeros(2, BLOCK + 1)}, {"buffer": torch.tensor(5, dtype=torch.int32)}),
+        *(of_reader(rest="x"), of_reader(rest=[END + 1]), of_reader(rest={}), of_reader(row="5"), of_reader(epoch=-1)),
+        *(of_reader(file=1.5), of_reader(counts={}), of_reader(counts=None), of_reader(more=1)),
+    ],
+)
+def test_a_damaged_state_is_refused_when_it_is_loaded_and_not_by_a_reader(stream, changes):
+    state = stream().state_dict() | changes if changes and isinstance(changes, dict) else changes
+    with pytest.raises(ValueError, match=r"^the state is damaged, or none of a stream: .*begin without the state$"):
+        stream().load_state_dict(state)
 
 
 @pytest.mark.parametrize("texts", [TEXTS[::-1], TEXTS[:20]])
@@ -508,6 +531,34 @@ def test_what_is_refused_is_asked_for_again_only_if_that_may_help(tmp_path, caps
         with pytest.raises(kind, match=words):
             report(f"{address}/part-0.parquet")
         assert (asked[answer] > 10) == ("attempt 12 of 12" in capsys.readouterr().out) == (answer == "503")
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "words"),
+    [
+        ("http://ada:one@qzjxwv@127.0.0.1:9/x.txt", "", "an http source cannot be listed"),
+        ("s3x://ada:qzjxwv@h/x.jsonl", "", "not known: s3x"),
+        ("memory://ada:qzjxwv@nothing/here", "", "is not there"),
+        ("http://127.0.0.1:9/x.jsonl?token=qzjxwv", "", "could not be read"),
+        ("HERE/other.jsonl?token=qzjxwv", "404", "is not there"),
+        ("HERE/other.jsonl?token=qzjxwv", "", "no text of the split"),
+        ("HERE/part-0.jsonl?token=qzjxwv", "", "is not what it was"),
+    ],
+)
+def test_no_password_of_an_address_is_shown_nor_in_a_notebooks_traceback(tmp_path, capsys, source, answer, words):
+    write(tmp_path, 1, "jsonl")
+    (tmp_path / "other.jsonl").write_text('{"body": "a"}')
+
+    def read(named: str) -> None:
+        stream = StreamingTokenDataset(named, ENCODING, BLOCK, shuffle_buffer=5)
+        list(islice(stream, 60))
+        stream.load_state_dict(stream.state_dict())
+        (tmp_path / "part-0.jsonl").write_bytes(json_lines(TEXTS[::-1]))
+        stream.batch("windows", 3, BLOCK)
+
+    with serving(tmp_path, lambda: answer) as (address, _), pytest.raises((OSError, ValueError), match=words) as caught:
+        read(source.replace("HERE", address))
+    assert "qzjxwv" not in "".join(traceback.format_exception(caught.value)) + capsys.readouterr().out
 
 
 @pytest.mark.skipif(find_spec("s3fs") is not None, reason="s3fs has its own tests")

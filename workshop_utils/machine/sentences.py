@@ -10,7 +10,7 @@ from typing import Any
 # Variables whose values nobody may read in an output, and the places of keys in an address.
 SECRET = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIALS)$")
 IN_ADDRESSES = (
-    (re.compile(r"(\w://)[^\s/@'\"]+@"), r"\1***@"),
+    (re.compile(r"(\w://)[^\s/'\"]+@"), r"\1***@"),  # up to the last @: a password may hold others
     (
         re.compile(r"([?&][\w.-]*(?:token|key|secret|passw|sig|credential)[\w.-]*=)[^\s&'\"]+", re.IGNORECASE),
         r"\1***",

@@ -6,7 +6,7 @@ import gc
 import signal
 import weakref
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from copy import copy
 from pathlib import PurePath
 from typing import Any
@@ -41,10 +41,10 @@ class Blocks:
         self.group: Group | None = None
         self.used = 0  # of the group
         if state is not None:
-            if changed := differences(state.get("settings", {}), self.settings):
+            if wrong := _what_is_wrong(state, settings, readers):
                 raise ValueError(
-                    f"the state belongs to another stream ({'; '.join(changed)}): a stream goes on only with the same "
-                    "files, settings, ranks and workers; change them back, or begin without the state"
+                    f"the state {wrong}: a stream goes on only with the same files, settings, ranks and workers; "
+                    "change them back, or begin without the state"
                 )
             self.states = {int(number): found for number, found in state["readers"].items()}
             self.queue, self.used = list(state["queue"]), state["used"]
@@ -115,6 +115,35 @@ def _what_must_agree(settings: StreamSettings) -> dict[str, Any]:
     names = "\n".join(PurePath(file).name for file in settings.files)
     found["files"] = f"{len(settings.files)} named {zlib.crc32(names.encode()):08x}"
     return found | {"tokenizer": fingerprint(settings.encoding)}
+
+
+def _what_is_wrong(state: Any, settings: StreamSettings, numbers: Collection[int]) -> str:
+    """Why it is no state to go on from, as a clause; "" where nothing is wrong.
+
+    Everything is looked at here: a reader would stumble much later, in a process of its own.
+    """
+    try:
+        if changed := differences(state["settings"], _what_must_agree(settings)):
+            return f"belongs to another stream ({'; '.join(changed)})"
+        np.random.PCG64().state = state["rng"]
+        readers = {int(number): found for number, found in state["readers"].items()}
+        buffer, whole, ids = state["buffer"], [state["used"], *state["queue"]], []
+        for found in readers.values():
+            whole += [*found["counts"].values(), *(found[name] for name in ("epoch", "file", "row"))]
+            ids += found["rest"]
+        fine = (
+            readers.keys() == set(numbers)
+            and sorted(state["queue"]) == sorted(number for number, found in readers.items() if not found["done"])
+            and all(found.keys() == FRESH.keys() and isinstance(found["rest"], list) for found in readers.values())
+            and all(found["counts"].keys() == FRESH["counts"].keys() for found in readers.values())
+            and all(type(number) is int and 0 <= number < 2**63 for number in whole)
+            and all(type(token) is int and PADDING <= token < settings.encoding.n_vocab for token in ids)
+            and buffer.dtype == torch.int32
+            and (not len(buffer) or buffer.shape[1:] == (settings.block_size + 1,))
+        )
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError):  # nearly anything can be in there
+        fine = False
+    return "" if fine else "is damaged, or none of a stream"
 
 
 def _in_workers(starts: list[tuple[Reader, State]]) -> Generator[Group]:

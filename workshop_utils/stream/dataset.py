@@ -120,9 +120,9 @@ class StreamingTokenDataset(IterableDataset[Pair]):
             state: what state_dict() returned, for the same settings.
 
         Raises:
-            ValueError: it belongs to another stream; the message says what differs.
+            ValueError: it belongs to another stream, and the message says what differs; or it is damaged.
         """
-        self._blocks, self._loaded = self._opened(state), state
+        self._blocks, self._loaded = self._opened({} if state is None else state), state
 
     def held_out(self, n_blocks: int) -> HeldBlocks:
         """The first blocks of the split "val", in memory: to measure the loss on, the same on all ranks.

@@ -50,8 +50,10 @@ def list_files(source: Any, storage_options: dict[str, Any] | None = None, quiet
     if isinstance(source, list | tuple) and source:
         return [file for part in source for file in list_files(part, storage_options, quiet)]
     if not isinstance(source, str | os.PathLike) or not str(source).strip():
-        raise ValueError(f"source is {source!r}: name a file, a folder, a pattern or a URL, or a list of these")
+        shown = without_secrets(repr(source))
+        raise ValueError(f"source is {shown}: name a file, a folder, a pattern or a URL, or a list of these")
     named = _place_of(os.fspath(source))
+    shown = without_secrets(named)
     found, folder = _found(named, storage_options or {})
     taken, others = [], defaultdict(list)
     for file in sorted(found):
@@ -67,11 +69,11 @@ def list_files(source: Any, storage_options: dict[str, Any] | None = None, quiet
     left_out = "; ".join(f"{len(names)} {why} ({', '.join(names[:3])})" for why, names in others.items())
     if not taken:
         raise FileNotFoundError(
-            f"there is no .parquet or .jsonl file of a training split in {named}, only {left_out or 'nothing'}: check "
+            f"there is no .parquet or .jsonl file of a training split in {shown}, only {left_out or 'nothing'}: check "
             "the path, or name the files"
         )
     if left_out and not quiet:
-        print(f"{named}: {len(taken)} files are read; left out: {left_out}")
+        print(f"{shown}: {len(taken)} files are read; left out: {left_out}")
     return taken
 
 
@@ -99,7 +101,8 @@ def _found(named: str, options: dict[str, Any]) -> tuple[list[str], str]:
     """The files of a path, pattern or URL, and the folder whose files these are, "" if they were named."""
     if named.startswith(("http://", "https://")):
         if kind_of(named) is None:
-            raise ValueError(f"{named} is no .parquet or .jsonl file: an http source cannot be listed, name the file")
+            shown = without_secrets(named)
+            raise ValueError(f"{shown} is no .parquet or .jsonl file: an http source cannot be listed, name the file")
         return [named], ""
     if "://" not in named:
         path = Path(named).expanduser()
@@ -145,9 +148,9 @@ def file_system(url: str, options: dict[str, Any]) -> Any:
         return fsspec.filesystem(url.partition("://")[0] if "://" in url else "file", **options)
     except (ImportError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{url} cannot be read ({error}): correct what is before ://, install what it needs, or correct the "
-            "storage options; without s3fs, s3:// takes key, secret, token, anon, endpoint_url"
-        ) from error
+            f"{without_secrets(url)} cannot be read ({one_line(error)}): correct what is before ://, install what it "
+            "needs, or correct the storage options; without s3fs, s3:// takes key, secret, token, anon, endpoint_url"
+        ) from None
 
 
 def connection_errors() -> tuple[type[Exception], ...]:
@@ -160,7 +163,10 @@ def connection_errors() -> tuple[type[Exception], ...]:
 
 
 def wait_or_give_up(error: Exception, what: str, failures: int) -> None:
-    """Wait before a file is read once more, after so many failures in a row, or say why that is in vain."""
+    """Wait before a file is read once more, after so many failures in a row, or say why that is in vain.
+
+    A cause would show the address in a notebook's traceback, with the passwords and tokens in it: none is chained.
+    """
     import aiohttp
 
     # fsspec says "not found" also where a server did not answer; what the connection said is then behind that.
@@ -169,17 +175,19 @@ def wait_or_give_up(error: Exception, what: str, failures: int) -> None:
     refused = isinstance(error, FileNotFoundError | PermissionError) and dropped is None
     if status is not None:
         refused = 400 <= status < 500 and status not in BUSY
+    who = what.partition("://")[2].partition("/")[0].rpartition("@")[0]  # an error may repeat it without the ://
     reason, what = one_line(dropped or error), without_secrets(what)
+    reason = reason.replace(f"{who}@", "***@") if who else reason
     if refused:
         kind = PermissionError if isinstance(error, PermissionError) or status in (401, 403) else FileNotFoundError
-        raise kind(f"{what} is not there, or not for you ({reason}): check the name, and the key or token") from error
+        raise kind(f"{what} is not there, or not for you ({reason}): check the name, and the key or token") from None
     if "://" not in what:
         raise ValueError(f"{what} is damaged ({reason}): copy it again, or leave it out") from error
     if failures >= ATTEMPTS:
         raise ConnectionError(
             f"{what} could not be read ({reason}): check the address, the connection and the storage options, then go "
             "on from the last checkpoint"
-        ) from error
+        ) from None
     pause = min(FIRST_WAIT * 2 ** (failures - 1), LONGEST_WAIT)
     print(f"{PurePath(what).name}: {reason}; attempt {failures + 1} of {ATTEMPTS} in {pause:g} s")
     time.sleep(pause)

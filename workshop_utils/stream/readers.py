@@ -82,8 +82,9 @@ class Reader:
             state |= {"epoch": state["epoch"] + 1, "file": 0}
             # Another reader may have the few rows that there are, but without end this one would search for ever.
             if not state["counts"]["documents"] and (epochs == math.inf or self.n_readers == 1):
+                shown = without_secrets(", ".join(self.settings.files[:3]))
                 raise ValueError(
-                    f"among {state['counts']['rows']} rows of {', '.join(self.settings.files[:3])} there is no text of "
+                    f"among {state['counts']['rows']} rows of {shown} there is no text of "
                     f"the split {self.settings.split!r} ({self.bad_row or 'no row is damaged'}): pass text_column=..., "
                     "another source or another val_percent, or use fewer processes"
                 )
@@ -96,8 +97,8 @@ class Reader:
         # The last row that was done tells whether this is still the same file.
         if state["row"] and _check(next(numbered, None)) != state["check"]:
             raise ValueError(
-                f"row {begin} of {file} is not what it was when the state was saved: the file has been changed since; "
-                "begin without the state"
+                f"row {begin} of {without_secrets(file)} is not what it was when the state was saved: the file has "
+                "been changed since; begin without the state"
             )
         stride, offset = self.n_readers // self.groups_of_files, self.number // self.groups_of_files
         texts: list[str] = []
