@@ -27,6 +27,15 @@ from notebook_format import differences, dump, normalise, problems, tags
 from workshop_utils.command.run_lessons import find
 
 TITLES = Path(__file__).resolve().parents[1] / "workshop_utils" / "data_files" / "exercises.json"
+# What looks like a secret. Placeholders, as in http://{user}:{password}@host, are none.
+SECRETS = {
+    "a token of the Hugging Face hub": r"\bhf_[A-Za-z0-9]{30,}",
+    "a key of OpenAI or the like": r"\bsk-[\w-]*[A-Za-z0-9]{16,}",
+    "a token of GitHub": r"\b(gh[a-z]|github_pat)_\w{30,}",
+    "a key of AWS": r"\bAKIA[A-Z0-9]{16}",
+    "a private key": r"PRIVATE KEY",
+    "a password in an address": r"\w://[^\s/:@'\"{<$*]*:[^\s/@'\"{<$*]+@",
+}
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, rich_markup_mode=None)
 app.pretty_exceptions_enable = False
 Lessons = Annotated[list[str] | None, typer.Argument(help="numbers, names or paths; all lessons if none")]
@@ -109,6 +118,27 @@ def _defined(statement: ast.stmt) -> set[str]:
     return {node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)}
 
 
+# --- secrets
+
+
+def secrets(notebook: NotebookNode) -> Iterator[str]:
+    """Say where a notebook shows what looks like a secret, a sentence each, which does not repeat it."""
+    places = {f"cell {i}": cell for i, cell in enumerate(notebook.cells, start=1)} | {"its metadata": notebook.metadata}
+    for place, part in places.items():
+        for what, pattern in SECRETS.items():
+            if any(re.search(pattern, text) for text in _texts(part)):
+                yield f"{place} shows what looks like {what}: take it out, and make it invalid if it was ever pushed"
+
+
+def _texts(part: object) -> Iterator[str]:
+    """Yield every text in a part of a notebook, however deep: sources, outputs of all kinds, names of fields."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict | list):
+        for inner in (*part, *part.values()) if isinstance(part, dict) else part:
+            yield from _texts(inner)
+
+
 # --- commands
 
 
@@ -138,6 +168,9 @@ def execute_command(lessons: Lessons = None) -> None:
     """Run lessons in the pocket profile and write their outputs back, where they show something new."""
     for path in find(lessons or []):
         new = run_again(path)
+        if found := list(secrets(new)):
+            print(*(f"{path.name}: {secret}; nothing was written" for secret in found), sep="\n", file=sys.stderr)
+            raise typer.Exit(1)
         old = normalise(nbformat.read(path, as_version=4))
         if not problems(path) and not differences(old, new):
             print(f"{path.name}: shows what it showed before, left as it is")
@@ -154,8 +187,11 @@ def normalise_command(lessons: Lessons = None) -> None:
 
 @app.command("check")
 def check_command(lessons: Lessons = None) -> None:
-    """Name every notebook that is stale, not normalised, too big, or shows an error."""
-    found = [f"{path.name}: {problem}" for path in find(lessons or []) for problem in problems(path)]
+    """Name every notebook that is stale, not normalised, too big, or shows an error or a secret."""
+    found = []
+    for path in find(lessons or []):
+        wrong = [*secrets(nbformat.read(path, as_version=4))] or problems(path)  # which quote what a cell shows
+        found += [f"{path.name}: {problem}" for problem in wrong]
     print("\n".join(found) or "the committed notebooks are in order")
     raise typer.Exit(1 if found else 0)
 

@@ -169,6 +169,51 @@ def test_solving_a_notebook_leaves_the_original_alone_and_names_what_has_no_solu
 # --- commands
 
 
+@pytest.mark.parametrize("where", ["source", "prose", "stream", "html", "deep", "error", "metadata"])
+@pytest.mark.parametrize(
+    ("secret", "what"),
+    [
+        ("hf_" + "aB3" * 11, "token of the Hugging Face hub"),
+        ("sk-proj-" + "aB3_" + "cD4" * 8, "key of OpenAI or the like"),
+        ("ghp_" + "aB3" * 12, "token of GitHub"),
+        ("github_pat_" + "aB3" * 12, "token of GitHub"),
+        ("AKIA" + "AB12" * 4, "key of AWS"),
+        ("-----BEGIN RSA PRIVATE" + " KEY-----", "private key"),
+        ("https://ada:" + "lovelace@example.org/x", "password in an address"),
+    ],
+)
+def test_a_secret_is_found_wherever_it_is_and_not_repeated(secret, what, where, tmp_path, capsys):
+    notebook = form.normalise(run_of(11))
+    text = f"key:\n{secret}\n"
+    if where in ("source", "prose"):
+        notebook.cells[where == "source"].source = text
+    elif where == "metadata":
+        notebook.metadata["colab"] = {"name": text}
+    else:
+        made = {
+            "stream": lambda: v4.new_output("stream", text=text),
+            "html": lambda: v4.new_output("display_data", {"text/html": f"<b>{secret}</b>"}),
+            "deep": lambda: v4.new_output("display_data", {"application/json": {"a": [{secret: 1}]}}),
+            "error": lambda: v4.new_output("error", ename="ValueError", evalue="x", traceback=["x", f"\x1b[0m {text}"]),
+        }
+        notebook.cells[1].outputs.append(made[where]())
+    path = tmp_path / "lesson.ipynb"
+    path.write_text(form.dump(notebook), encoding="utf-8")
+    with pytest.raises(typer.Exit) as ended:
+        tool.check_command([str(path)])
+    said = capsys.readouterr().out
+    place = {"prose": "cell 1", "metadata": "its metadata"}.get(where, "cell 2")
+    assert (ended.value.exit_code, secret in said) == (1, False)
+    assert f"lesson.ipynb: {place} shows what looks like a {what}: take it out" in said
+    assert said.count("looks like") == 1
+
+
+def test_placeholders_and_names_are_no_secrets():
+    words = "hf_hub_download, sk-container-id-1-of-an-estimator, http://{user}:{password}@host, gh_pages, your HF_TOKEN"
+    words += ", https://example.org:8080/a@b, s3://***:***@bucket, private keys"
+    assert list(tool.secrets(v4.new_notebook(cells=[v4.new_markdown_cell(words)]))) == []
+
+
 def test_execute_makes_a_notebook_that_check_accepts_and_compare_confirms_and_writes_no_failure(tmp_path, capsys):
     path = tmp_path / "01_tiny.ipynb"
     cells = [v4.new_markdown_cell("# Tiny"), v4.new_code_cell("import os\nprint(os.environ['WORKSHOP_PROFILE'])")]
@@ -179,6 +224,13 @@ def test_execute_makes_a_notebook_that_check_accepts_and_compare_confirms_and_wr
     with pytest.raises(typer.Exit) as ended:
         tool.compare_command([str(path)])
     assert (ended.value.exit_code, capsys.readouterr().out) == (0, "every output is the same again\n")
+    printed = v4.new_code_cell("print('hf_' + 40 * 'a')")
+    nbformat.write(v4.new_notebook(cells=[printed]), path)
+    before = path.read_bytes()
+    with pytest.raises(typer.Exit):
+        tool.execute_command([str(path)])
+    assert "cell 1 shows what looks like a token of the Hugging Face hub" in capsys.readouterr().err
+    assert path.read_bytes() == before
     nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("1 / 0")]), path)
     before = path.read_bytes()
     with pytest.raises(typer.Exit):
