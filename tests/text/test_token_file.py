@@ -1,7 +1,9 @@
 """What is written is what is read, whatever happens in between."""
 
+import json
 import random
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,6 +200,43 @@ def test_what_is_refused_to_be_read(file, tmp_path, call, kind, words):
 
     with pytest.raises(kind, match=words):
         call(file, new, file.path.read_bytes())
+
+
+COUNTS, NAMES = ["n_tokens", "n_documents", "n_empty", "vocab_size", "eot_token"], ["fingerprint", "tokenizer", "dtype"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda head: [head], "header of b.tokens is damaged"),
+        (lambda head: "[" * 1000, "header of b.tokens is damaged"),
+        (lambda head: {"version": 1}, "header of b.tokens is damaged"),
+        *((lambda head, name=name: head | {name: str(head[name])}, "is damaged") for name in COUNTS),
+        *((lambda head, name=name: head | {name: 5}, "is damaged") for name in NAMES),
+        (lambda head: head | {"version": "1"}, "is damaged"),
+        (lambda head: head | {"version": 0}, "is damaged"),
+        (lambda head: head | {"n_documents": True}, "is damaged"),
+        (lambda head: head | {"n_documents": 0}, "is damaged"),
+        (lambda head: head | {"n_documents": head["n_tokens"] + 1}, "is damaged"),
+        (lambda head: head | {"n_tokens": -3}, "is damaged"),
+        (lambda head: head | {"n_tokens": 1e999}, "is damaged"),
+        (lambda head: head | {"n_empty": -1}, "is damaged"),
+        (lambda head: head | {"dtype": "x"}, "is damaged"),
+        (lambda head: head | {"dtype": "O"}, "is damaged"),
+        (lambda head: head | {"eot_token": head["vocab_size"]}, "is damaged"),
+        (lambda head: head | {"vocab_size": 100, "eot_token": 99}, "b.tokens has been changed since"),
+        (lambda head: head | {"version": 99}, "header of b.tokens is of version 99.*: update"),
+        (lambda head: {"version": 2, "shards": 3}, "header of b.tokens is of version 2.*: update"),
+    ],
+)
+def test_a_header_is_looked_at_even_if_its_sum_is_right(file, tmp_path, change, words):
+    whole, start = file.path.read_bytes(), token_file.HEADER_BYTES
+    made = change(json.loads(whole[12:start]))
+    content = (made if isinstance(made, str) else json.dumps(made)).encode().ljust(start - 12)
+    path = tmp_path / "b.tokens"
+    path.write_bytes(token_file.MAGIC + zlib.crc32(content).to_bytes(4, "little") + content + whole[start:])
+    with pytest.raises(ValueError, match=words):
+        TokenFile(path)
 
 
 @pytest.mark.parametrize(

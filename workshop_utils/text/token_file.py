@@ -10,7 +10,7 @@ import zlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ HEADER_BYTES = 1024  # magic (8), crc32 of the rest (4), JSON padded with spaces
 BATCH_CHARACTERS = 500_000  # one unit of work for a thread
 CHECKED_BYTES = 1_000_000_000  # of a file that is compared with its checksum when it is opened, a second at most
 SCAN_TOKENS = 8_000_000  # how much of a file is read in one go to find where the documents end
+WHOLE, WORDS = ("n_tokens", "n_documents", "n_empty", "vocab_size", "eot_token"), ("fingerprint", "tokenizer", "dtype")
 
 # --- write ---------------------------------------------------------------------------------------------------------
 
@@ -164,29 +165,24 @@ class TokenFile:
         """
         self.path = Path(path)
         header = _read_header(self.path)
-        self.n_tokens: int = header["n_tokens"]
-        self.n_documents: int = header["n_documents"]
-        self.n_empty: int = header["n_empty"]
-        self.fingerprint: str = header["fingerprint"]
-        self.tokenizer: str = header["tokenizer"]
-        self.vocab_size: int = header["vocab_size"]
-        self.eot_token: int = header["eot_token"]
+        self.n_tokens, self.n_documents, self.n_empty, self.vocab_size, self.eot_token = (int(header[n]) for n in WHOLE)
+        self.fingerprint, self.tokenizer, kind = (str(header[name]) for name in WORDS)
         if encoding is not None and fingerprint(encoding) != self.fingerprint:
             raise ValueError(
                 f"{self.path.name} was made with the tokenizer {self.tokenizer!r} ({self.fingerprint}), but you use "
                 f"{encoding.name!r} ({fingerprint(encoding)}): the same ids mean other words there; make the file "
                 "again with your tokenizer, or load the one that made it"
             )
-        dtype = np.dtype(header["dtype"])
-        expected, found = HEADER_BYTES + self.n_tokens * dtype.itemsize, self.path.stat().st_size
+        expected, found = HEADER_BYTES + self.n_tokens * np.dtype(kind).itemsize, self.path.stat().st_size
         if found != expected:
             raise ValueError(
                 f"{self.path.name} has {found:,} bytes, but its {self.n_tokens:,} tokens take {expected:,}: a copy or "
                 "download was cut short; copy it again, or delete it and let it be made again"
             )
-        if found <= CHECKED_BYTES and "crc32" in header and crc32(self.path, HEADER_BYTES) != header["crc32"]:
+        self.tokens = np.memmap(self.path, dtype=kind, mode="r", offset=HEADER_BYTES, shape=(self.n_tokens,))
+        changed = found <= CHECKED_BYTES and "crc32" in header and crc32(self.path, HEADER_BYTES) != header["crc32"]
+        if changed or (found <= CHECKED_BYTES and self.tokens.max() >= self.vocab_size):
             raise ValueError(f"{self.path.name} has been changed since it was made: copy it again, or make it again")
-        self.tokens = np.memmap(self.path, dtype=dtype, mode="r", offset=HEADER_BYTES, shape=(self.n_tokens,))
 
     def __len__(self) -> int:
         return self.n_tokens
@@ -200,11 +196,8 @@ class TokenFile:
     @cached_property
     def _ends(self) -> np.ndarray:
         """(n_documents,) where each document's end-of-text token is, found in pieces so that memory stays small."""
-        found = [
-            np.flatnonzero(self.tokens[start : start + SCAN_TOKENS] == self.eot_token) + start
-            for start in range(0, self.n_tokens, SCAN_TOKENS)
-        ]
-        ends = np.concatenate(found)
+        starts = range(0, self.n_tokens, SCAN_TOKENS)
+        ends = np.concatenate([np.flatnonzero(self.tokens[i : i + SCAN_TOKENS] == self.eot_token) + i for i in starts])
         if len(ends) != self.n_documents or ends[-1] != self.n_tokens - 1:
             raise ValueError(
                 f"{self.path.name} should hold {self.n_documents:,} documents, but {len(ends):,} end-of-text tokens "
@@ -281,8 +274,7 @@ class TokenFile:
             x: (B, T) int64, filled up with the end-of-text token.
             y: (B, T) int64, x moved on by one token, filled up with -1, which the loss ignores.
         """
-        chosen = torch.randint(self.n_documents, (batch_size,), generator=generator).tolist()
-        bounds = [self._bounds(i) for i in chosen]
+        bounds = [self._bounds(i) for i in torch.randint(self.n_documents, (batch_size,), generator=generator).tolist()]
         longest = max(end - start for start, end in bounds) + 1  # one more for the end-of-text token
         width = min(-(-longest // 8) * 8, block_size)
         x = np.full((batch_size, width), self.eot_token, dtype=np.int64)
@@ -321,7 +313,15 @@ def _read_header(path: Path) -> dict[str, Any]:
         head = file.read(HEADER_BYTES)
     if head[:8] != MAGIC:
         raise ValueError(f"{path.name} is no token file of this workshop: make one from text with write_token_file")
-    content = head[12:]
-    if len(head) < HEADER_BYTES or zlib.crc32(content) != int.from_bytes(head[8:12], "little"):
-        raise ValueError(f"the header of {path.name} is damaged: copy the file again, or delete it and make it again")
-    return json.loads(content)
+    problem = "is damaged: copy the file again, or delete it and make it again"
+    with suppress(KeyError, RecursionError, TypeError, ValueError):  # a program may have written anything into it
+        if len(head) == HEADER_BYTES and zlib.crc32(head[12:]) == int.from_bytes(head[8:12], "little"):
+            header: dict[str, Any] = json.loads(head[12:])
+            if header["version"] > 1:
+                problem = f"is of version {header['version']}, and only 1 is known here: update the workshop's package"
+            tokens, documents, empty, size, end = (header[name] for name in WHOLE)
+            fine = header["version"] == 1 and 0 < documents <= tokens and 0 <= end < size and empty >= 0
+            typed = [type(header[name]) for name in WHOLE + WORDS] == 5 * [int] + 3 * [str]
+            if fine and typed and header["dtype"] in ("<u2", "<u4"):
+                return header
+    raise ValueError(f"the header of {path.name} {problem}")
