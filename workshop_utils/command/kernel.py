@@ -57,14 +57,16 @@ def execute(
 
     Returns:
         How it went; errors of the notebook are in there, not raised.
+
+    Raises:
+        ValueError: the file holds no notebook.
     """
-    import nbformat
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
 
     path = notebook if isinstance(notebook, Path) else Path("notebook")
-    content = nbformat.read(path, as_version=4) if isinstance(notebook, Path) else notebook
+    content = _read(path) if isinstance(notebook, Path) else notebook
     outcome, start = Outcome(path.stem, notebook=content), time.perf_counter()
 
     def cell_starts(cell: Any, cell_index: int) -> None:
@@ -95,6 +97,20 @@ def execute(
     else:
         outcome.status, outcome.error = "failed", _last_line(error)
     return outcome
+
+
+def _read(path: Path) -> NotebookNode:
+    """Read a notebook that is safe to run and to show; nbformat itself only warns of what does not fit its schema."""
+    import nbformat
+
+    odd = (AssertionError, AttributeError, LookupError, TypeError, RecursionError)  # what it raises for other JSON
+    try:
+        content = nbformat.read(path, as_version=4)
+        nbformat.validate(content, relax_add_props=True)  # editors add fields of their own
+    except (OSError, ValueError, nbformat.ValidationError, *odd) as error:
+        said = " ".join(one_line(error).split())[:200]
+        raise ValueError(f"{path.name} is no notebook ({said}): copy it again, or mend it in an editor") from error
+    return content
 
 
 def _watched(client: Any, environment: dict[str, str], stop: Event | None = None) -> tuple[BaseException | None, int]:

@@ -167,5 +167,5 @@ def _run_one(
         return execute(path, on_cell=partial(show, path.stem), stop=stop, env=env)
     except KeyboardInterrupt:
         return Outcome(path.stem, status="failed", error=STOPPED)
-    except ValueError as error:  # what nbformat raises for broken JSON and for JSON that is no notebook
-        return Outcome(path.stem, status="failed", error=f"no notebook: {' '.join(str(error).split())[:200]}")
+    except ValueError as error:  # the file is no notebook
+        return Outcome(path.stem, status="failed", error=str(error))
