@@ -85,6 +85,8 @@ def test_a_room_shows_who_is_stuck_where_and_names_only_who_gave_one(tmp_path, m
         assert secret not in content
     (room / "progress-x.json").write_text("{")
     (room / "progress-y.json").write_text(json.dumps({"name": "z", "tried": {"04.2": 3}}))
+    (room / "progress-z.json").write_text("[" * 5000)
+    (room / "progress-0.json").write_text('{"name": "a", "tried": {"04.2": [1e999, false]}}')
     capsys.readouterr()
     assert cli.execute(["progress", "--room", str(room)]) == 0
     said = capsys.readouterr().out
@@ -94,7 +96,8 @@ def test_a_room_shows_who_is_stuck_where_and_names_only_who_gave_one(tmp_path, m
     assert "\x1b" not in said
     (line,) = [line for line in said.splitlines() if line.startswith("07.1")]
     assert line.split()[-3:] == ["0", "1", "0"]
-    assert "passed over: progress-x.json holds no progress" in said
+    for name in "0xyz":
+        assert f"passed over: progress-{name}.json holds no progress" in said
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,13 @@ def test_trouble_that_passes_is_tried_again_and_a_broken_comparison_goes_on_wher
         (fails(404, "not here"), "no model 'some-model', or the address is wrong.*not here"),
         (fails(400, "temperature must be 1"), "change base_url, options.*temperature must be 1"),
         ((200, {"error": "this is a 200"}), "not with a chat completion"),
+        *(
+            ((200, {"choices": choices}), "not with a chat completion")
+            for choices in ([], 5, [{"message": None}], [{}], [None], ["A"], [{"message": "A"}])
+        ),
+        (says(["A"]), "not with a chat completion"),
+        (says(5), "not with a chat completion"),
+        ((200, b"[" * 5000), "not with a chat completion"),
     ],
 )
 def test_lasting_trouble_is_a_sentence_that_names_the_address(scene, words, server, monkeypatch):

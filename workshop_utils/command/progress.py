@@ -103,7 +103,7 @@ def _shared(folder: Path) -> Iterator[tuple[str, dict[str, Tried]]]:
             content = json.loads(path.read_text(encoding="utf-8"))
             found = {str(id): Tried(int(tries), passed is True) for id, (tries, passed) in content["tried"].items()}
             yield _plain(str(content["name"])), found
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             print(f"passed over: {path.name} holds no progress")
 
 

@@ -168,12 +168,15 @@ class EndpointJudge:
             answer: Any = client.chat.completions.create(model=self.model, messages=messages, **self.options)
         except (openai.OpenAIError, TypeError) as error:
             return "", self._why(error)
-        except ValueError:  # JSON that is none
+        except (ValueError, RecursionError):  # JSON that is none
             answer = None
-        choices = getattr(answer, "choices", None)
-        if not isinstance(choices, list) or not choices:
+        try:  # the client checks no types
+            said = answer.choices[0].message.content or answer.choices[0].message.refusal or ""
+        except (AttributeError, LookupError, TypeError):
+            said = None
+        if not isinstance(said, str):
             return "", "it answers, but not with a chat completion: most addresses end in /v1; look at base_url"
-        return choices[0].message.content or choices[0].message.refusal or "", ""
+        return said, ""
 
     def _key(self) -> str:
         return "" if self.local else os.environ.get(KEY, "").strip()

@@ -99,7 +99,7 @@ def load(path: str | Path | None = None) -> list[Pair]:
         where = f"{short_path(path)}, line {number}"
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}, is not JSON ({one_line(error)}): write one row per line, {EXAMPLE}") from error
         if problem := _problem(row):
             raise ValueError(f"{where}, {problem}")
