@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+from types import SimpleNamespace
 
 import pytest
 import tiny_models
@@ -12,7 +13,7 @@ import torch
 
 from workshop_utils.chat import models
 from workshop_utils.chat.template import conversation
-from workshop_utils.export import Origin, bundle, export, gguf, hashes, modelfile
+from workshop_utils.export import Origin, bundle, export, gguf, hashes, modelfile, origin_of
 from workshop_utils.machine.profiles import choose
 
 ORIGIN = Origin(
@@ -39,6 +40,16 @@ def test_a_folder_has_its_files_their_hashes_and_a_card_that_says_all(to, pocket
     if to in ("gguf", "ollama"):
         assert "pocket-instruct-q8_0.gguf" in hashes(folder)
     assert not re.search(r"\{\w*\}", card)
+
+
+@pytest.mark.parametrize(
+    "card", [b"| a |\n|---|\n| b |\n", "# Ein Modell f\u00fcr Verse".encode("latin-1"), b"| a", b"| a | b |\n", b""]
+)
+def test_a_card_of_another_form_tells_nothing_and_stops_nothing(card, tmp_path):
+    (tmp_path / "README.md").write_bytes(card)
+    origin = origin_of(SimpleNamespace(name="verses", source=str(tmp_path)))
+    assert origin.figures.startswith("not ")
+    assert (origin.data.startswith("not "), origin.licence) == (True, "other")
 
 
 def test_vllm_llama_server_and_ollama_are_started_by_commands_that_name_what_is_there(pocket, tmp_path):

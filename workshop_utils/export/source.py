@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -205,7 +206,7 @@ def origin_of(model: LanguageModel) -> Origin:
         raise ValueError(
             f"{notes} in {short_path(folder)} is damaged ({one_line(error)}): delete it, and the card says less"
         ) from error
-    if (folder / "README.md").is_file():
+    with suppress(OSError, UnicodeDecodeError):  # there is no card, or none that can be read
         return _of_card((folder / "README.md").read_text(encoding="utf-8"), model.name)
     unknown = "not known here: see its page on the hub"
     return Origin(base=model.source, data=unknown, figures=unknown, limits=unknown, licence="other")
@@ -217,7 +218,7 @@ def _of_card(card: str, name: str) -> Origin:
         line[4:].partition("**")[0]: line.partition("**: ")[2] for line in card.splitlines() if line.startswith("- **")
     }
     licence = next((line[9:] for line in card.splitlines() if line.startswith("license: ")), "other")
-    table = [line.split("|")[1:4] for line in card.splitlines() if line.startswith("| ")][1:]
+    table = [line.split("|")[1:4] for line in card.splitlines() if line.startswith("| ") and line.count("|") > 3][1:]
     scores = [f"{what.strip()} {value.strip()} ({interval.strip()})" for what, value, interval in table]
     said = card.partition("## Limits")[2].split("##")[0]
     return Origin(
