@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from html.parser import HTMLParser
@@ -31,10 +32,19 @@ from fault_parts import Table, apart
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
-PLANTED = "Pl4ntedS3cretValue0123456789"
-VARIABLES = {"HF_TOKEN": f"hf_{PLANTED}", "OPENAI_API_KEY": f"sk-{PLANTED}", "AWS_SECRET_ACCESS_KEY": PLANTED}
-VARIABLES |= {"MY_PASSWORD": f"x{PLANTED}", "WORKSHOP_JUDGE_KEY": f"k{PLANTED}"}
-ADDRESS = f"http://ada:{PLANTED}@127.0.0.1:9"  # nobody listens there
+# Secrets that look like nothing, each in one place alone: hiding one of them hides no other.
+VARIABLES = {
+    "HF_TOKEN": "hf_Aq1wSe2rTy3uIo4pLk5jHg6fDs7aZx8cVb9n",
+    "OPENAI_API_KEY": "sk-Mn8bVc7xZa6sDf5gHj4kLp3oIu2yTr1eWq",
+}
+VARIABLES |= {"AWS_SECRET_ACCESS_KEY": "Rf5tGb6yHn7uJm8iK", "MY_PASSWORD": "Ol9pZa1qXs2wDc3eV"}
+VARIABLES |= {"WORKSHOP_JUDGE_KEY": "Bg4tNh5yMj6uKi7oL"}
+IN_ADDRESS, IN_QUERY, IN_HEADER = "Zx3cVb4nMa5sDf6gH", "Qw7eRt8yUi9oPa0sD", "Jk1hGf2dSa3pOi4uY"
+PLANTED = (*VARIABLES.values(), IN_ADDRESS, IN_QUERY, IN_HEADER)
+ADDRESS = f"http://ada:{IN_ADDRESS}@127.0.0.1:9"  # nobody listens there
+KEYS = re.compile(
+    rb"\b(hf_[A-Za-z0-9]{30,}|sk-[\w-]*[A-Za-z0-9]{16,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{30,}|-----BEGIN [A-Z ]*PRIV)"
+)
 EVIL = "<script>alert('ran')</script><img src=x onerror=alert('ran')>"
 
 
@@ -71,15 +81,18 @@ def pickles(table: Table, folder: Path) -> None:
     import torch
     from corpus import byte_encoding, quick, small_gpt, token_file
     from faults import runs
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from workshop_utils.chat.models import POCKET
     from workshop_utils.command.run_file import RunFile
+    from workshop_utils.export.gguf import write_gguf
     from workshop_utils.export.source import load_any
-    from workshop_utils.machine.files import seal
+    from workshop_utils.machine.files import checksums, seal
     from workshop_utils.machine.profiles import choose
     from workshop_utils.text.token_file import TokenFile
     from workshop_utils.text.tokenizer import load_tokenizer
     from workshop_utils.training.checkpoints import load_model
-    from workshop_utils.training.run_folder import step_folders
+    from workshop_utils.training.run_folder import state_digest, step_folders
     from workshop_utils.training.train import train
     from workshop_utils.tuning import lora
 
@@ -106,6 +119,12 @@ def pickles(table: Table, folder: Path) -> None:
     def answer(made: Path) -> object:
         return load_any(str(made), profile).reply("Hello", 1)
 
+    def gguf_with(template: str, out: Path) -> None:
+        place = POCKET["pocket-instruct"]  # whose tokenizer llama.cpp knows
+        tokenizer = AutoTokenizer.from_pretrained(place)
+        tokenizer.chat_template = template
+        write_gguf(AutoModelForCausalLM.from_pretrained(place).eval(), tokenizer, out)
+
     torch.save(Evil(mark), folder / "evil.pt")
     for kind, content in (("pickle", evil), ("torch", (folder / "evil.pt").read_bytes())):
         made = copy(base, f"model-{kind}", "*.safetensors", pytorch_model__bin=content)
@@ -130,6 +149,10 @@ def pickles(table: Table, folder: Path) -> None:
         made = shutil.copytree(folder / "run", folder / f"run-{kind}")
         for place in step_folders(made):
             (place / "model.safetensors").write_bytes(content)
+            state = json.loads((place / "state.json").read_text())
+            state["sha256"] |= checksums(place, ["model.safetensors"])  # nothing stops it before it is loaded
+            state["sha256"]["state"] = state_digest(state)
+            (place / "state.json").write_text(json.dumps(state))
         tries[f"checkpoint, {kind}"] = partial(load_model, made)
         for name, load in (("token file", TokenFile), ("tokenizer", load_tokenizer)):
             (folder / f"{name}-{kind}").write_bytes(content)
@@ -167,8 +190,17 @@ def pickles(table: Table, folder: Path) -> None:
             "{% for x in range(10 ** 12) %}x{% endfor %}",
         )
     ):
-        made = copy(base, f"template-{number}", chat_template__jinja=attack.replace("MARK", str(mark)).encode())
+        planted = attack.replace("MARK", str(mark))
+        made = copy(base, f"template-{number}", chat_template__jinja=planted.encode())
         ignored[f"chat template {number}"] = partial(answer, made)
+        made = copy(base, f"inside-{number}", "chat_template.jinja")
+        settings = json.loads((made / "tokenizer_config.json").read_text()) | {"chat_template": planted}
+        (made / "tokenizer_config.json").write_text(json.dumps(settings))
+        ignored[f"chat template {number} in tokenizer_config.json"] = partial(answer, made)
+        made = copy(folder / "tuned", f"beside-{number}", chat_template__jinja=planted.encode())
+        ignored[f"chat template {number} beside an adapter"] = partial(answer, made)
+        ignored[f"chat template {number} in a GGUF"] = partial(answer, folder / f"template-{number}.gguf")
+        apart(partial(gguf_with, planted, folder / f"template-{number}.gguf"))
     refused(
         table, "code in auto_map of a known model, and in a chat template: run, or no sentence", ignored, mark, True
     )
@@ -219,12 +251,13 @@ def calls(table: Table, folder: Path) -> None:
 def secrets(table: Table, folder: Path) -> None:
     """Planted tokens, keys and addresses with passwords, and all that is printed or written when something fails."""
     import nbformat
+    from nbformat import v4
 
     from workshop_utils.command import cli, run_lessons
 
     texts = folder / "stories.txt"
     texts.write_text("The fox and the owl went home. " * 400)
-    url = f"{ADDRESS}/x.jsonl?token={PLANTED}"
+    url = f"{ADDRESS}/x.jsonl?token={IN_QUERY}"
     described = {"data": {"stream": {"source": url}, "tokenizer": str(folder / "tokenizer.json")}, "out": "run"}
     (folder / "run.json").write_text(json.dumps(described))
     cells = [
@@ -258,15 +291,19 @@ def secrets(table: Table, folder: Path) -> None:
 
         return run
 
-    def stream() -> None:
-        from corpus import byte_encoding
+    def stream(source: str) -> Callable[[], object]:
+        def run() -> None:
+            from corpus import byte_encoding
 
-        from workshop_utils.stream import StreamingTokenDataset, files
+            from workshop_utils.stream import StreamingTokenDataset, files
 
-        files.FIRST_WAIT = files.LONGEST_WAIT = 0.0
-        options = {"client_kwargs": {"headers": {"Authorization": f"Bearer {PLANTED}"}}}
-        for _ in StreamingTokenDataset(url, byte_encoding(), 16, storage_options=options):
-            pass
+            files.FIRST_WAIT = files.LONGEST_WAIT = 0.0
+            http = {"client_kwargs": {"headers": {"Authorization": f"Bearer {IN_HEADER}"}}}
+            options = http if source.startswith("http") else {}
+            for _ in StreamingTokenDataset(source, byte_encoding(), 16, storage_options=options):
+                pass
+
+        return run
 
     def room() -> None:
         hub(HF_ENDPOINT=ADDRESS)
@@ -276,58 +313,87 @@ def secrets(table: Table, folder: Path) -> None:
         hub(HF_ENDPOINT=ADDRESS)
         command("prefetch", "--to", str(folder / "kit"))()
 
-    def judged() -> None:
-        from workshop_utils.evaluate.endpoint import EndpointJudge
-        from workshop_utils.machine.profiles import choose
+    def judged(address: str) -> Callable[[], object]:
+        def run() -> None:
+            from workshop_utils.evaluate import endpoint
+            from workshop_utils.machine.profiles import choose
 
-        EndpointJudge(f"{ADDRESS}/v1", "m", choose("pocket")).judge("Which?", "a", "b")
+            endpoint.RETRIES = 0
+            endpoint.EndpointJudge(address, "m", choose("pocket")).judge("Which?", "a", "b")
+
+        return run
 
     works: dict[str, Callable[[], object]] = {
         "workshop doctor": command("doctor"),
         "workshop doctor, the hub behind an address with a password": room,
         "a model that cannot be loaded": load("some/model"),
-        "a stream that cannot be read": stream,
+        "a stream that cannot be read": stream(url),
+        "a stream whose address has a token": stream(f"http://127.0.0.1:9/x.jsonl?token={IN_QUERY}"),
+        "a stream of a format that is not read": stream(f"{ADDRESS}/x.txt"),
+        "a stream in a place that nothing knows": stream(f"s3x://ada:{IN_ADDRESS}@h/x.jsonl"),
         "a kit that cannot be fetched": prefetch,
         "workshop train on a stream that cannot be read": command("train", "--config", "run.json"),
         "workshop train, whole": command("train", "--text", str(texts), "--out", "trained", "--steps", "2"),
         "workshop export": command("export", "pocket-instruct", "--out", "exported"),
         "workshop chat": command("chat", "Hello", "--tokens", "3"),
         "a lesson that fails, its report": lambda: run_lessons.run([folder / "lesson.ipynb"], folder / "report"),
-        "a judge that cannot be asked": judged,
+        "a judge that cannot be asked": judged("http://127.0.0.1:9/v1"),
+        "a judge whose address has a password": judged(f"{ADDRESS}/v1"),
     }
-    wrong = []
+    wrong, home = [], Path(os.environ["WORKSHOP_HOME"])
+
+    def files() -> dict[Path, int]:
+        found = (path for place in (folder, home) for path in place.rglob("*"))
+        return {path: path.stat().st_mtime_ns for path in found if path.is_file()}
+
     for name, work in (works := table.some(works)).items():
         said = folder / "said.txt"
         said.unlink(missing_ok=True)
-        before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+        before = files()
 
         def planted(work: Callable[[], object] = work) -> str:
             os.environ |= VARIABLES
             try:
                 return str(work())
-            except Exception as error:  # what a cell would show: the kind, and the last line
-                return f"{type(error).__name__}: {error}"
+            except Exception:  # what a cell would show
+                return traceback.format_exc()
 
         end = apart(planted, said=said)
         shown = {"printed": said.read_text(errors="replace"), "raised": str(end.said)}
-        for path in folder.rglob("*"):
-            if path.is_file() and path != said and before.get(path) != path.stat().st_mtime_ns:
-                shown[str(path.relative_to(folder))] = path.read_bytes().decode("latin-1")
+        for path, time_ns in files().items():
+            if path != said and before.get(path) != time_ns:
+                shown[path.name] = path.read_bytes().decode("latin-1")
         wrong += [
-            f"{name}: {where}: ...{text[max(0, text.find(PLANTED) - 200) : text.find(PLANTED) + 40]}"
+            f"{name}: {where}: ...{text[max(0, text.find(secret) - 400) : text.find(secret) + 40]}"
             for where, text in shown.items()
-            if PLANTED in text
+            for secret in PLANTED
+            if secret in text
         ]
     table.add(
         "what runs or fails with planted tokens, keys and addresses: readable in outputs or files", len(works), wrong
     )
-    keys = re.compile(
-        rb"\b(hf_[A-Za-z]{30,}|sk-[A-Za-z0-9_-]{30,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{30,}|-----BEGIN [A-Z ]*PRIV)"
-    )
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
     tracked = [ROOT / os.fsdecode(name) for name in listed if name]
-    found = [str(path.relative_to(ROOT)) for path in tracked if path.is_file() and keys.search(path.read_bytes())]
+    own = Path(__file__).resolve()  # where the planted ones stand
+    found = [str(path) for path in tracked if path.is_file() and path != own and KEYS.search(path.read_bytes())]
+    found += ["a planted token is not found"] * (len(KEYS.findall(own.read_bytes())) < 2)
     table.add("files of the repository: a token or a private key in it", len(tracked), found)
+
+    import notebooks as tool  # `make lint` and `make notebooks` refuse what it finds
+
+    shown = {"token": VARIABLES["HF_TOKEN"], "key": VARIABLES["OPENAI_API_KEY"], "address": f"cannot read {ADDRESS}/x"}
+    places: dict[str, Callable[[str], Any]] = {
+        "printed": lambda text: v4.new_output("stream", text=text),
+        "in an error": lambda text: v4.new_output("error", ename="E", evalue=text, traceback=["", text]),
+        "in HTML": lambda text: v4.new_output("display_data", {"text/html": f"<b>{text}</b>"}),
+    }
+    kept = [
+        f"a {what} {where} is kept"
+        for what, text in shown.items()
+        for where, output in places.items()
+        if not [*tool.secrets(v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output(text)])]))]
+    ]
+    table.add("planted secrets in a notebook's outputs: committed", len(shown) * len(places), kept)
 
 
 # --- pages, names and paths
@@ -529,7 +595,16 @@ def queries(table: Table, folder: Path) -> None:
                 wrong.append(f"{name}: {found}")
             if sandbox.run(test_sandbox.SCHEMA, test_sandbox.COUNT).rows != ((24,),):
                 wrong.append(f"{name}: the next query does not run")
-    table.add("hostile queries: something changed, read or written, or no end", len(attacks), wrong)
+        table.add("hostile queries: something changed, read or written, or no end", len(attacks), wrong)
+        wrong, schemas = [], test_sandbox.HOSTILE_SCHEMAS
+        for i, schema in enumerate(schemas):
+            place = folder / f"schema-{i}"
+            place.mkdir()
+            began = time.perf_counter()
+            found = sandbox.run(schema.replace("NEW", str(place / "new.db")), "select 1")
+            if not found.error or os.listdir(place) or time.perf_counter() - began > 5:
+                wrong.append(f"{schema}: {found}")
+    table.add("hostile schemas: something written, no error, or no end", len(schemas), wrong)
 
 
 PARTS = {"pickles": pickles, "calls": calls, "secrets": secrets, "pages": pages, "paths": paths, "queries": queries}

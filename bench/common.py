@@ -141,7 +141,7 @@ def rounds_row(what: str, ours: Sequence[float], peer: Sequence[float], better: 
     """The line of two sides that took turns: medians, their ratio, and the range of the rounds' own ratios."""
     line = row(what, statistics.median(ours), statistics.median(peer), better, goal)
     ratios = [a / b if better == "higher" else b / a for a, b in zip(ours, peer, strict=True)]
-    return line | {"spread": [min(ratios), max(ratios)], "rounds": len(ratios)}
+    return line | {"rounds": len(ratios)} | ({"spread": [min(ratios), max(ratios)]} if len(ratios) > 1 else {})
 
 
 def share(name: str, found: Iterable[bool], goal: str = "") -> Row:

@@ -154,7 +154,7 @@ def torn(rng: random.Random, good: bytes) -> bytes:
 JUNK = (b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"{", b"[" * 5000, b"9" * 5000, b"NaN", b'"', b"\\ud800", b"\r", b"-1e999")
 JUNK += (b"<|endoftext|>", "é🙂".encode(), b"../../x", b"<script>", b"' OR 1=1 --", b"%s{}", b"\x1b[2J")
 VALUES: tuple[Any, ...] = (None, True, -1, 0, 1e308, 10**30, "", "x" * 3000, "../../etc/passwd", "\ud800", [], {})
-VALUES += ([[]], {"a": {"b": []}}, float("nan"), "0", [None], ["a", 1])
+VALUES += ([[]], {"a": {"b": []}}, float("nan"), float("inf"), "0", [None], ["a", 1], (DEEP := "@deep@"))
 
 
 def malformed(rng: random.Random, good: bytes) -> bytes:
@@ -163,9 +163,8 @@ def malformed(rng: random.Random, good: bytes) -> bytes:
     a, b = sorted(rng.randrange(len(good) + 1) for _ in range(2))
     if how <= 2:
         try:
-            return json.dumps(other_values(rng, json.loads(good)), ensure_ascii=rng.random() < 0.9).encode(
-                "utf-8", "surrogatepass"
-            )
+            made = json.dumps(other_values(rng, json.loads(good)), ensure_ascii=rng.random() < 0.9)
+            return made.replace(f'"{DEEP}"', "[" * 5000 + "]" * 5000).encode("utf-8", "surrogatepass")
         except (ValueError, UnicodeError):
             how += 3
     if how == 3:
@@ -309,6 +308,7 @@ def main(description: str | None, name: str, fill: Callable[[Table, Path, int, a
         return
     import torch
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and unmount
     torch.set_num_threads(1)
     table = Table()
     (args.inside / "home").mkdir()

@@ -8,6 +8,8 @@ tries, --share .1 a tenth of them, --only GGUF the rows of one part.
 from __future__ import annotations
 
 import argparse
+import bz2
+import gzip
 import hashlib
 import io
 import json
@@ -16,8 +18,10 @@ import random
 import re
 import shutil
 import sys
+import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -28,7 +32,7 @@ from typing import Any, NamedTuple
 
 import fault_parts
 from common import ROOT
-from fault_parts import End, Table, apart, each, flipped, malformed, small_disk, torn, used
+from fault_parts import End, Table, apart, each, flipped, malformed, other_values, small_disk, torn, used
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
@@ -131,6 +135,7 @@ def undisturbed(run: Run, out: Path) -> tuple[str, float]:
     began = time.monotonic()
     end = apart(partial(run.go, out))
     assert end.how == "done", f"the undisturbed {run.name} fails: {end.said}"
+    assert end.said, f"the undisturbed {run.name} leaves nothing"
     return end.said, time.monotonic() - began
 
 
@@ -145,15 +150,16 @@ def same(end: End, expected: str) -> str:
 def kills(table: Table, folder: Path, percent: int) -> None:
     for run in runs(folder / "data")[: 2 if percent == 1 else 3]:
         expected, seconds = undisturbed(run, folder / run.name)
-        rng, n, wrong, hit = random.Random(0), max(1, percent // 2), [], 0
-        for i in range(n):
-            out = folder / f"{run.name}-{i}"
+        rng, n, wrong, tries, hit = random.Random(0), max(1, percent // 2), [], 0, 0
+        while hit < n and tries < 4 * n:  # some moments come after the end
+            out, tries = folder / f"{run.name}-{tries}", tries + 1
             hit += apart(partial(run.go, out), kill_after=rng.uniform(0.05, 1) * seconds).how == "killed"
             if (end := apart(partial(run.best, out))).how != "done":
                 wrong.append(f"the best of a killed run: {end.how}: {end.said}")
             wrong += filter(None, [same(apart(partial(run.go, out)), expected)])
             shutil.rmtree(out, ignore_errors=True)
-        table.add(f"SIGKILL at a random moment of {run.name} ({hit} hit it), resumed: other bits, or no best", n, wrong)
+        wrong += [f"only {hit} of {tries} hit it"] * (hit < n)
+        table.add(f"SIGKILL at a random moment of {run.name}, resumed: other bits, or no best", hit, wrong)
 
 
 def writers(folder: Path) -> dict[str, tuple[Callable[[Path, int], object], Callable[[Path], object]]]:
@@ -166,7 +172,7 @@ def writers(folder: Path) -> dict[str, tuple[Callable[[Path, int], object], Call
     from workshop_utils.export import bundle
     from workshop_utils.machine.files import sha256
     from workshop_utils.text.token_file import TokenFile, write_token_file
-    from workshop_utils.text.tokenizer import load_tokenizer, save_tokenizer
+    from workshop_utils.text.tokenizer import load_tokenizer, pocket_tokenizer, save_tokenizer
 
     base, origin = folder / "some" / "model", bundle.Origin("nothing", "nothing", "none", "all")
 
@@ -186,7 +192,7 @@ def writers(folder: Path) -> dict[str, tuple[Callable[[Path, int], object], Call
             lambda out, time: write_token_file(LINES * (200 + time), out, byte_encoding(), workers=1),
             lambda out: TokenFile(out, byte_encoding()).document(0),
         ),
-        "a tokenizer": (lambda out, time: save_tokenizer(byte_encoding(f"n{time}"), out), load_tokenizer),
+        "a tokenizer": (lambda out, time: save_tokenizer(pocket_tokenizer(), out), load_tokenizer),
         "an export": (lambda out, time: export(out, "hf", time), whole),
         "a GGUF": (lambda out, time: export(out, "gguf", time), whole),
     }
@@ -198,7 +204,7 @@ def full_disks(table: Table, folder: Path, percent: int) -> None:
         return
     for run in runs(folder / "data"):
         expected, _ = undisturbed(run, folder / run.name)
-        n, wrong = max(1, percent // 5), []
+        n, wrong, full = max(1, percent // 5), [], 0
         most = 1.4 * used(folder / run.name)  # more lies there while old checkpoints are being deleted
         for i in range(n):
             disk = folder / f"disk-{run.name}-{i}"
@@ -206,15 +212,16 @@ def full_disks(table: Table, folder: Path, percent: int) -> None:
                 out = disk / "run"
                 if not (end := apart(partial(run.go, out))).well:
                     wrong.append(f"no sentence: {end.how}: {end.said}")
+                full += end.how == "sentence"
                 if (end := apart(partial(run.best, out))).how != "done":
                     wrong.append(f"the best on a full disk: {end.how}: {end.said}")
                 mount_again(f"size={BIG}")
                 wrong += filter(None, [same(apart(partial(run.go, out)), expected)])
-        table.add(
-            f"disk full in the middle of {run.name}, then resumed with space: other bits, or no sentence", n, wrong
-        )
+        wrong += ["no disk was full"] * (not full)
+        what = f"disk full in the middle of {run.name} ({full} were), then resumed with space"
+        table.add(f"{what}: other bits, or no sentence", n, wrong)
     for what, (write, read) in writers(folder / "data").items():
-        n, wrong = max(1, percent // 5), []
+        n, wrong, full = max(1, percent // 5), [], 0
         apart(partial(write, folder / "once", 1))
         size = used(folder / "once") or (folder / "once").stat().st_size
         shutil.rmtree(folder / "once") if (folder / "once").is_dir() else (folder / "once").unlink()
@@ -226,11 +233,14 @@ def full_disks(table: Table, folder: Path, percent: int) -> None:
                 mount_again(f"size={used(disk) + int(size * 1.1 * i / n)}")
                 if not (end := apart(partial(write, disk / "it", 1))).well:
                     wrong.append(f"no sentence: {end.how}: {end.said}")
+                full += end.how == "sentence"
                 if (end := apart(partial(read, disk / "it"))).how != "done":
                     wrong.append(f"the earlier one is lost: {end.said}")
                 if left := {path.name for path in disk.iterdir()} - set(before):
                     wrong.append(f"left behind: {left}")
-        table.add(f"disk full while {what} is replaced: no sentence, the earlier one lost, or something left", n, wrong)
+        wrong += ["no disk was full"] * (not full)
+        what = f"disk full while {what} is replaced ({full} were)"
+        table.add(f"{what}: no sentence, the earlier one lost, or something left", n, wrong)
 
 
 def read_only(table: Table, folder: Path, percent: int) -> None:
@@ -274,7 +284,6 @@ def damages(table: Table, folder: Path, percent: int) -> None:
     """Torn and flipped files: noticed, or the one before taken, and never something else."""
     from corpus import byte_encoding, token_file
 
-    from workshop_utils.machine.files import last_sealed
     from workshop_utils.machine.profiles import choose
     from workshop_utils.text.token_file import TokenFile
     from workshop_utils.training.checkpoints import load_model
@@ -312,8 +321,8 @@ def damages(table: Table, folder: Path, percent: int) -> None:
         return digest(*load_any(str(place), profile).model.parameters())
 
     def checkpoint(place: Path) -> str:
-        found = last_sealed(place, "checkpoint-*")
-        return found.name if found else "none"
+        with tempfile.TemporaryDirectory() as made:  # what is resumed writes there
+            return tuning.go(shutil.copytree(place, Path(made) / "run"))
 
     steps = step_folders(places["run"])
     earlier = digest(*load_model(places["run"], step=int(steps[-2].name[5:])).parameters())
@@ -327,7 +336,8 @@ def damages(table: Table, folder: Path, percent: int) -> None:
         ("exported model", places["export"], listed, exported, set()),
     ]
     inside = sorted((places["tuned"] / "checkpoint-6").iterdir())
-    kinds.append(("tuning checkpoint", places["tuned"], inside, checkpoint, {"checkpoint-5"}))
+    tuned = apart(partial(checkpoint, places["tuned"])).said
+    kinds.append(("tuning checkpoint, resumed", places["tuned"], inside, checkpoint, {tuned}))
     for what, place, files, load, allowed in kinds:
         good = {path: path.read_bytes() for path in files}
         right = apart(partial(load, place))
@@ -550,26 +560,38 @@ def unlike(place: Path, files: dict[str, bytes], load: Callable[[Path], object],
         (place / file).write_bytes(files[file])
 
 
+def plain(path: Path, good: Any) -> Any:
+    """What a program got out of some JSON; other values where that is none, since then it would have stopped before."""
+    content = path.read_bytes()
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return other_values(random.Random(content), good)
+
+
 def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[Path], object]]]:
     """For each kind: its files as they should be, and what reads them in a folder."""
+    import nbformat
     import pyarrow as pa
     from corpus import LINES, byte_encoding, token_file
+    from nbformat import v4
     from pyarrow import parquet
     from transformers import AutoTokenizer
 
     from workshop_utils.chat import template
-    from workshop_utils.command import ask_database, kit, own_text, progress
+    from workshop_utils.command import ask_database, kernel, kit, own_text, progress
     from workshop_utils.command.run_file import RunFile
+    from workshop_utils.evaluate import endpoint
     from workshop_utils.export.llama_cpp import LlamaCpp
     from workshop_utils.export.source import load_any, origin_of
-    from workshop_utils.lessons import recorded
+    from workshop_utils.lessons import recorded, stoic_set
     from workshop_utils.lessons.notes import Notes
     from workshop_utils.machine.profiles import choose
     from workshop_utils.machine.progress import tried
     from workshop_utils.sql import Sandbox, examples, form
     from workshop_utils.stream.dataset import StreamingTokenDataset
     from workshop_utils.text import corpus
-    from workshop_utils.text.token_file import TokenFile
+    from workshop_utils.text.token_file import HEADER_BYTES, MAGIC, TokenFile
     from workshop_utils.text.tokenizer import load_tokenizer, save_tokenizer
 
     profile, encoding = choose("pocket"), byte_encoding()
@@ -608,6 +630,16 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
         for how in ("rows", "windows"):
             file.batch(how, 4, 16, torch.Generator().manual_seed(0))
 
+    def sealed_tokens(place: Path) -> None:
+        """The header's own values, with the right checksum, so that nothing stops them before they are looked at."""
+        header = (place / "header.json").read_bytes()[:HEADER_BYTES].ljust(HEADER_BYTES - 12)
+        whole = MAGIC + zlib.crc32(header).to_bytes(4, "little") + header
+        (place / "it.tokens").write_bytes(whole + (folder / "it.tokens").read_bytes()[HEADER_BYTES:])
+        try:
+            tokens(place)
+        finally:
+            (place / "it.tokens").unlink()
+
     def configured(place: Path) -> None:
         own_text.Settings.new(RunFile.find(None, None, place / "run.json"))
 
@@ -631,16 +663,9 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
                 raise
 
     def chat(place: Path) -> None:
-        messages = json.loads((place / "it.json").read_bytes())
+        messages = plain(place / "it.json", talk)
         template.prompt_ids(tokenizer, messages[:-1] if isinstance(messages, list) else messages)
         template.encode(tokenizer, messages, 200)
-
-    def chat_rows(place: Path) -> None:
-        try:
-            json.loads((place / "it.json").read_bytes())
-        except (ValueError, RecursionError):
-            return  # that is a program's error, and not ours
-        chat(place)
 
     def gguf_file(place: Path) -> None:
         LlamaCpp(place / "it.gguf").reply("Hello", 2)
@@ -655,6 +680,38 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
     def notes(place: Path) -> None:
         Notes((place / "it.txt").read_text(errors="replace").split("\n")).find("What colour is a banana?")
 
+    def place_in_stream() -> Any:
+        dataset = StreamingTokenDataset([folder / "data" / "part-0.jsonl"], encoding, 16, shuffle_buffer=4)
+        list(islice(dataset, 5))
+        return dataset.state_dict()
+
+    def went_on(place: Path) -> None:
+        dataset = StreamingTokenDataset([folder / "data" / "part-0.jsonl"], encoding, 16, shuffle_buffer=4)
+        dataset.load_state_dict(plain(place / "state.json", place_in_stream()))
+        list(islice(dataset, 5))
+
+    def judged(place: Path) -> None:
+        """A server that answers so, and now and then with half of it."""
+        content = (place / "answer.json").read_bytes()
+
+        class Says(BaseHTTPRequestHandler):
+            def log_message(self, *args: object) -> None: ...
+
+            def do_POST(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content) + len(content) % 3 // 2))
+                self.end_headers()
+                self.wfile.write(content)
+
+        endpoint.RETRIES = 0
+        with ThreadingHTTPServer(("127.0.0.1", 0), Says) as server:
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            try:
+                endpoint.EndpointJudge(f"http://127.0.0.1:{server.server_port}/v1", "m", profile).judge("Q", "a", "b")
+            finally:
+                server.shutdown()
+
     sandbox = Sandbox(seconds=0.5)
     talk = template.conversation("Hello", "Hello.", "What colour is a kite?", "It is red.", system="Be brief.")
     lines = "\n".join(LINES).encode()
@@ -662,6 +719,16 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
     config = {"gpt": {"n_layer": 2}, "training": {"steps": 5, "rows": "rows"}, "out": "run", "data": {"text": "b.txt"}}
     schema = "CREATE TABLE toys (id INTEGER PRIMARY KEY, name TEXT, price DECIMAL(5, 2));\n"
     schema += "INSERT INTO toys VALUES (1, 'a', 2);"
+    pairs = b"\n".join(stoic_set.FILE.read_bytes().splitlines()[:4])
+    answer: dict[str, Any] = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
+    said = {"role": "assistant", "content": "Better: A"}
+    answer["choices"] = [{"index": 0, "message": said, "finish_reason": "stop"}]
+    cells = [
+        v4.new_markdown_cell("# A lesson"),
+        v4.new_code_cell("print(1)", outputs=[v4.new_output("stream", text="1")]),
+    ]
+    notebook = nbformat.writes(v4.new_notebook(cells=cells)).encode()
+    card = b"---\nlicense: mit\n---\n- **Data**: stories\n\n| what | value | interval |\n|---|---|---|\n| a | 1 | 0 |\n"
     query = "SELECT name FROM toys WHERE price > 1 AND name LIKE 'a%' ORDER BY price\n--\nSELECT COUNT(*) FROM toys"
     save_tokenizer(encoding, folder / "tokenizer.json")
     shutil.copyfile(folder / "tokenizer.json", folder / "run" / "tokenizer.json")
@@ -686,12 +753,18 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
     return {
         "text file": ({"it.txt": lines}, text),
         "JSON lines": ({"it.jsonl": rows}, stream),
+        "compressed rows": ({"it.jsonl.gz": gzip.compress(rows), "it.jsonl.bz2": bz2.compress(rows)}, stream),
+        "place in a stream": ({"state.json": json.dumps(place_in_stream()).encode()}, went_on),
         "Parquet rows": ({"it.parquet": as_parquet(text=LINES)}, stream),
         "copy of a data set": ({"roneneldan/TinyStories/train.parquet": as_parquet(text=LINES)}, hub_rows),
         "SQL examples": ({f"{examples.HUB_SET}/train.parquet": sql_rows}, hub_sql),
         "SQL schema and query": ({"schema.sql": schema.encode(), "query.sql": query.encode()}, sql),
         "schema of workshop sql": ({"schema.sql": schema.encode()}, asked),
         "token file": ({"it.tokens": (folder / "it.tokens").read_bytes()}, tokens),
+        "header of a token file": (
+            {"header.json": (folder / "it.tokens").read_bytes()[12:HEADER_BYTES]},
+            sealed_tokens,
+        ),
         "tokenizer": (
             {"it.json": (folder / "tokenizer.json").read_bytes()},
             lambda place: load_tokenizer(place / "it.json").encode("A kite"),
@@ -699,13 +772,16 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
         "run description": ({"run.json": json.dumps(config).encode()}, configured),
         "run of workshop train": (files_of(folder / "run", run_files), model),
         "adapter": (files_of(folder / "tuned", adapter), model),
-        "model of transformers": (tiny, model),
+        "model of transformers": (tiny | {"README.md": card}, model),
         "GGUF": ({"it.gguf": gguf_good}, gguf_file),
-        "chat messages": ({"it.json": json.dumps(talk).encode()}, chat_rows),
+        "chat messages": ({"it.json": json.dumps(talk).encode()}, chat),
         "kit": ({"kit.json": json.dumps({"files": [manifest]}).encode(), "a/b/x.txt": lines}, kit_of),
         "progress of a room": ({"progress.jsonl": tries, "progress-a.json": room, "progress-b.json": room}, shared),
         "recorded replies": ({recorded.SHIPPED.name: json.dumps(recorded_rows).encode()}, recorded.show),
         "notes": ({"it.txt": lines}, notes),
+        "pairs for tuning": ({"it.jsonl": pairs}, lambda place: stoic_set.load(place / "it.jsonl")),
+        "notebook to run": ({"it.ipynb": notebook}, lambda place: kernel._read(place / "it.ipynb")),
+        "answer of a judge": ({"answer.json": json.dumps(answer).encode()}, judged),
     }
 
 

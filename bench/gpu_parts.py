@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,6 +36,7 @@ from workshop_utils.kernels.loss import loss_in_pieces
 from workshop_utils.machine import hardware, profiles
 from workshop_utils.machine.files import write_text_atomically
 from workshop_utils.machine.hardware import peak_flops, peak_memory_bytes
+from workshop_utils.machine.sentences import one_line
 from workshop_utils.training.batches import Feed
 from workshop_utils.training.train import train
 
@@ -375,15 +377,16 @@ def throughput(job: Job) -> None:
     shape = SMALL if job.tiny else {name: profiles.MODELS["big"][name] for name in SMALL}
     shape = {**shape, "bias": True}
     steps, rounds = (2, 1) if job.tiny else (20, 3)
+    dtype = profiles.choose_dtype(device)[0] if device == "cuda" else "bfloat16"
     peer = choose_peer(Path(job.nanogpt)) if job.nanogpt else None
     config = same_shape(vocab, block, attention="sdpa", **shape)
     rows = SameBatch(vocab).batch("windows", batch, block)
-    title = f"{'tiny' if job.tiny else 'GPT-2 124M'}, {batch} x {block:,}, bf16"
+    title = f"{'tiny' if job.tiny else 'GPT-2 124M'}, {batch} x {block:,}, {dtype}"
     for kind in ("eager", "compiled"):
-        sides = {"ours": Trainee(GPT(config), rows, "bfloat16", device, kind == "compiled")}
+        sides = {"ours": Trainee(GPT(config), rows, dtype, device, kind == "compiled")}
         if peer is not None:
             theirs = peer.model(vocab, block, **shape)
-            sides[peer.name] = Trainee(theirs, rows, "bfloat16", device, kind == "compiled")
+            sides[peer.name] = Trainee(theirs, rows, dtype, device, kind == "compiled")
         for side in sides.values():
             side.warm_up()
         found = speeds(list(sides.values()), steps, rounds)
@@ -393,14 +396,14 @@ def throughput(job: Job) -> None:
         ends = [side.losses[-1] for side in sides.values()]
         job.found(
             compared(f"{what}: tokens/s", found),
-            *mfu(what, found, config, device, "bfloat16"),
+            *mfu(what, found, config, device, dtype),
             row(f"{what}: peak GB", *peaks, better="lower"),
             row(f"{what}: loss after {len(sides['ours'].losses)} updates on the same rows", *ends, better="lower"),
         )
         plain = sides["ours"]
         del sides, side
         if kind == "eager":
-            settings = {"batch_size": max(1, batch // 2), "grad_accum_steps": 4, "dtype": "bfloat16"}
+            settings = {"batch_size": max(1, batch // 2), "grad_accum_steps": 4, "dtype": dtype}
             found = against_train(plain, config, settings, steps // 2, rounds, device)
             job.found(compared(f"training, {title}: train() (peer: our plain loop, eager), tokens/s", found))
         del plain
@@ -411,6 +414,7 @@ def throughput(job: Job) -> None:
 def t4_step(job: Job, steps: int, rounds: int) -> None:
     """The t4 profile's training step, in float16 as there: in a plain loop, compiled, and by train()."""
     device = job.device
+    torch._dynamo.reset()  # or the lengths of another shape would make this one's compiled kernels general
     dtype = "float16" if device == "cuda" else "float32"
     small = GPTConfig(vocab_size=128, block_size=16, attention="sdpa", **SMALL)
     config = small if job.tiny else GPTConfig(vocab_size=VOCAB, attention="sdpa", **profiles.MODELS["t4"])
@@ -489,6 +493,7 @@ def train_speed(config: GPTConfig, settings: dict[str, Any], steps: int, device:
 # --- what each part of train() is worth
 
 NOTHING_IN_PIECES = 2**62  # for model.LOGITS
+WAITS = "called a synchronizing"  # how torch's warning begins
 
 
 @contextmanager
@@ -509,42 +514,52 @@ def without(*parts: str) -> Iterator[dict[str, Any]]:
 
 def ablations(job: Job) -> None:
     """Tokens a second of train() with everything, and without one part at a time: the ratio is what it is worth."""
+    works = {"waits": partial(count_synchronisations, job), "losses": partial(losses, job)}
+    for name in ("t4", "big"):  # the one that compiles more comes last
+        works[name] = partial(parts_of_train, job, name)
+    for name, work in works.items():
+        try:
+            work()
+        except Exception as error:  # of one piece: the others are worth their time
+            job.note(f"{name} failed: {one_line(error)}.")
+        hardware.give_back_gpu_memory()
+
+
+def parts_of_train(job: Job, name: str) -> None:
+    """What each part of train() is worth for the shape of a profile."""
     device = job.device
     on = "on" if device == "cuda" else "off"
     steps, rounds = (2, 1) if job.tiny else (30, 2)
-    count_synchronisations(job)
-    for name in ("big", "t4"):
-        shape, vocab = (SMALL, 128) if job.tiny else (profiles.MODELS[name], VOCAB)
-        config = GPTConfig(**{"vocab_size": vocab, "attention": "sdpa", "activation": "gelu"} | shape)
-        if job.tiny:
-            config = GPTConfig(**config.to_dict() | {"block_size": 16})
-        batch = 2 if job.tiny else {"big": 32 if _memory(device) > 48e9 else 8, "t4": 32}[name]
-        dtype = "bfloat16" if name == "big" or device == "cpu" else "float16"
-        full = {"batch_size": batch, "dtype": dtype, "log_every": 10, "compile": on if name == "big" else "off"}
-        parts = ["the loss in pieces", "figures read late", "batches drawn ahead"]
-        parts += ["compiling"] if name == "big" else []  # which "auto" leaves out on a T4
-        what = f"train(), {'tiny' if job.tiny else name}, {batch} x {config.block_size:,}, {dtype}"
+    shape, vocab = (SMALL, 128) if job.tiny else (profiles.MODELS[name], VOCAB)
+    config = GPTConfig(**{"vocab_size": vocab, "attention": "sdpa", "activation": "gelu"} | shape)
+    if job.tiny:
+        config = GPTConfig(**config.to_dict() | {"block_size": 16})
+    batch = 2 if job.tiny else {"big": 32 if _memory(device) > 48e9 else 8, "t4": 32}[name]
+    dtype = "bfloat16" if device == "cpu" else "float16" if name == "t4" else profiles.choose_dtype(device)[0]
+    full = {"batch_size": batch, "dtype": dtype, "log_every": 10, "compile": on if name == "big" else "off"}
+    parts = ["the loss in pieces", "figures read late", "batches drawn ahead"]
+    parts += ["compiling"] if name == "big" else []  # which "auto" leaves out on a T4
+    what = f"train(), {'tiny' if job.tiny else name}, {batch} x {config.block_size:,}, {dtype}"
 
-        if name == "big" and job.nanogpt:
-            against_nanogpt(job, config, full, steps, rounds)
+    if name == "big" and job.nanogpt:
+        against_nanogpt(job, config, full, steps, rounds)
 
-        def speed(*off: str) -> float:
-            with without(*off) as changes:
-                return train_speed(config, full | changes, steps, device)[0]  # noqa: B023
+    def speed(*off: str) -> float:
+        with without(*off) as changes:
+            return train_speed(config, full | changes, steps, device)[0]
 
-        for off in [[part] for part in parts] + [parts]:
-            which, goal = (off[0], "") if len(off) == 1 else ("all of these", "ratio >= 1.3" if name == "t4" else "")
-            found = take_turns(speed, lambda: speed(*off), rounds)  # noqa: B023
-            job.found(rounds_row(f"{what}: tokens/s (peer: without {which})", *found, goal=goal))
-            hardware.give_back_gpu_memory()
-        if name == "t4":
-            also = take_turns(lambda: train_speed(config, full | {"compile": on}, steps, device)[0], speed, rounds)  # noqa: B023
-            job.found(rounds_row(f"{what}, compiled too: tokens/s (peer: not compiled)", *also))
-        with without("the loss in pieces") as whole:
-            peaks = [train_speed(config, full | whole, steps, device)[1] / 1e9]
-        peaks.insert(0, train_speed(config, full, steps, device)[1] / 1e9)
-        job.found(row(f"{what}: peak GB (peer: without the loss in pieces)", *peaks, better="lower"))
-    losses(job)
+    for off in [parts, *([part] for part in parts)]:
+        which, goal = (off[0], "") if len(off) == 1 else ("all of these", "ratio >= 1.3" if name == "t4" else "")
+        found = take_turns(speed, lambda: speed(*off), 1 if name == "big" and len(off) == 1 else rounds)  # noqa: B023
+        job.found(rounds_row(f"{what}: tokens/s (peer: without {which})", *found, goal=goal))
+        hardware.give_back_gpu_memory()
+    if name == "t4":
+        also = take_turns(lambda: train_speed(config, full | {"compile": on}, steps, device)[0], speed, rounds)
+        job.found(rounds_row(f"{what}, compiled too: tokens/s (peer: not compiled)", *also))
+    with without("the loss in pieces") as whole:
+        peaks = [train_speed(config, full | whole, steps, device)[1] / 1e9]
+    peaks.insert(0, train_speed(config, full, steps, device)[1] / 1e9)
+    job.found(row(f"{what}: peak GB (peer: without the loss in pieces)", *peaks, better="lower"))
 
 
 def against_nanogpt(job: Job, config: GPTConfig, full: dict[str, Any], steps: int, rounds: int) -> None:
@@ -582,20 +597,21 @@ def count_synchronisations(job: Job) -> None:
                 if job.device == "cuda" and step in (5, 15):
                     torch.cuda.set_sync_debug_mode("warn" if step == 5 else "default")
                 if step in (5, 15):
-                    seen.append(sum("synchroniz" in str(one.message) for one in said))  # noqa: B023
+                    seen.append(sum(WAITS in str(one.message) for one in said))  # noqa: B023
 
             train(GPT(config), SameBatch(128), None, training, quiet=True, on_step=watch)
         what = f"train(), {optimizer}, {dtype}: waits for the GPU in an update"
         job.found(row(what, (seen[1] - seen[0]) / 10, better="lower"))
-        places = {f"{Path(one.filename).name}:{one.lineno}" for one in said if "synchroniz" in str(one.message)}
+        places = {f"{Path(one.filename).name}:{one.lineno}" for one in said if WAITS in str(one.message)}
         if places:
             job.note(f"{optimizer} in {dtype} waits at {', '.join(sorted(places))}.")
 
 
 def losses(job: Job) -> None:
     """Milliseconds and memory of head and cross-entropy, forward and backward: in pieces, whole, and by libraries."""
-    device, n, width, vocab = job.device, *((64, 32, 128) if job.tiny else (32 * 1024, 768, VOCAB))
-    dtype = torch.bfloat16
+    device, vocab = job.device, 128 if job.tiny else VOCAB
+    n, width = (64, 32) if job.tiny else (32 * 1024 if _memory(device) > 48e9 else 4 * 1024, 768)
+    dtype = getattr(torch, profiles.choose_dtype(device)[0]) if device == "cuda" else torch.bfloat16
     x = torch.randn(n, width, device=device, dtype=dtype, requires_grad=True)
     head = torch.nn.Parameter(torch.randn(vocab, width, device=device) * 0.02)
     y = torch.randint(vocab, (n,), device=device)

@@ -83,8 +83,8 @@ def weight_only(half: LanguageModel) -> LanguageModel:
 
 def by_bytes(model: nn.Module) -> Row:
     """The most that 8 bits can gain where only reading weights takes time; and what torch's kernel gains of that."""
-    sizes = [tuple(layer.weight.shape) for layer in model.modules() if type(layer).__name__ == "Conv1D"]
-    weights = [torch.randn(outputs, inputs) for inputs, outputs in sizes]
+    sizes = [tuple(layer.weight.shape[::-1]) for layer in model.modules() if type(layer).__name__ == "Conv1D"]
+    weights = [torch.randn(size) for size in [*sizes, tuple(cast(Any, model).lm_head.weight.shape)]]
     inputs = [torch.randn(1, weight.size(1)) for weight in weights]
     small = [(Int8Linear(weight, None), x.bfloat16()) for weight, x in zip(weights, inputs, strict=True)]
     floats = cpu_seconds(lambda: [x @ weight.t() for x, weight in zip(inputs, weights, strict=True)])

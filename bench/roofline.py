@@ -1,7 +1,7 @@
 """How far each goal is from what matrix products alone would allow, and what a neighbour on the other core slows.
 
-The bound is the peer's time, divided by the time that torch.mm takes for the same products of the same shapes: nobody
-who computes the same model with torch can be faster. A goal above its bound is out of reach on this machine.
+The bound is the peer's time, divided by the time that torch.mm takes for the same products of the same shapes in our
+precision: whoever computes the same model with them can only be slower. A goal above its bound is out of reach here.
 """
 
 from __future__ import annotations
@@ -150,7 +150,9 @@ def main() -> None:
             rows.append(limit | {"bound": True})
     if GREEDY in works:
         reached = quiet["writing, peer"] / quiet[GREEDY]
-        what = "writing, without a neighbour: ratio if a pass of one token is compiled (ours), greedily as it is (peer)"
+        what = (
+            "writing greedily, without a neighbour: ratio to the peer, which samples: compiled (ours), as it is (peer)"
+        )
         limit = row(what, reached, quiet["writing, peer"] / quiet["writing, greedy"])
         rows += [limit | {"bound": True}, row("seconds to compile that pass", compiling) | {"bound": True}]
     for what in works:

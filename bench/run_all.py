@@ -2,7 +2,7 @@
 
 First the benches of speed, one after the other and some several times, each in a process of its own; then, as many at a
 time as there are cores, those that try what may fail and those that score models, the shortest first. A bench that
-fails, or has no time left, is a row with its sentence.
+fails has its sentence; one for which no time is left has it too, and the figures of RESULTS.md with their date.
 Ctrl-C ends the run and keeps what is there.
 """
 
@@ -22,14 +22,21 @@ import time
 from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from common import OUT, ROOT, figure, machine, row, versions
+import psutil
+from common import OUT, ROOT, as_markdown, figure, machine, row, versions, with_section
+
+from workshop_utils.machine.files import write_text_atomically
 
 NO_PARTS = {"common", "peers", "gpu", "gpu_parts", "fault_parts", "run_all"}
+ALONE = 0.6  # of the minutes, at most, for what runs alone, so that the rest is tried on a slow machine too
+GRACE = 5  # seconds to tidy up for what is stopped
 WIDTH = 4.6  # inches of a picture: on a phone its letters are as large as the text
 MINUTES = {False: 40.0, True: 5.0}  # of a run, of one with --quick
 
@@ -62,32 +69,32 @@ WRITING = "How fast a model writes if it keeps the keys and values of earlier to
 BUSY = "; the other core multiplies matrices meanwhile, as when a browser and a video call are open."
 PARTS = (
     Part("imports", "How long a lesson waits for its imports.", repeats=2),
-    Part("generate", WRITING + ".", quick=("--rounds", "3"), repeats=3),
-    Part("generate", WRITING + BUSY, ("--busy",), ("--busy", "--rounds", "3"), 3),
+    Part("generate", WRITING + ".", quick=("--rounds", "3"), repeats=2),
+    Part("generate", WRITING + BUSY, ("--busy",), ("--busy", "--rounds", "3"), 2),
     Part("train_throughput", TRAINING + ".", ("--rounds", "4"), ("--rounds", "1")),
-    Part("train_throughput", TRAINING + BUSY, ("--rounds", "3", "--busy"), ("--quick", "--busy")),
+    Part("train_throughput", TRAINING + BUSY, ("--rounds", "2", "--busy"), ("--quick", "--busy")),
     Part("train_throughput", TRAINING + ", on two threads.", ("--rounds", "3", "--threads", "2")),
-    Part("cost", "What width, context and batch cost, in training and in writing, and where we lose."),
+    Part("cost", "What width, context and batch cost in training and writing, and where we lose.", ("--rounds", "2")),
     Part("roofline", "Which ratios matrix products alone would allow, and what is slower beside a busy core."),
-    Part("quantized_decode", "What fewer bits bring on a CPU in speed and size, and what they cost in precision."),
+    Part("quantized_decode", "What fewer bits bring on a CPU, and cost in precision.", ("--rounds", "3")),
     Part("tokenise", "How fast text becomes a file of tokens, and how much memory that takes."),
     Part("streaming", "What a corpus larger than memory costs, and whether a stop loses a row.", ("--rounds", "2")),
     Part("web_page", "How soon and how fast a model answers in a browser, from a folder of files."),
-    Part("attacks", "Whether a file, page or query that means harm comes through.", alone=False),
-    Part("faults", "Whether a kill, a full disk or a damaged file loses anything.", ("--share", "0.1"), alone=False),
-    Part("kit", "Whether a download that is killed goes on where it was.", alone=False),
     Part("processes", "Whether two processes learn what one does, and a killed one goes on.", alone=False),
-    Part("budget", "Whether the formulas that say what fits into a memory agree with what was measured.", alone=False),
+    Part("attacks", "Whether a file, page or query that means harm comes through.", alone=False),
+    Part("kit", "Whether a download that is killed goes on where it was.", alone=False),
+    Part("faults", "Whether a kill, a full disk or a damaged file loses anything.", ("--share", "0.1"), alone=False),
     Part("pocket_quality", "Whether the shipped models do what the lessons ask of them.", ("--n", "70"), alone=False),
-    Part("scaling", "Whether a line through small models predicts a larger one.", ("--seeds", "0"), alone=False),
     Part("stoic_tuning", "What lesson 07's tuning changes, and what it leaves.", ("--seeds", "0"), alone=False),
+    Part("scaling", "Whether a line through small models predicts a larger one.", ("--seeds", "0"), alone=False),
     Part("own_gpt", "Whether your own model learns to follow a request.", ("--n", "40"), alone=False),
-    Part("lesson04", "Whether lesson 04's training gives a model that tells coherent stories.", alone=False),
-    Part("lesson04_settings", "Whether lesson 04's settings are good ones.", ("--seeds", "0"), alone=False),
-    Part("text_to_sql", "How many questions lesson 08's model answers rightly.", ("--n", "102"), alone=False),
-    Part("char_shakespeare", "How well a model of .8M parameters predicts Shakespeare after 3 minutes.", alone=False),
     Part("distillation", "What a student of half the depth learns.", ("--seconds", "60", "--seeds", "0"), alone=False),
+    Part("budget", "Whether the formulas that say what fits into a memory agree with what was measured.", alone=False),
+    Part("char_shakespeare", "How well a model of .8M parameters predicts Shakespeare after 3 minutes.", alone=False),
+    Part("lesson04", "Whether lesson 04's training gives a model that tells coherent stories.", alone=False),
+    Part("text_to_sql", "How many questions lesson 08's model answers rightly.", ("--n", "102"), alone=False),
     Part("encoder_tasks", "What an encoder does with few examples.", ("--n", "200"), alone=False),
+    Part("lesson04_settings", "Whether lesson 04's settings are good ones.", ("--seeds", "0"), alone=False),
     Part("portable", "What lessons cost without this package.", alone=False),
 )  # fmt: skip
 
@@ -127,7 +134,7 @@ def median_of(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if (values := [other[key] for other in same if other[key] is not None])
         }
         made = line | middle
-        if "goal" in line and re.fullmatch(r"\w+ [<>]= [\d.]+", line["goal"]):
+        if "goal" in line and re.fullmatch(r"\w+ [<>]= [\d.e-]+", line["goal"]):
             made |= row(made["what"], made["ours"], goal=line["goal"]) | middle
             sign, limit = line["goal"].split()[1:]
             value = made[line["goal"].split()[0]]
@@ -149,10 +156,11 @@ class Suite:
     found: list[Found] = field(default_factory=list)
     stopped: bool = False
     children: set[subprocess.Popen[str]] = field(default_factory=set)
+    writing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
-        self.end = self.began + 60 * (self.args.minutes or MINUTES[self.args.quick])
+        self.seconds = 60 * (self.args.minutes or MINUTES[self.args.quick])
 
     def run(self) -> None:
         """All parts; the report is written anew after each."""
@@ -170,8 +178,9 @@ class Suite:
         shown = " ".join(
             ["python", f"bench/{part.name}.py", *given, *(f"--{p[2:].split('=')[0]} PATH" for p in compared)]
         )
-        found, results = Found(part, shown), []
-        began, limit = time.monotonic(), min(self.end, time.monotonic() + 60 * part.minutes)
+        found, results, began = Found(part, shown), [], time.monotonic()
+        end = self.began + self.seconds * (ALONE if part.alone else 1)
+        limit = min(end, began + 60 * part.minutes)
         for number in range(1 if self.args.quick else part.repeats):
             if self.stopped or (left := limit - time.monotonic()) < 1:
                 found.problem = found.problem or "the run was over before: run it alone"
@@ -202,6 +211,8 @@ class Suite:
                 start_new_session=True,
             )  # fmt: skip
             self.children.add(child)
+            if self.stopped:  # meanwhile
+                kill(child)
             try:
                 child.wait(seconds)
             except subprocess.TimeoutExpired:
@@ -227,6 +238,10 @@ class Suite:
 
     def report(self) -> None:
         """Write report.html and report.json."""
+        with self.writing:  # two benches may end at once
+            self._report()
+
+    def _report(self) -> None:
         order = {id(part): number for number, part in enumerate(self.parts)}
         found = sorted(self.found, key=lambda one: order[id(one.part)])
         minutes = (time.monotonic() - self.began) / 60
@@ -235,19 +250,21 @@ class Suite:
             {"command": one.command, "runs": one.runs, "problem": one.problem, "result": one.result} for one in found
         ]
         self.args.out.mkdir(parents=True, exist_ok=True)
-        (self.args.out / "report.json").write_text(
-            json.dumps(where | {"benches": kept}, indent=1) + "\n", encoding="utf-8"
-        )
+        write_text_atomically(json.dumps(where | {"benches": kept}, indent=1) + "\n", self.args.out / "report.json")
         waiting = len(self.parts) - len(found)
-        (self.args.out / "report.html").write_text(page(found, where, waiting, self.stopped), encoding="utf-8")
+        write_text_atomically(page(found, where, waiting, self.stopped), self.args.out / "report.html")
 
 
 def kill(child: subprocess.Popen[str]) -> None:
-    """End a process and those that it started."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except (AttributeError, ProcessLookupError):  # Windows has no groups
-        child.kill()
+    """End a process and those that it started, in whatever group they are; first by a signal that lets them tidy up."""
+    left: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        left = [(started := psutil.Process(child.pid)), *started.children(recursive=True)]
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                end(process)
+        left = psutil.wait_procs(left, timeout=GRACE)[1]
     child.wait()
 
 
@@ -286,9 +303,9 @@ def section(one: Found) -> str:
     said = html.escape
     lines = [f"<h2>{said(one.part.name)}</h2><p>{said(one.part.means)}</p><p><code>{said(one.command)}</code></p>"]
     if one.problem:
-        lines.append(f'<p class="missed">{"" if one.result else "No figures: "}{said(one.problem)}</p>')
+        lines.append(f'<p class="missed">{"" if one.result else "No figures of this run: "}{said(one.problem)}</p>')
     if one.result is None:
-        return "".join(lines)
+        return "".join([*lines, earlier(one.command)])
     rows = []
     for line in one.result["rows"]:
         goal = f"{line['goal']}: {'reached' if line['met'] else 'missed'}" if "goal" in line else ""
@@ -297,6 +314,20 @@ def section(one: Found) -> str:
     lines.append(table(rows, ["what", "ours", "peer", "ratio", "spread", "goal"]))
     runs = f"{one.runs} run{'s' * (one.runs > 1)}, {one.seconds:.0f} seconds. "
     return "".join([*lines, f"<p><small>{runs}{said(one.result.get('notes', ''))}</small></p>"])
+
+
+def earlier(command: str) -> str:
+    """What RESULTS.md has of a bench: its table and when it was measured; "" if nothing."""
+    name = Path(command.split()[1]).stem + "_2_threads" * ("--threads 2" in command) + "_busy" * ("--busy" in command)
+    results = ROOT / "bench" / "RESULTS.md"
+    section = (results.read_text(encoding="utf-8") if results.is_file() else "").partition(f"\n## {name}\n")[2]
+    lines = section.partition("\n## ")[0].splitlines()
+    rows = [[cell.strip().replace("**", "") for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
+    if not rows:
+        return ""
+    ran, when = lines[1].strip("`"), next((line for line in lines if line.startswith("Measured on")), "")
+    shown = f"<p>Before, by <code>{html.escape(ran)}</code>:</p>{table(rows[2:], rows[0])}"
+    return f"{shown}<p><small>{html.escape(when)}</small></p>"
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
@@ -422,6 +453,16 @@ img {{ max-width: 100%; background: white; }} figure {{ margin: 1rem 0; }}
 """
 
 
+def keep(found: Sequence[Found], page: Path) -> None:
+    """Put the tables of the benches of speed into RESULTS.md."""
+    for one in found:
+        if one.result is None or one.problem or not one.part.alone or "--quick" in one.command:
+            continue
+        said = f"{one.result['notes']} Measured within `make bench`" + f", medians of {one.runs} runs" * (one.runs > 1)
+        section = as_markdown(one.result | {"command": one.command}, f"{said}.")
+        page.write_text(with_section(page.read_text("utf-8"), one.result["name"], section), encoding="utf-8")
+
+
 def main(parts: Sequence[Part] | None = None) -> None:
     """Run and report."""
     parts = parts_of(ROOT / "bench") if parts is None else parts
@@ -434,6 +475,7 @@ def main(parts: Sequence[Part] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the report")
     parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT to compare with")
     parser.add_argument("--text", type=Path, help="a text file, such as tiny Shakespeare; else the package's stories")
+    parser.add_argument("--results", action="store_true", help="write what ran alone into bench/RESULTS.md, too")
     parser.set_defaults(scripts=ROOT / "bench")
     args = parser.parse_args()
     for name in ("out", "nanogpt", "text"):
@@ -442,15 +484,20 @@ def main(parts: Sequence[Part] | None = None) -> None:
     if unknown := set(args.only or ()) - {part.name for part in parts}:
         parser.error(f"there is no bench {sorted(unknown)[0]}")
     suite = Suite(args, [part for part in parts if not args.only or part.name in args.only])
-    before = signal.signal(signal.SIGINT, suite.stop)
+    before = {name: signal.signal(name, suite.stop) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         suite.run()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)
         suite.report()
+    if args.results:
+        keep(suite.found, ROOT / "bench" / "RESULTS.md")
     print(f"{args.out / 'report.html'}: {(time.monotonic() - suite.began) / 60:.1f} minutes")
     if suite.stopped:
         raise SystemExit(130)
+    if failed := [found.part.name for found in suite.found if found.problem.startswith("failed")]:
+        raise SystemExit(f"failed: {', '.join(failed)}; the report says how")
 
 
 if __name__ == "__main__":

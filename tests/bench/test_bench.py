@@ -221,6 +221,7 @@ def test_training_and_generation_are_compared_with_nanogpt(tmp_path: Path) -> No
     gpu_parts.ablations(job)
     gpu_parts.generation(job)
     assert json.loads((tmp_path / "trial.found.json").read_text())["rows"] == job.rows
+    assert not job.notes  # of pieces that failed
     assert sum("peer: without" in row["what"] for row in job.rows) == 5 + 4 + 2  # also of the peak of memory
     losses = [row for row in job.rows if "loss after" in row["what"]]
     assert len(losses) == 2  # eager and compiled

@@ -1,7 +1,10 @@
 """The GPT agrees with transformers' GPT-2, and what it generates does not depend on the shortcut that made it."""
 
+import gc
 import math
+import weakref
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import tiktoken
@@ -9,6 +12,7 @@ import torch
 
 from workshop_utils.gpt import GPT, GPTConfig, from_hf, generate_text, to_hf
 from workshop_utils.gpt.sampling import sample_next
+from workshop_utils.kernels import graphs
 from workshop_utils.text import train_bpe
 
 SMALL = {"block_size": 32, "vocab_size": 96, "n_layer": 3, "n_head": 4, "n_embd": 64}
@@ -84,6 +88,23 @@ def test_greedy_with_the_cache_equals_greedy_without(changes, length):
     assert torch.equal(fast, slow)
     assert torch.equal(model.generate(prompt, 45, temperature=0, fixed=True), slow)  # as on a GPU, without its graph
     assert fast.shape == (2, length + 45)
+
+
+def test_what_a_graph_reads_and_writes_lives_as_long_as_it_is_replayed(monkeypatch):
+    """A CUDA graph knows addresses and holds no tensor; so does this stand-in for one."""
+    for name in ("CUDAGraph", "current_stream", "get_sync_debug_mode", "set_sync_debug_mode", "stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    monkeypatch.setattr(graphs, "side_stream", MagicMock())
+    read = torch.ones(2)
+    alive = weakref.ref(read)
+    replay = graphs.recorded(lambda read=read: read + 1, lambda: None)
+    del read
+    gc.collect()
+    assert alive() is not None
+    assert torch.equal(replay(), torch.full((2,), 2.0))
+    del replay
+    gc.collect()
+    assert alive() is None
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "written"])

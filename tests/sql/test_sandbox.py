@@ -120,18 +120,18 @@ def test_the_corpus_is_large_enough() -> None:
     assert len(ATTACKS) >= 40
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        "attach 'NEW' as other; create table other.t(id)",
-        "attach 'foreign_keys' as other; create table other.t(id)",
-        "pragma writable_schema = on",
-        "vacuum into 'NEW'",
-        f"create table t(id); {FOREVER} insert into t select i from n",
-        "create table t(id); insert into t select load_extension('x')",
-        "create table t(",
-    ],
-)
+HOSTILE_SCHEMAS = [
+    "attach 'NEW' as other; create table other.t(id)",
+    "attach 'foreign_keys' as other; create table other.t(id)",
+    "pragma writable_schema = on",
+    "vacuum into 'NEW'",
+    f"create table t(id); {FOREVER} insert into t select i from n",
+    "create table t(id); insert into t select load_extension('x')",
+    "create table t(",
+]
+
+
+@pytest.mark.parametrize("schema", HOSTILE_SCHEMAS)
 def test_a_schema_that_comes_from_a_stranger_does_no_harm_either(schema: str, sandbox: Sandbox, tmp_path: Path) -> None:
     began = time.perf_counter()
     assert sandbox.run(schema.replace("NEW", str(tmp_path / "new.db")), "select 1").error

@@ -178,7 +178,7 @@ def test_solving_a_notebook_leaves_the_original_alone_and_names_what_has_no_solu
         ("ghp_" + "aB3" * 12, "token of GitHub"),
         ("github_pat_" + "aB3" * 12, "token of GitHub"),
         ("AKIA" + "AB12" * 4, "key of AWS"),
-        ("-----BEGIN RSA PRIVATE" + " KEY-----", "private key"),
+        ("-----BEGIN RSA " + "PRIVATE KEY-----", "private key"),
         ("https://ada:" + "lovelace@example.org/x", "password in an address"),
     ],
 )

@@ -20,7 +20,7 @@ from workshop_utils.lessons.range_test import lr_range_test, steepest
 from workshop_utils.machine.energy import Energy
 from workshop_utils.machine.hardware import fastest_attention
 from workshop_utils.training import processes
-from workshop_utils.training.batches import Feed
+from workshop_utils.training.batches import Feed, precision
 from workshop_utils.training.checkpoints import load_model
 from workshop_utils.training.optimizers import make_optimizers
 from workshop_utils.training.run import Progress, Run, TrainingStopped, run_dir
@@ -96,16 +96,22 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(data):
         assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=1e-4)
 
 
-@pytest.mark.parametrize("backend", [None, "aot_eager"])
-def test_fifty_steps_lose_what_a_plain_loop_loses(data, monkeypatch, capsys, backend):
+TOLERANCE = {(None, "float32"): 1e-6, ("aot_eager", "float32"): 1e-3, ("aot_eager", "bfloat16"): 2e-2}
+
+
+@pytest.mark.parametrize(("backend", "dtype"), TOLERANCE)
+def test_fifty_steps_lose_what_a_plain_loop_loses(data, monkeypatch, capsys, backend, dtype):
     """Compiled as on a GPU, with the loss in pieces and the figures read late, or as on a CPU."""
-    config = quick(steps=50, rows="windows", log_every=1, eval_every=50, compile="on" if backend else "off")
+    config = quick(
+        steps=50, rows="windows", log_every=1, eval_every=50, compile="on" if backend else "off", dtype=dtype
+    )
     plain, batches, losses = small_gpt(), torch.Generator().manual_seed(config.seed), []
     (optimizer,) = make_optimizers(plain, config)
     for step in range(config.steps):
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * rate_share(step, config)
-        loss = plain(*data.batch("windows", config.batch_size, 64, batches))[1]
+        with precision(config):
+            loss = plain(*data.batch("windows", config.batch_size, 64, batches))[1]
         loss.backward()
         torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
         optimizer.step()
@@ -116,7 +122,7 @@ def test_fifty_steps_lose_what_a_plain_loop_loses(data, monkeypatch, capsys, bac
         monkeypatch.setattr(torch, "compile", lambda model: compile_(model, backend=backend))
         monkeypatch.setattr("workshop_utils.gpt.model.LOGITS", 50 * 4 * 320)
     run = train(small_gpt(), data, None, config)
-    assert [entry["loss"] for entry in run.history] == pytest.approx(losses, rel=1e-3 if backend else 1e-6)
+    assert [entry["loss"] for entry in run.history] == pytest.approx(losses, rel=TOLERANCE[backend, dtype])
     assert ("compiling the model: it took" in capsys.readouterr().out) is bool(backend)
 
 
@@ -186,6 +192,22 @@ def test_weight_decay_spares_norms_and_biases_and_muon_takes_the_matrices_inside
     assert inside == {n for n, p in model.named_parameters() if n.startswith("transformer.h.") and p.dim() == 2}
     rest = {names[id(p)] for group in adamw.param_groups for p in group["params"]}
     assert inside | rest == set(names.values())
+
+
+@pytest.mark.parametrize("overflows", ["transformer.wte.weight", "transformer.h.1.mlp.c_fc.weight"])
+@pytest.mark.parametrize("clip", [1.0, 0.0])
+def test_in_float16_what_overflows_in_one_optimiser_breaks_nothing_in_the_other(data, clip, overflows):
+    model = small_gpt()
+    optimizers = make_optimizers(model, quick(optimizer="muon", device="cuda", dtype="float16"))
+    scaler = torch.amp.GradScaler("cpu")
+    scaler.scale(model(*data.batch("rows", 2, 64, torch.Generator()))[1]).backward()
+    dict(model.named_parameters())[overflows].grad[0] = math.inf
+    for optimizer in optimizers:
+        scaler.unscale_(optimizer)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip or math.inf)  # as in train
+    for optimizer in optimizers:
+        scaler.step(optimizer)
+    assert weights(model).isfinite().all()
 
 
 def test_neither_an_evaluation_nor_the_callers_random_numbers_change_the_training(data):

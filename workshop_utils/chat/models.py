@@ -15,6 +15,7 @@ from workshop_utils.chat.language_model import LanguageModel
 from workshop_utils.gpt.config import Name, checked
 from workshop_utils.machine import hardware, hub, profiles
 from workshop_utils.machine.quiet import no_bar
+from workshop_utils.machine.sentences import shown_cause
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
@@ -97,7 +98,7 @@ def _found(name: str, make: Callable[[str], Any]) -> tuple[str, Any]:
     except Exception as error:
         if not hub.of_files(error):
             raise
-        raise ModelUnavailable(hub.why_not(name, _meant(name), source, error)) from error
+        raise ModelUnavailable(hub.why_not(name, _meant(name), source, error)) from shown_cause(error)
 
 
 def pretrained_gpt2() -> GPT2LMHeadModel:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,8 @@ def side_stream(device: int) -> torch.cuda.Stream:
 def recorded(work: Callable[[], Tensor], again: Callable[[], object]) -> Callable[[], Tensor] | None:
     """Record work on a GPU whose tensors all stay where they are.
 
+    During the rehearsal whatever waits for a GPU fails, in the other threads of this process, too.
+
     Args:
         work: computes a tensor from others, and perhaps changes some in place; called twice.
         again: puts those back that it has changed.
@@ -77,8 +79,11 @@ def recorded(work: Callable[[], Tensor], again: Callable[[], object]) -> Callabl
         again()
         return None
 
-    def replay() -> Tensor:
-        graph.replay()
-        return result
+    return partial(_replay, graph, result, work)
 
-    return replay
+
+def _replay(graph: torch.cuda.CUDAGraph, result: Tensor, work: Callable[[], Tensor]) -> Tensor:
+    """Run a graph. It holds none of the tensors that it reads and writes: these live as long as `work` does."""
+    del work
+    graph.replay()
+    return result

@@ -45,11 +45,12 @@ class _LossInPieces(torch.autograd.Function):
             wanted = targets[rows].clamp(min=0)[:, None]
             logs = (inputs @ weight.T).log_softmax(dim=-1, dtype=torch.float32)  # (size, V)
             total = total - (logs.gather(1, wanted) * counts).sum()
-            if not trained:
-                continue
-            error = logs.exp_().scatter_add_(1, wanted, -torch.ones_like(counts)).mul_(counts).to(dtype)  # p - one-hot
-            dx[rows] = (error @ weight).to(x.dtype)
-            dhead += error.T @ inputs
+            if trained:
+                error = logs.exp_().scatter_add_(1, wanted, -torch.ones_like(counts)).mul_(counts).to(dtype)
+                dx[rows] = (error @ weight).to(x.dtype)  # error: p - one-hot
+                dhead += error.T @ inputs
+                del error
+            del logs  # or those of two pieces would be there at once
         n = (targets != -1).sum()
         ctx.save_for_backward(dx, dhead, n)
         return total / n

@@ -37,10 +37,11 @@ def compiling_pays(config: TrainConfig, flops: float, processes: int = 1) -> tup
     if processes > 1:
         return False, "several processes compute it as it is"
     if config.compile != "auto":
-        return config.compile == "on", "the config says so"
+        lengths = ", though each new length of rows may be compiled anew" * (config.rows == "rows")
+        return config.compile == "on", f"the config says so{lengths * (config.compile == 'on')}"
     gpu = find_gpu()
     if gpu is None or gpu.capability < AMPERE:
-        return False, "below capability 8.0, in float16, compiled kernels were no faster"
+        return False, "below capability 8.0 nobody has seen it pay, and compiling takes minutes"
     if config.rows == "rows":
         return False, "rows are of many lengths, and each could be compiled anew"
     if importlib.util.find_spec("triton") is None:

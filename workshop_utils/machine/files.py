@@ -17,7 +17,10 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PARTIAL = ".part"  # how the temporary names end
 
@@ -102,6 +105,23 @@ def last_sealed(folder: Path, pattern: str) -> Path | None:
             return path
         print(f"{path.name} is left alone, since {wrong}: going back to the one before")
     return None
+
+
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, by name.
+
+    Raises:
+        ValueError: it holds something else, such as a pickle, which could run anything and is never read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} holds no safetensors ({error}): get it from whoever made it, or train again"
+        ) from error
 
 
 @contextmanager

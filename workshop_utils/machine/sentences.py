@@ -42,6 +42,11 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def shown_cause(error: BaseException) -> BaseException | None:
+    """An error for `raise ... from`; None where a traceback with it would show a secret."""
+    return error if all(without_secrets(str(part)) == str(part) for part in causes(error)) else None
+
+
 def http_status(error: BaseException) -> int | None:
     """The status code of the answer that an error of httpx, huggingface_hub or aiohttp is about; None without one."""
     for part in causes(error):

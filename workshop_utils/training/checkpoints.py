@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from workshop_utils.gpt.config import GPTConfig, TrainConfig
 from workshop_utils.gpt.model import GPT
 from workshop_utils.machine.energy import Energy
-from workshop_utils.machine.files import write_text_atomically
+from workshop_utils.machine.files import tensors_of, write_text_atomically
 from workshop_utils.machine.sentences import differences, one_line
 from workshop_utils.training import processes
 from workshop_utils.training.run_folder import (
@@ -146,7 +145,7 @@ class Keeper:
             model.use_attention(state["gpt"]["attention"])
         self._need_same_settings(state)
         load_weights(model, folder)
-        tensors = {name: tensor.clone() for name, tensor in load_file(folder / FILES[1]).items()}
+        tensors = {name: tensor.clone() for name, tensor in tensors_of(folder / FILES[1]).items()}
         for i, (optimizer, groups) in enumerate(zip(self.optimizers, state["optimizers"], strict=True)):
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             slots: dict[int, dict[str, Tensor]] = {}
@@ -231,10 +230,7 @@ class Keeper:
 
 
 def load_model(
-    out_dir: Path | str,
-    which: str = "best",
-    step: int | None = None,
-    encoding: tiktoken.Encoding | None = None,
+    out_dir: Path | str, which: str = "best", step: int | None = None, encoding: tiktoken.Encoding | None = None
 ) -> GPT:
     """A trained model from a run's folder, ready to write.
 
@@ -276,7 +272,7 @@ def load_model(
 
 def load_weights(model: GPT, folder: Path) -> None:
     """Copy the weights of a checkpoint into a model of the same shape, whole or in slices."""
-    weights = load_file(folder / FILES[0])
+    weights = tensors_of(folder / FILES[0])
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             if name != "lm_head.weight":  # tied

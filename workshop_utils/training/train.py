@@ -5,8 +5,8 @@ from top to bottom. One update of it goes through batches.py, text/token_file.py
 processes.py changes nothing in a process on its own. torch's own random numbers, which dropout draws from, differ from
 process to process; the order of the batches is the same in all of them.
 
-On a GPU nothing in an update waits for it: the loss and the length of the gradient stay there until they are read, and
-meanwhile the next batches are drawn and sent.
+On a GPU nothing in an update waits for it, but for Muon in float16: the loss and the length of the gradient stay there
+until they are read, and meanwhile the next batches are drawn and sent.
 """
 
 from __future__ import annotations
