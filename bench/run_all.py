@@ -18,6 +18,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from base64 import b64encode
 from collections.abc import Sequence
@@ -359,17 +360,17 @@ def ratios(found: Sequence[Found]) -> str:
         return ""
     from matplotlib.figure import Figure
 
-    drawing = Figure(figsize=(WIDTH, 1 + 0.5 * len(shown)), layout="constrained")
+    drawing = Figure(figsize=(WIDTH, 1 + 0.75 * len(shown)), layout="constrained")
     axes = drawing.subplots()
     for height, (label, line) in enumerate(reversed(shown)):
         low, high = line.get("spread") or [line["ratio"]] * 2
         better = line["ratio"] >= 1
         axes.plot([low, high], [height] * 2, color="#777", linewidth=2)
         axes.plot(line["ratio"], height, "o" if better else "s", color="#0072b2" if better else "#d55e00", markersize=7)
-        name = label if len(label) < 56 else label[:54] + "…"
-        axes.text(0.01, height + 0.3, name, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
+        name = textwrap.fill(label, 51, max_lines=3, placeholder=" …")
+        axes.text(0.01, height + 0.12, name, transform=axes.get_yaxis_transform(), va="bottom", fontsize=10)
     axes.axvline(1, color="#333", linestyle="--", linewidth=1)
-    axes.set_ylim(-0.6, len(shown) - 0.2)
+    axes.set_ylim(-0.6, len(shown) - 0.1)
     axes.set_yticks([])
     axes.set_title("How many times better ours is", loc="left")
     axes.set_xlabel("ratio to the peer (above 1: ours is better)")
