@@ -680,14 +680,15 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
     def notes(place: Path) -> None:
         Notes((place / "it.txt").read_text(errors="replace").split("\n")).find("What colour is a banana?")
 
-    def place_in_stream() -> Any:
-        dataset = StreamingTokenDataset([folder / "data" / "part-0.jsonl"], encoding, 16, shuffle_buffer=4)
-        list(islice(dataset, 5))
-        return dataset.state_dict()
+    dataset = StreamingTokenDataset([folder / "data" / "part-0.jsonl"], encoding, 16, shuffle_buffer=4)
+    list(islice(dataset, 5))
+    place_in_stream = dataset.state_dict()
+    buffer = place_in_stream.pop("buffer")
 
     def went_on(place: Path) -> None:
         dataset = StreamingTokenDataset([folder / "data" / "part-0.jsonl"], encoding, 16, shuffle_buffer=4)
-        dataset.load_state_dict(plain(place / "state.json", place_in_stream()))
+        state = plain(place / "state.json", place_in_stream)
+        dataset.load_state_dict(state | {"buffer": buffer} if isinstance(state, dict) else state)
         list(islice(dataset, 5))
 
     def judged(place: Path) -> None:
@@ -754,7 +755,7 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
         "text file": ({"it.txt": lines}, text),
         "JSON lines": ({"it.jsonl": rows}, stream),
         "compressed rows": ({"it.jsonl.gz": gzip.compress(rows), "it.jsonl.bz2": bz2.compress(rows)}, stream),
-        "place in a stream": ({"state.json": json.dumps(place_in_stream()).encode()}, went_on),
+        "place in a stream": ({"state.json": json.dumps(place_in_stream).encode()}, went_on),
         "Parquet rows": ({"it.parquet": as_parquet(text=LINES)}, stream),
         "copy of a data set": ({"roneneldan/TinyStories/train.parquet": as_parquet(text=LINES)}, hub_rows),
         "SQL examples": ({f"{examples.HUB_SET}/train.parquet": sql_rows}, hub_sql),

@@ -72,11 +72,14 @@ async function until(expression) {
   throw new Error(`never: ${expression}`)
 }
 // What axe-core finds: rules of WCAG 2.2 up to level AA, the order of headings, and whether a page has a first one.
-// Transitions end first: a colour on its way from light to dark is paler than either.
+// Transitions end first: a colour on its way from light to dark is paler than either. And what scripts still do to a
+// page, such as stops for the keyboard, is done within half a second of its last font.
 const STILL = `(() => { const sheet = new CSSStyleSheet()
   sheet.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }')
   document.adoptedStyleSheets.push(sheet) })()`
 async function axe() {
+  await until("document.readyState === 'complete'")
+  await evaluate(`document.fonts.ready.then(() => new Promise((done) => setTimeout(done, 500)))`)
   await evaluate(STILL)
   await evaluate(`${readFileSync(join(process.argv[2], 'node_modules/axe-core/axe.min.js'), 'utf8')}; true`)
   return evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], iframes: false, resultTypes: ['violations'],
