@@ -147,6 +147,7 @@ TWO_WAYS = tiny_models.CHATML.replace('"<|im_start|>assistant\\n"', '"<|im_start
     [
         ("", "Hello.", "no chat template: it is a base model"),
         ("{% if messages|length > 1e999 %}{% endif %}", "Hello.", r"refuses .* \(user, assistant\): name 'inf'"),
+        ("{{ " + "[" * 5000 + " }}", "Hello.", r"the chat template refuses .* \(user, assistant\): maximum recursion"),
         ('{{- raise_exception("no") -}}', "Hello.", r"the chat template refuses .* \(user, assistant\): no"),
         (TWO_WAYS, "Hello.", "turn 2: the chat template renders it differently"),
         (None, "\nHello.", "turn 2: .* remove the white space"),  # "\n\n" is one token: never asked with

@@ -99,8 +99,12 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-7])
 
 
+def deep(path):
+    path.write_text("[" * 5000)
+
+
 @pytest.mark.parametrize("file", ["model.safetensors", "training.safetensors", "state.json"])
-@pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
+@pytest.mark.parametrize("damage", [flip, cut, deep, Path.unlink])
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(out, capsys, file, damage):
     before, last = step_folders(out)[-2:]
     damage(last / file)

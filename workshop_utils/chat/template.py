@@ -154,7 +154,7 @@ def refuses_system(tokenizer: PreTrainedTokenizerBase) -> bool:
 
     try:
         rendered = tokenizer.apply_chat_template(conversation("b", system="aWordOfItsOwn"), tokenize=False)
-    except TemplateError:
+    except (TemplateError, RecursionError):
         return True
     return "aWordOfItsOwn" not in str(rendered)
 
@@ -247,6 +247,6 @@ def _apply(tokenizer: PreTrainedTokenizerBase, messages: Messages, reply_next: b
         said[:2] = [{**said[1], "content": f"{said[0]['content']}\n\n{said[1]['content']}"}]
     try:  # somebody's code
         return tokenizer.apply_chat_template(said, add_generation_prompt=reply_next, **options)
-    except (TemplateError, ArithmeticError, AttributeError, LookupError, NameError, TypeError) as error:
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, NameError, RecursionError, TypeError) as error:
         roles = ", ".join(message["role"] for message in messages)
         raise ValueError(f"the chat template refuses this conversation ({roles}): {error}") from error

@@ -156,7 +156,7 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         damaged = "" if state_digest(state) == state["sha256"]["state"] else "state.json is not what was written"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{folder} is damaged: state.json cannot be read ({error})") from error
     if damaged := damaged or damage(folder, {name: state["sha256"].get(name) for name in FILES}):
         raise CheckpointError(f"{folder} is damaged: {damaged}")
