@@ -151,7 +151,19 @@ def torn(rng: random.Random, good: bytes) -> bytes:
     return good[:at] + (bytes(len(good) - at) if rng.random() < 0.3 else b"")
 
 
-JUNK = (b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"{", b"[" * 5000, b"9" * 5000, b"NaN", b'"', b"\\ud800", b"\r", b"-1e999")
+JUNK = (
+    b"\0",
+    b"\xff\xfe",
+    b"\xed\xa0\x80",
+    b"{",
+    b"[" * 30_000,
+    b"9" * 5000,
+    b"NaN",
+    b'"',
+    b"\\ud800",
+    b"\r",
+    b"-1e999",
+)
 JUNK += (b"<|endoftext|>", "é🙂".encode(), b"../../x", b"<script>", b"' OR 1=1 --", b"%s{}", b"\x1b[2J")
 VALUES: tuple[Any, ...] = (None, True, -1, 0, 1e308, 10**30, "", "x" * 3000, "../../etc/passwd", "\ud800", [], {})
 VALUES += ([[]], {"a": {"b": []}}, float("nan"), float("inf"), "0", [None], ["a", 1], (DEEP := "@deep@"))
@@ -164,7 +176,7 @@ def malformed(rng: random.Random, good: bytes) -> bytes:
     if how <= 2:
         try:
             made = json.dumps(other_values(rng, json.loads(good)), ensure_ascii=rng.random() < 0.9)
-            return made.replace(f'"{DEEP}"', "[" * 5000 + "]" * 5000).encode("utf-8", "surrogatepass")
+            return made.replace(f'"{DEEP}"', "[" * 30_000 + "]" * 30_000).encode("utf-8", "surrogatepass")
         except (ValueError, UnicodeError):
             how += 3
     if how == 3:
@@ -291,6 +303,7 @@ def main(description: str | None, name: str, fill: Callable[[Table, Path, int, a
     parser.add_argument("--only", default="", help="rows whose part begins so")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and unmount, and delete what was made
     percent = 1 if args.quick else max(1, round(100 * args.share))
     if args.inside is None:
         with tempfile.TemporaryDirectory() as made:
@@ -308,7 +321,6 @@ def main(description: str | None, name: str, fill: Callable[[Table, Path, int, a
         return
     import torch
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and unmount
     torch.set_num_threads(1)
     table = Table()
     (args.inside / "home").mkdir()

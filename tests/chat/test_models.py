@@ -68,7 +68,7 @@ def put(name, text):
             "Exception",
         ),
         (put("config.json", "[]"), ""),
-        (put("config.json", "[" * 9000), "RecursionError"),
+        (put("config.json", "[" * 100_000), "RecursionError"),
         (put("config.json", json.dumps({"model_type": "llama"} | tiny_models.SHAPE | {"hidden_size": -128})), ""),
         (put("config.json", json.dumps({"model_type": "llama"} | tiny_models.SHAPE | {"mlp_bias": "no"})), "mlp_bias"),
         (

@@ -206,7 +206,7 @@ def test_the_pocket_profile_needs_no_kit_and_a_damaged_list_is_said(tmp_path, ca
     wrong = [
         json.dumps({"files": [file | one]}) for one in ({"repo": 1}, {"size": "1"}, {"hash": None}, {"path": "\0"})
     ]
-    for content in ("{", "[]", "[" * 9000, json.dumps({"files": [{"repo": "a"}]}), *wrong):
+    for content in ("{", "[]", "[" * 100_000, json.dumps({"files": [{"repo": "a"}]}), *wrong):
         (tmp_path / kit.MANIFEST).write_text(content)
         assert cli.execute(["prefetch", "--verify", str(tmp_path)]) == 2
         assert "delete it and run workshop prefetch again" in capsys.readouterr().err

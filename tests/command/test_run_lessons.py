@@ -118,7 +118,7 @@ def test_a_lesson_that_fails_stops_only_itself_and_fails_the_run(ran):
 
 
 NO_NOTEBOOKS = [
-    *("", "[]", "5", "null", "[" * 5000, "\xff", '{"nbformat": 4}', '{"nbformat": []}', '{"nbformat": 99}'),
+    *("", "[]", "5", "null", "[" * 100_000, "\xff", '{"nbformat": 4}', '{"nbformat": []}', '{"nbformat": 99}'),
     '{"nbformat": 1, "cells": [{"cell_type": "x"}]}',
     '{"cells": [1], "nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
     '{"cells": 5, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}',

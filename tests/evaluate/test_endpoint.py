@@ -107,7 +107,7 @@ def test_trouble_that_passes_is_tried_again_and_a_broken_comparison_goes_on_wher
         ),
         (says(["A"]), "not with a chat completion"),
         (says(5), "not with a chat completion"),
-        ((200, b"[" * 5000), "not with a chat completion"),
+        ((200, b"[" * 100_000), "not with a chat completion"),
     ],
 )
 def test_lasting_trouble_is_a_sentence_that_names_the_address(scene, words, server, monkeypatch):

@@ -79,7 +79,7 @@ def test_a_good_file_is_read_in_its_order(tmp_path):
     ("row", "said"),
     [
         ("{'prompt': 'single quotes'}", "is not JSON (JSONDecodeError"),
-        ("[" * 5000, "is not JSON (RecursionError"),
+        ("[" * 100_000, "is not JSON (RecursionError"),
         ([GOOD], "has a list, and a row has the fields prompt"),
         ({"question": "Hi", "answer": "Hello."}, "has the fields question, answer, and a row has the fields prompt"),
         (GOOD | {"prompt": None}, 'field "prompt": is null, which is no text'),

@@ -253,8 +253,9 @@ def of_reader(**changes):
     [
         *(None, [], {}, "state", {"settings": 5}, {"settings": None}, {"readers": {}}, {"readers": [5]}),
         *({"readers": {"x": {}}}, {"readers": {"0": None}}, {"readers": {"0": {}}}, {"queue": 0}, {"queue": [7]}),
-        *({"queue": [0, 0]}, {"queue": []}, {"queue": [True]}, {"used": "1"}, {"used": None}, {"used": -1}),
+        *({"queue": [0, 0]}, {"queue": []}, {"queue": [False]}, {"used": "1"}, {"used": None}, {"used": -1}),
         *({"rng": {}}, {"rng": 5}, {"buffer": None}, {"buffer": torch.zeros(2, 3, dtype=torch.int32)}),
+        {"buffer": torch.full((1, BLOCK + 1), END + 1, dtype=torch.int32)},
         *({"buffer": [[1]]}, {"buffer": torch.zeros(2, BLOCK + 1)}, {"buffer": torch.tensor(5, dtype=torch.int32)}),
         *(of_reader(rest="x"), of_reader(rest=[END + 1]), of_reader(rest={}), of_reader(row="5"), of_reader(epoch=-1)),
         *(of_reader(file=1.5), of_reader(counts={}), of_reader(counts=None), of_reader(more=1)),

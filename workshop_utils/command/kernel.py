@@ -100,15 +100,26 @@ def execute(
 
 
 def _read(path: Path) -> NotebookNode:
-    """Read a notebook that is safe to run and to show; nbformat itself only warns of what does not fit its schema."""
+    """Read a notebook as far as running and showing it needs; what scripts and converters leave out matters nothing."""
     import nbformat
 
     try:
         content = nbformat.read(path, as_version=4)
-        nbformat.validate(content, relax_add_props=True)  # editors add fields of their own
+        for cell in content.cells:
+            if (
+                not isinstance(cell.source, str)
+                or not isinstance(cell.metadata, dict)
+                or cell.cell_type not in ("code", "markdown", "raw")
+            ):
+                raise ValueError("a cell is none")
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        content.metadata.keys()
     except Exception as error:  # for JSON that is no notebook nbformat raises nearly anything
-        said = " ".join(one_line(error).split())[:200]
-        raise ValueError(f"{path.name} is no notebook ({said}): copy it again, or mend it in an editor") from error
+        raise ValueError(
+            f"{path.name} is no notebook ({' '.join(one_line(error).split())[:200]}): open it in JupyterLab, or copy "
+            "it again"
+        ) from error
     return content
 
 

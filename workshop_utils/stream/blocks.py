@@ -140,6 +140,7 @@ def _what_is_wrong(state: Any, settings: StreamSettings, numbers: Collection[int
             and all(type(token) is int and PADDING <= token < settings.encoding.n_vocab for token in ids)
             and buffer.dtype == torch.int32
             and (not len(buffer) or buffer.shape[1:] == (settings.block_size + 1,))
+            and (not len(buffer) or (buffer.min() >= PADDING and buffer.max() < settings.encoding.n_vocab))
         )
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError):  # nearly anything can be in there
         fine = False

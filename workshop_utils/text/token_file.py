@@ -179,10 +179,9 @@ class TokenFile:
                 f"{self.path.name} has {found:,} bytes, but its {self.n_tokens:,} tokens take {expected:,}: a copy or "
                 "download was cut short; copy it again, or delete it and let it be made again"
             )
-        self.tokens = np.memmap(self.path, dtype=kind, mode="r", offset=HEADER_BYTES, shape=(self.n_tokens,))
-        changed = found <= CHECKED_BYTES and "crc32" in header and crc32(self.path, HEADER_BYTES) != header["crc32"]
-        if changed or (found <= CHECKED_BYTES and self.tokens.max() >= self.vocab_size):
+        if found <= CHECKED_BYTES and "crc32" in header and crc32(self.path, HEADER_BYTES) != header["crc32"]:
             raise ValueError(f"{self.path.name} has been changed since it was made: copy it again, or make it again")
+        self.tokens = np.memmap(self.path, dtype=kind, mode="r", offset=HEADER_BYTES, shape=(self.n_tokens,))
 
     def __len__(self) -> int:
         return self.n_tokens
