@@ -35,8 +35,8 @@ Written by the scripts in this folder, each one command. `make bench BENCH_ARGS=
 in 40 minutes and writes `build/bench/report.html`, which shows this page's figures of those that found no time; with
 `BENCHES="NAMES"` they fill this page, with `--results` in BENCH_ARGS those of speed do so too. Ours and the peer were
 measured in one run, side by side, turn by turn: trust the ratios, since the absolute figures belong to the machine and
-to what else it was doing. **Ratio** says how many times better ours is (above 1: faster, or a lower loss). **Spread** is
-the smallest and the largest ratio of a single round, or a 95% interval.
+to what else it was doing. **Ratio** says how many times better ours is (above 1: faster, or a lower loss). **Spread**
+is the smallest and the largest ratio of a single round, or a 95% interval.
 `make gpu` measures on a machine with an NVIDIA GPU; CONTRIBUTING.md says what it needs.
 """
 
