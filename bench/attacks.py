@@ -42,9 +42,6 @@ VARIABLES |= {"WORKSHOP_JUDGE_KEY": "Bg4tNh5yMj6uKi7oL"}
 IN_ADDRESS, IN_QUERY, IN_HEADER = "Zx3cVb4nMa5sDf6gH", "Qw7eRt8yUi9oPa0sD", "Jk1hGf2dSa3pOi4uY"
 PLANTED = (*VARIABLES.values(), IN_ADDRESS, IN_QUERY, IN_HEADER)
 ADDRESS = f"http://ada:{IN_ADDRESS}@127.0.0.1:9"  # nobody listens there
-KEYS = re.compile(
-    rb"\b(hf_[A-Za-z0-9]{30,}|sk-[\w-]*[A-Za-z0-9]{16,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{30,}|-----BEGIN [A-Z ]*PRIV)"
-)
 EVIL = "<script>alert('ran')</script><img src=x onerror=alert('ran')>"
 
 
@@ -374,12 +371,18 @@ def secrets(table: Table, folder: Path) -> None:
     )
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
     tracked = [ROOT / os.fsdecode(name) for name in listed if name]
-    own = Path(__file__).resolve()  # where the planted ones stand
-    found = [str(path) for path in tracked if path.is_file() and path != own and KEYS.search(path.read_bytes())]
-    found += ["a planted token is not found"] * (len(KEYS.findall(own.read_bytes())) < 2)
-    table.add("files of the repository: a token or a private key in it", len(tracked), found)
-
     import notebooks as tool  # `make lint` and `make notebooks` refuse what it finds
+
+    # Passwords in addresses are planted all over the tests; and these files have to name what they look for.
+    keys = re.compile("|".join(pattern for what, pattern in tool.SECRETS.items() if "address" not in what).encode())
+    own = {
+        ROOT / "bench" / "attacks.py",
+        ROOT / "tools" / "notebooks.py",
+        ROOT / "tests" / "tools" / "test_notebook_tools.py",
+    }
+    found = [str(path) for path in tracked if path.is_file() and path not in own and keys.search(path.read_bytes())]
+    found += ["a planted token is not found"] * (not all(keys.search(path.read_bytes()) for path in own))
+    table.add("files of the repository: a token or a private key in it", len(tracked), found)
 
     shown = {"token": VARIABLES["HF_TOKEN"], "key": VARIABLES["OPENAI_API_KEY"], "address": f"cannot read {ADDRESS}/x"}
     places: dict[str, Callable[[str], Any]] = {
