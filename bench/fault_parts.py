@@ -151,20 +151,8 @@ def torn(rng: random.Random, good: bytes) -> bytes:
     return good[:at] + (bytes(len(good) - at) if rng.random() < 0.3 else b"")
 
 
-JUNK = (
-    b"\0",
-    b"\xff\xfe",
-    b"\xed\xa0\x80",
-    b"{",
-    b"[" * 30_000,
-    b"9" * 5000,
-    b"NaN",
-    b'"',
-    b"\\ud800",
-    b"\r",
-    b"-1e999",
-)
-JUNK += (b"<|endoftext|>", "é🙂".encode(), b"../../x", b"<script>", b"' OR 1=1 --", b"%s{}", b"\x1b[2J")
+JUNK = (b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"{", b"[" * 30_000, b"9" * 5000, b"NaN", b'"', b"\\ud800", b"\r")
+JUNK += (b"-1e999", b"<|endoftext|>", "é🙂".encode(), b"../../x", b"<script>", b"' OR 1=1 --", b"%s{}", b"\x1b[2J")
 VALUES: tuple[Any, ...] = (None, True, -1, 0, 1e308, 10**30, "", "x" * 3000, "../../etc/passwd", "\ud800", [], {})
 VALUES += ([[]], {"a": {"b": []}}, float("nan"), float("inf"), "0", [None], ["a", 1], (DEEP := "@deep@"))
 

@@ -680,16 +680,15 @@ def kinds_of_input(folder: Path) -> dict[str, tuple[dict[str, bytes], Callable[[
     def notes(place: Path) -> None:
         Notes((place / "it.txt").read_text(errors="replace").split("\n")).find("What colour is a banana?")
 
-    dataset = StreamingTokenDataset([folder / "data" / "part-0.jsonl"], encoding, 16, shuffle_buffer=4)
-    list(islice(dataset, 5))
+    rows_of_part = partial(StreamingTokenDataset, [folder / "data" / "part-0.jsonl"], encoding, 16, shuffle_buffer=4)
+    list(islice(dataset := rows_of_part(), 5))
     place_in_stream = dataset.state_dict()
     buffer = place_in_stream.pop("buffer")
 
     def went_on(place: Path) -> None:
-        dataset = StreamingTokenDataset([folder / "data" / "part-0.jsonl"], encoding, 16, shuffle_buffer=4)
-        state = plain(place / "state.json", place_in_stream)
-        dataset.load_state_dict(state | {"buffer": buffer} if isinstance(state, dict) else state)
-        list(islice(dataset, 5))
+        again, state = rows_of_part(), plain(place / "state.json", place_in_stream)
+        again.load_state_dict(state | {"buffer": buffer} if isinstance(state, dict) else state)
+        list(islice(again, 5))
 
     def judged(place: Path) -> None:
         """A server that answers so, and now and then with half of it."""

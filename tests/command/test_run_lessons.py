@@ -138,6 +138,15 @@ def test_a_file_that_is_no_notebook_is_a_sentence_and_the_others_go_on(tmp_path)
     assert all(page.count(f"{path.name} is no notebook (") == 1 for path in paths)
 
 
+def test_what_scripts_leave_out_of_a_notebook_is_not_missed(tmp_path):
+    cells = [{"cell_type": "code", "metadata": {"tags": ["a,b", "a,b"]}, "source": "print(1 + 1)"}]
+    cells += [{"cell_type": "markdown", "metadata": {}, "source": "Two."}]
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {}, "language_info": {}}, "cells": cells}
+    (tmp_path / "a.ipynb").write_text(json.dumps(content))
+    done = kernel.execute(tmp_path / "a.ipynb", "pocket", tmp_path)
+    assert (done.status, done.notebook.cells[0].outputs[0].text) == ("passed", "2\n")
+
+
 def test_the_pages_fetch_nothing_and_still_show_everything(ran):
     for page in ran[1].glob("*.html"):
         assert external_requests(page.read_text()) == []

@@ -96,6 +96,8 @@ def test_a_container_has_the_cores_and_the_memory_of_its_share(monkeypatch, tmp_
         (("Tesla T4", (7, 5)), {"dtype": "float16"}, 1e20, False, "below capability 8.0"),
         (("NVIDIA L4", (8, 9)), {"rows": "rows"}, 1e20, False, "rows are of many lengths"),
         (("NVIDIA L4", (8, 9)), {}, 1e15, False, "about 0.5 minutes of computation are ahead, and it pays from 4 on"),
+        (("NVIDIA L4", (8, 9)), {"compile": "off"}, 1e20, False, "the config says so"),
+        (("Tesla T4", (7, 5)), {"compile": "on", "rows": "rows"}, 1, True, "says so, though each new length"),
         (("NVIDIA H200", (9, 0)), {}, 4.5e17, True, "about 25.3 minutes"),
         (("a new one", (12, 0)), {}, 1e17, True, "about 55.6 minutes"),
     ],

@@ -106,15 +106,12 @@ def _read(path: Path) -> NotebookNode:
     try:
         content = nbformat.read(path, as_version=4)
         for cell in content.cells:
-            if (
-                not isinstance(cell.source, str)
-                or not isinstance(cell.metadata, dict)
-                or cell.cell_type not in ("code", "markdown", "raw")
-            ):
-                raise ValueError("a cell is none")
+            if cell.cell_type not in ("code", "markdown", "raw") or not isinstance(cell.source, str):
+                raise ValueError("a cell has another kind, or no source")
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        content.metadata.keys()
+        if not all(isinstance(part.metadata, dict) for part in (content, *content.cells)):
+            raise ValueError("its metadata are none")
     except Exception as error:  # for JSON that is no notebook nbformat raises nearly anything
         raise ValueError(
             f"{path.name} is no notebook ({' '.join(one_line(error).split())[:200]}): open it in JupyterLab, or copy "

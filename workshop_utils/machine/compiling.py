@@ -36,9 +36,11 @@ def compiling_pays(config: TrainConfig, flops: float, processes: int = 1) -> tup
         return False, ""  # as everywhere without CUDA, where a minute's wait would save little
     if processes > 1:
         return False, "several processes compute it as it is"
-    if config.compile != "auto":
-        lengths = ", though each new length of rows may be compiled anew" * (config.rows == "rows")
-        return config.compile == "on", f"the config says so{lengths * (config.compile == 'on')}"
+    if config.compile == "off":
+        return False, "the config says so"
+    if config.compile == "on":
+        though = ", though each new length of rows may be compiled anew" if config.rows == "rows" else ""
+        return True, f"the config says so{though}"
     gpu = find_gpu()
     if gpu is None or gpu.capability < AMPERE:
         return False, "below capability 8.0 nobody has seen it pay, and compiling takes minutes"

@@ -15,7 +15,8 @@ IN_ADDRESSES = (
         re.compile(r"([?&][\w.-]*(?:token|key|secret|passw|sig|credential)[\w.-]*=)[^\s&'\"]+", re.IGNORECASE),
         r"\1***",
     ),
-    (re.compile(r"\b(hf_|sk-)[\w-]{20,}"), r"\1***"),
+    (re.compile(r"\b(hf_|sk-|gh[a-z]_|github_pat_)[\w-]{20,}"), r"\1***"),
+    (re.compile(r"\b(AKIA)[A-Z0-9]{16}"), r"\1***"),
 )
 
 
